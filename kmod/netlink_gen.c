@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause)
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/vtap.yaml */
+/* YNL-GEN kernel source */
+/* YNL-ARG --user-header linux/vtap.h */
+
+#include <net/netlink.h>
+#include <net/genetlink.h>
+
+#include "netlink_gen.h"
+
+#include <uapi/linux/vtap.h>
+
+/* Common nested types */
+const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 1] = {
+	[VTAP_A_MATCH_SRC_MAC] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_MATCH_SRC_MAC_MASK] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_MATCH_DST_MAC] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_MATCH_DST_MAC_MASK] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_MATCH_PROTOCOL] = NLA_POLICY_MIN(NLA_U16, 1536),
+	[VTAP_A_MATCH_VLAN_ID] = NLA_POLICY_MAX(NLA_U16, 4095),
+	[VTAP_A_MATCH_VLAN_PRIO] = NLA_POLICY_MAX(NLA_U8, 7),
+	[VTAP_A_MATCH_SRC_IP] = { .type = NLA_BINARY, },
+	[VTAP_A_MATCH_SRC_IP_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VTAP_A_MATCH_DST_IP] = { .type = NLA_BINARY, },
+	[VTAP_A_MATCH_DST_IP_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VTAP_A_MATCH_IP_PROTO] = { .type = NLA_U8, },
+	[VTAP_A_MATCH_SRC_PORT] = { .type = NLA_U16, },
+	[VTAP_A_MATCH_SRC_PORT_MAX] = { .type = NLA_U16, },
+	[VTAP_A_MATCH_DST_PORT] = { .type = NLA_U16, },
+	[VTAP_A_MATCH_DST_PORT_MAX] = { .type = NLA_U16, },
+	[VTAP_A_MATCH_TCP_FLAGS] = NLA_POLICY_MAX(NLA_U16, 4095),
+	[VTAP_A_MATCH_TCP_FLAGS_MASK] = NLA_POLICY_MAX(NLA_U16, 4095),
+	[VTAP_A_MATCH_ICMP_TYPE] = { .type = NLA_U8, },
+	[VTAP_A_MATCH_ICMP_CODE] = { .type = NLA_U8, },
+	[VTAP_A_MATCH_IP_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[VTAP_A_MATCH_IP_FLAGS_MASK] = NLA_POLICY_MASK(NLA_U32, 0x3),
+};
+
+/* VTAP_CMD_SESSION_GET - do */
+const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1] = {
+	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+};
+
+/* VTAP_CMD_SESSION_NEW - do */
+const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_PPS + 1] = {
+	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
+	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
+	[VTAP_A_SESSION_LOCAL] = { .type = NLA_BINARY, },
+	[VTAP_A_SESSION_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[VTAP_A_SESSION_KEY] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_ID] = NLA_POLICY_MAX(NLA_U16, 1023),
+	[VTAP_A_SESSION_INDEX] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_TTL] = NLA_POLICY_MIN(NLA_U8, 1),
+	[VTAP_A_SESSION_TOS] = { .type = NLA_U8, },
+	[VTAP_A_SESSION_SNAPLEN] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_MTU] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VTAP_A_SESSION_VLAN] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VTAP_A_SESSION_SEQ] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_SUBHEADER] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_DPORT] = NLA_POLICY_MIN(NLA_U16, 1),
+	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
+	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
+};
+
+/* VTAP_CMD_SESSION_SET - do */
+const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_PPS + 1] = {
+	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
+	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
+	[VTAP_A_SESSION_LOCAL] = { .type = NLA_BINARY, },
+	[VTAP_A_SESSION_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[VTAP_A_SESSION_KEY] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_ID] = NLA_POLICY_MAX(NLA_U16, 1023),
+	[VTAP_A_SESSION_INDEX] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_TTL] = NLA_POLICY_MIN(NLA_U8, 1),
+	[VTAP_A_SESSION_TOS] = { .type = NLA_U8, },
+	[VTAP_A_SESSION_SNAPLEN] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_MTU] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VTAP_A_SESSION_VLAN] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VTAP_A_SESSION_SEQ] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_SUBHEADER] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_DPORT] = NLA_POLICY_MIN(NLA_U16, 1),
+	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
+	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
+};
+
+/* VTAP_CMD_SESSION_DEL - do */
+const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_NAME + 1] = {
+	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+};
+
+/* VTAP_CMD_SESSION_FLUSH - do */
+const struct nla_policy vtap_session_flush_nl_policy[VTAP_A_SESSION_TYPE + 1] = {
+	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
+};
+
+/* VTAP_CMD_RULE_GET - do */
+const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1] = {
+	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
+};
+
+/* VTAP_CMD_RULE_NEW - do */
+const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
+	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
+	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
+	[VTAP_A_RULE_MAC] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_RULE_DIR] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[VTAP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VTAP_A_RULE_SESSION] = { .type = NLA_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_RULE_MATCH] = NLA_POLICY_NESTED(vtap_match_nl_policy),
+	[VTAP_A_RULE_DUP] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_RULE_SAMPLE] = NLA_POLICY_MIN(NLA_U32, 1),
+	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
+	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
+};
+
+/* VTAP_CMD_RULE_SET - do */
+const struct nla_policy vtap_rule_set_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
+	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
+	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
+	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
+	[VTAP_A_RULE_MAC] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_RULE_DIR] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[VTAP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VTAP_A_RULE_SESSION] = { .type = NLA_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_RULE_MATCH] = NLA_POLICY_NESTED(vtap_match_nl_policy),
+	[VTAP_A_RULE_DUP] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_RULE_SAMPLE] = NLA_POLICY_MIN(NLA_U32, 1),
+	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
+	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
+};
+
+/* VTAP_CMD_RULE_DEL - do */
+const struct nla_policy vtap_rule_del_nl_policy[VTAP_A_RULE_ID + 1] = {
+	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
+};
+
+/* VTAP_CMD_RULE_FLUSH - do */
+const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_PREF + 1] = {
+	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
+};
+
+/* VTAP_CMD_PORT_GET - do */
+const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_NAME + 1] = {
+	[VTAP_A_PORT_IFINDEX] = { .type = NLA_U32, },
+	[VTAP_A_PORT_NAME] = { .type = NLA_NUL_STRING, },
+};
+
+/* Ops table for vtap */
+const struct genl_ops vtap_nl_ops[11] = {
+	{
+		.cmd		= VTAP_CMD_SESSION_GET,
+		.doit		= vtap_nl_session_get_doit,
+		.dumpit		= vtap_nl_session_get_dumpit,
+		.policy		= vtap_session_get_nl_policy,
+		.maxattr	= VTAP_A_SESSION_NAME,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_SESSION_NEW,
+		.doit		= vtap_nl_session_new_doit,
+		.policy		= vtap_session_new_nl_policy,
+		.maxattr	= VTAP_A_SESSION_PPS,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_SESSION_SET,
+		.doit		= vtap_nl_session_set_doit,
+		.policy		= vtap_session_set_nl_policy,
+		.maxattr	= VTAP_A_SESSION_PPS,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_SESSION_DEL,
+		.doit		= vtap_nl_session_del_doit,
+		.policy		= vtap_session_del_nl_policy,
+		.maxattr	= VTAP_A_SESSION_NAME,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_SESSION_FLUSH,
+		.doit		= vtap_nl_session_flush_doit,
+		.policy		= vtap_session_flush_nl_policy,
+		.maxattr	= VTAP_A_SESSION_TYPE,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_RULE_GET,
+		.doit		= vtap_nl_rule_get_doit,
+		.dumpit		= vtap_nl_rule_get_dumpit,
+		.policy		= vtap_rule_get_nl_policy,
+		.maxattr	= VTAP_A_RULE_ID,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_RULE_NEW,
+		.doit		= vtap_nl_rule_new_doit,
+		.policy		= vtap_rule_new_nl_policy,
+		.maxattr	= VTAP_A_RULE_FILTER_TEXT,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_RULE_SET,
+		.doit		= vtap_nl_rule_set_doit,
+		.policy		= vtap_rule_set_nl_policy,
+		.maxattr	= VTAP_A_RULE_FILTER_TEXT,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_RULE_DEL,
+		.doit		= vtap_nl_rule_del_doit,
+		.policy		= vtap_rule_del_nl_policy,
+		.maxattr	= VTAP_A_RULE_ID,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_RULE_FLUSH,
+		.doit		= vtap_nl_rule_flush_doit,
+		.policy		= vtap_rule_flush_nl_policy,
+		.maxattr	= VTAP_A_RULE_PREF,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_PORT_GET,
+		.doit		= vtap_nl_port_get_doit,
+		.dumpit		= vtap_nl_port_get_dumpit,
+		.policy		= vtap_port_get_nl_policy,
+		.maxattr	= VTAP_A_PORT_NAME,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+};

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/vtap.yaml */
+/* YNL-GEN kernel header */
+
+#ifndef _LINUX_VTAP_GEN_H
+#define _LINUX_VTAP_GEN_H
+
+#include <net/netlink.h>
+#include <net/genetlink.h>
+
+#include <uapi/linux/vtap.h>
+
+/* Common nested types */
+extern const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 1];
+
+extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1];
+
+extern const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_PPS + 1];
+
+extern const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_PPS + 1];
+
+extern const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_NAME + 1];
+
+extern const struct nla_policy vtap_session_flush_nl_policy[VTAP_A_SESSION_TYPE + 1];
+
+extern const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1];
+
+extern const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
+
+extern const struct nla_policy vtap_rule_set_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
+
+extern const struct nla_policy vtap_rule_del_nl_policy[VTAP_A_RULE_ID + 1];
+
+extern const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_PREF + 1];
+
+extern const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_NAME + 1];
+
+/* Ops table for vtap */
+extern const struct genl_ops vtap_nl_ops[11];
+
+int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_session_get_dumpit(struct sk_buff *skb,
+			       struct netlink_callback *cb);
+int vtap_nl_session_new_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_session_set_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_session_del_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_session_flush_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_rule_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_rule_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int vtap_nl_rule_new_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_rule_set_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_rule_del_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+
+enum {
+	VTAP_NLGRP_MONITOR,
+};
+
+#endif /* _LINUX_VTAP_GEN_H */

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/vtap.yaml */
+/* YNL-GEN uapi header */
+
+#ifndef _UAPI_LINUX_VTAP_H
+#define _UAPI_LINUX_VTAP_H
+
+#define VTAP_GENL_NAME		"vtap"
+#define VTAP_GENL_VERSION	1
+
+#define VTAP_NAME_MAX		31
+#define VTAP_RULE_SESSIONS_MAX	8
+#define VTAP_FILTER_MAX		4096
+
+/**
+ * enum vtap_session_type - How copies are wrapped.
+ * @VTAP_SESSION_TYPE_GRE: GRE with protocol 0x6558, RFC 1701/2784/2890.
+ * @VTAP_SESSION_TYPE_ERSPAN1: ERSPAN type I, GRE protocol 0x88be without
+ *   sequence number.
+ * @VTAP_SESSION_TYPE_ERSPAN2: ERSPAN type II, GRE protocol 0x88be.
+ * @VTAP_SESSION_TYPE_ERSPAN3: ERSPAN type III, GRE protocol 0x22eb.
+ * @VTAP_SESSION_TYPE_VXLAN: VXLAN, RFC 7348.
+ * @VTAP_SESSION_TYPE_PORT: No header, the raw copy leaves by a device.
+ */
+enum vtap_session_type {
+	VTAP_SESSION_TYPE_GRE,
+	VTAP_SESSION_TYPE_ERSPAN1,
+	VTAP_SESSION_TYPE_ERSPAN2,
+	VTAP_SESSION_TYPE_ERSPAN3,
+	VTAP_SESSION_TYPE_VXLAN,
+	VTAP_SESSION_TYPE_PORT,
+};
+
+/**
+ * enum vtap_mtu_policy - What happens to a copy that is longer than the path's
+ *   MTU.
+ * @VTAP_MTU_POLICY_FRAGMENT: Outer IP fragments; the default.
+ * @VTAP_MTU_POLICY_TRUNCATE: Cut to fit; the T bit is set where the type has
+ *   one.
+ * @VTAP_MTU_POLICY_DROP: Dropped and counted.
+ */
+enum vtap_mtu_policy {
+	VTAP_MTU_POLICY_FRAGMENT,
+	VTAP_MTU_POLICY_TRUNCATE,
+	VTAP_MTU_POLICY_DROP,
+};
+
+/**
+ * enum vtap_vlan_mode - Where the VLAN tag of a copied frame goes.
+ * @VTAP_VLAN_MODE_KEEP: Stays in the frame; the default.
+ * @VTAP_VLAN_MODE_STRIP: The outermost tag moves into the ERSPAN header, II
+ *   and III only.
+ */
+enum vtap_vlan_mode {
+	VTAP_VLAN_MODE_KEEP,
+	VTAP_VLAN_MODE_STRIP,
+};
+
+/**
+ * enum vtap_session_state - Whether copies can leave.
+ * @VTAP_SESSION_STATE_ACTIVE: Copies are sent.
+ * @VTAP_SESSION_STATE_RESOLVING: The next hop's link-layer address is not
+ *   known yet.
+ * @VTAP_SESSION_STATE_NO_ROUTE: No usable route to the collector.
+ * @VTAP_SESSION_STATE_NO_DEVICE: The session's device does not exist or is
+ *   down.
+ */
+enum vtap_session_state {
+	VTAP_SESSION_STATE_ACTIVE,
+	VTAP_SESSION_STATE_RESOLVING,
+	VTAP_SESSION_STATE_NO_ROUTE,
+	VTAP_SESSION_STATE_NO_DEVICE,
+};
+
+/**
+ * enum vtap_dir - Direction as tc sees it on the port device.
+ * @VTAP_DIR_INGRESS: Received from the device.
+ * @VTAP_DIR_EGRESS: Sent to the device.
+ */
+enum vtap_dir {
+	VTAP_DIR_INGRESS = 1,
+	VTAP_DIR_EGRESS = 2,
+};
+
+/**
+ * enum vtap_action
+ * @VTAP_ACTION_MIRROR: Copy to the rule's sessions.
+ * @VTAP_ACTION_SKIP: Do not copy.
+ */
+enum vtap_action {
+	VTAP_ACTION_MIRROR,
+	VTAP_ACTION_SKIP,
+};
+
+/**
+ * enum vtap_hook - Where a port's frames are seen.
+ * @VTAP_HOOK_NONE: Not hooked in this direction.
+ * @VTAP_HOOK_NETFILTER: Netfilter's netdev hook.
+ * @VTAP_HOOK_CHAIN: In front of the rx_handler of the port's master.
+ * @VTAP_HOOK_PACKET: An outgoing packet handler, where the kernel has no
+ *   egress hook.
+ */
+enum vtap_hook {
+	VTAP_HOOK_NONE,
+	VTAP_HOOK_NETFILTER,
+	VTAP_HOOK_CHAIN,
+	VTAP_HOOK_PACKET,
+};
+
+/**
+ * enum vtap_ip_flag - Fragment state of an IP packet.
+ * @VTAP_IP_FLAG_FRAG: A fragment, the first one or a later one.
+ * @VTAP_IP_FLAG_FIRSTFRAG: The first fragment.
+ */
+enum vtap_ip_flag {
+	VTAP_IP_FLAG_FRAG = 1,
+	VTAP_IP_FLAG_FIRSTFRAG = 2,
+};
+
+enum {
+	VTAP_A_SESSION_NAME = 1,
+	VTAP_A_SESSION_TYPE,
+	VTAP_A_SESSION_REMOTE,
+	VTAP_A_SESSION_LOCAL,
+	VTAP_A_SESSION_DEV,
+	VTAP_A_SESSION_KEY,
+	VTAP_A_SESSION_ID,
+	VTAP_A_SESSION_INDEX,
+	VTAP_A_SESSION_TTL,
+	VTAP_A_SESSION_TOS,
+	VTAP_A_SESSION_SNAPLEN,
+	VTAP_A_SESSION_MTU,
+	VTAP_A_SESSION_VLAN,
+	VTAP_A_SESSION_SEQ,
+	VTAP_A_SESSION_SUBHEADER,
+	VTAP_A_SESSION_DPORT,
+	VTAP_A_SESSION_RATE,
+	VTAP_A_SESSION_BURST,
+	VTAP_A_SESSION_STATE,
+	VTAP_A_SESSION_EGRESS,
+	VTAP_A_SESSION_PATH_MTU,
+	VTAP_A_SESSION_STATS,
+	VTAP_A_SESSION_PAD,
+	VTAP_A_SESSION_PPS,
+
+	__VTAP_A_SESSION_MAX
+};
+#define VTAP_A_SESSION_MAX (__VTAP_A_SESSION_MAX - 1)
+
+enum {
+	VTAP_A_SESSION_STATS_MATCHED = 1,
+	VTAP_A_SESSION_STATS_SENT,
+	VTAP_A_SESSION_STATS_BYTES,
+	VTAP_A_SESSION_STATS_DROP_INACTIVE,
+	VTAP_A_SESSION_STATS_DROP_NOMEM,
+	VTAP_A_SESSION_STATS_DROP_MTU,
+	VTAP_A_SESSION_STATS_DROP_RATE,
+	VTAP_A_SESSION_STATS_DROP_XMIT,
+	VTAP_A_SESSION_STATS_DROP_LOOP,
+	VTAP_A_SESSION_STATS_DROP_FRAME,
+	VTAP_A_SESSION_STATS_TRUNCATED,
+	VTAP_A_SESSION_STATS_FRAGMENTED,
+	VTAP_A_SESSION_STATS_PAD,
+
+	__VTAP_A_SESSION_STATS_MAX
+};
+#define VTAP_A_SESSION_STATS_MAX (__VTAP_A_SESSION_STATS_MAX - 1)
+
+enum {
+	VTAP_A_MATCH_SRC_MAC = 1,
+	VTAP_A_MATCH_SRC_MAC_MASK,
+	VTAP_A_MATCH_DST_MAC,
+	VTAP_A_MATCH_DST_MAC_MASK,
+	VTAP_A_MATCH_PROTOCOL,
+	VTAP_A_MATCH_VLAN_ID,
+	VTAP_A_MATCH_VLAN_PRIO,
+	VTAP_A_MATCH_SRC_IP,
+	VTAP_A_MATCH_SRC_IP_LEN,
+	VTAP_A_MATCH_DST_IP,
+	VTAP_A_MATCH_DST_IP_LEN,
+	VTAP_A_MATCH_IP_PROTO,
+	VTAP_A_MATCH_SRC_PORT,
+	VTAP_A_MATCH_SRC_PORT_MAX,
+	VTAP_A_MATCH_DST_PORT,
+	VTAP_A_MATCH_DST_PORT_MAX,
+	VTAP_A_MATCH_TCP_FLAGS,
+	VTAP_A_MATCH_TCP_FLAGS_MASK,
+	VTAP_A_MATCH_ICMP_TYPE,
+	VTAP_A_MATCH_ICMP_CODE,
+	VTAP_A_MATCH_IP_FLAGS,
+	VTAP_A_MATCH_IP_FLAGS_MASK,
+
+	__VTAP_A_MATCH_MAX
+};
+#define VTAP_A_MATCH_MAX (__VTAP_A_MATCH_MAX - 1)
+
+enum {
+	VTAP_A_RULE_ID = 1,
+	VTAP_A_RULE_PREF,
+	VTAP_A_RULE_PORT,
+	VTAP_A_RULE_MASTER,
+	VTAP_A_RULE_MAC,
+	VTAP_A_RULE_DIR,
+	VTAP_A_RULE_ACTION,
+	VTAP_A_RULE_SESSION,
+	VTAP_A_RULE_MATCH,
+	VTAP_A_RULE_PACKETS,
+	VTAP_A_RULE_BYTES,
+	VTAP_A_RULE_PAD,
+	VTAP_A_RULE_DUP,
+	VTAP_A_RULE_SAMPLE,
+	VTAP_A_RULE_SAMPLE_FLOW,
+	VTAP_A_RULE_FILTER,
+	VTAP_A_RULE_FILTER_TEXT,
+
+	__VTAP_A_RULE_MAX
+};
+#define VTAP_A_RULE_MAX (__VTAP_A_RULE_MAX - 1)
+
+enum {
+	VTAP_A_PORT_IFINDEX = 1,
+	VTAP_A_PORT_NAME,
+	VTAP_A_PORT_MASTER,
+	VTAP_A_PORT_INGRESS_HOOK,
+	VTAP_A_PORT_EGRESS_HOOK,
+	VTAP_A_PORT_SINCE,
+	VTAP_A_PORT_INGRESS,
+	VTAP_A_PORT_EGRESS,
+	VTAP_A_PORT_PAD,
+
+	__VTAP_A_PORT_MAX
+};
+#define VTAP_A_PORT_MAX (__VTAP_A_PORT_MAX - 1)
+
+enum {
+	VTAP_A_PORT_STATS_SEEN = 1,
+	VTAP_A_PORT_STATS_MATCHED,
+	VTAP_A_PORT_STATS_UNMATCHED,
+	VTAP_A_PORT_STATS_OWN,
+	VTAP_A_PORT_STATS_PAD,
+
+	__VTAP_A_PORT_STATS_MAX
+};
+#define VTAP_A_PORT_STATS_MAX (__VTAP_A_PORT_STATS_MAX - 1)
+
+enum {
+	VTAP_CMD_SESSION_GET = 1,
+	VTAP_CMD_SESSION_NEW,
+	VTAP_CMD_SESSION_SET,
+	VTAP_CMD_SESSION_DEL,
+	VTAP_CMD_SESSION_FLUSH,
+	VTAP_CMD_SESSION_ADD_NTF,
+	VTAP_CMD_SESSION_DEL_NTF,
+	VTAP_CMD_SESSION_CHANGE_NTF,
+	VTAP_CMD_RULE_GET,
+	VTAP_CMD_RULE_NEW,
+	VTAP_CMD_RULE_SET,
+	VTAP_CMD_RULE_DEL,
+	VTAP_CMD_RULE_FLUSH,
+	VTAP_CMD_RULE_ADD_NTF,
+	VTAP_CMD_RULE_DEL_NTF,
+	VTAP_CMD_RULE_CHANGE_NTF,
+	VTAP_CMD_PORT_GET,
+	VTAP_CMD_PORT_ADD_NTF,
+	VTAP_CMD_PORT_DEL_NTF,
+	VTAP_CMD_PORT_CHANGE_NTF,
+
+	__VTAP_CMD_MAX
+};
+#define VTAP_CMD_MAX (__VTAP_CMD_MAX - 1)
+
+#define VTAP_MCGRP_MONITOR	"monitor"
+
+#endif /* _UAPI_LINUX_VTAP_H */
