@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Older kernels, for code that is written to the newest one's interfaces. The
+ * only place for version checks. Each piece names the version that makes it
+ * superfluous.
+ */
+#ifndef _VTAP_COMPAT_H
+#define _VTAP_COMPAT_H
+
+#include <linux/version.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <net/dst.h>
+#include <net/flow.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error "vtap needs Linux 5.10 or later"
+#endif
+
+/* 6.4: segmentation has a header of its own */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#include <net/gso.h>
+#endif
+
+/* 6.1: resv_start_op */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#define VTAP_GENL_RESV_START_OP(op)	.resv_start_op = (op),
+#else
+#define VTAP_GENL_RESV_START_OP(op)
+#endif
+
+/* 6.18: flowi4_dscp, of a type of its own, in place of flowi4_tos */
+#ifdef flowi4_dscp
+#define vtap_flowi4_set_tos(fl4, tos)	((fl4)->flowi4_dscp = inet_dsfield_to_dscp(tos))
+#else
+#define vtap_flowi4_set_tos(fl4, tos)	((fl4)->flowi4_tos = (tos))
+#endif
+
+/* kernels without IPv6 */
+#if IS_ENABLED(CONFIG_IPV6)
+#define vtap_ipv6_enabled()	ipv6_mod_enabled()
+#define vtap_ip6_dst_lookup_flow(net, fl6)	ip6_dst_lookup_flow(net, NULL, fl6, NULL)
+#define vtap_ip6_local_out(net, skb)	ip6_local_out(net, NULL, skb)
+#else
+#define vtap_ipv6_enabled()	false
+#define vtap_ip6_dst_lookup_flow(net, fl6)	ERR_PTR(-EAFNOSUPPORT)
+#define vtap_ip6_local_out(net, skb)	(kfree_skb(skb), -EAFNOSUPPORT)
+#endif
+
+#endif /* _VTAP_COMPAT_H */

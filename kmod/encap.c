@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Outer headers: GRE (RFC 2784, 2890), ERSPAN I to III (draft-foschiano-erspan),
+ * VXLAN (RFC 7348).
+ */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/ktime.h>
+#include <linux/netlink.h>
+#include <linux/udp.h>
+#include <net/inet_ecn.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/ipv6.h>
+
+#include "vtap.h"
+
+#define VTAP_GRE_KEY		0x2000
+#define VTAP_GRE_SEQ		0x1000
+#define VTAP_GRE_TEB		0x6558
+#define VTAP_GRE_ERSPAN		0x88be
+#define VTAP_GRE_ERSPAN3	0x22eb
+
+/* ERSPAN II and III, first word, and ERSPAN III, third word */
+#define VTAP_ERSPAN_VER_SHIFT	28
+#define VTAP_ERSPAN_VLAN_SHIFT	16
+#define VTAP_ERSPAN_COS_SHIFT	13
+#define VTAP_ERSPAN_EN_SHIFT	11
+#define VTAP_ERSPAN_EN_STRIPPED	2
+#define VTAP_ERSPAN_EN_KEPT	3
+#define VTAP_ERSPAN_T		BIT(10)
+#define VTAP_ERSPAN3_P		BIT(15)
+#define VTAP_ERSPAN3_D		BIT(3)
+#define VTAP_ERSPAN3_GRA_1588	(2 << 1)
+#define VTAP_ERSPAN3_O		BIT(0)
+#define VTAP_ERSPAN3_PLATFORM	(5 << 26)
+
+#define VTAP_VXLAN_FLAGS	0x08000000
+#define VTAP_VXLAN_VNI_SHIFT	8
+
+struct vtap_gre {
+	__be16 flags;
+	__be16 proto;
+	__be32 opt[];
+};
+
+/* Keywords that only some types have; a bitmap of types each. */
+static int vtap_encap_only(u32 type, bool given, u32 types, const char *text,
+			   struct netlink_ext_ack *extack)
+{
+	if (!given || types & BIT(type))
+		return 0;
+	/* NL_SET_ERR_MSG() wants a literal; @text is one */
+	if (extack)
+		extack->_msg = text;
+	return -EINVAL;
+}
+
+/**
+ * vtap_encap_check - refuse settings that do not go with the type
+ * @cfg: from the user, with defaults filled in
+ * @extack: gets the reason
+ *
+ * Return: 0 or -EINVAL.
+ */
+int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack *extack)
+{
+	const u32 ip = ~(u32)BIT(VTAP_SESSION_TYPE_PORT);
+	const u32 erspan23 = BIT(VTAP_SESSION_TYPE_ERSPAN2) | BIT(VTAP_SESSION_TYPE_ERSPAN3);
+	const u32 gre = BIT(VTAP_SESSION_TYPE_GRE), vxlan = BIT(VTAP_SESSION_TYPE_VXLAN);
+	u32 type = cfg->type;
+	int err;
+
+	err = vtap_encap_only(type, cfg->remote.family || cfg->local.family, ip,
+			      "type port takes no remote and no local", extack) ?:
+	      vtap_encap_only(type, cfg->has_key, gre | vxlan,
+			      "key is for types gre and vxlan", extack) ?:
+	      vtap_encap_only(type, cfg->id, erspan23,
+			      "id is for types erspan2 and erspan3", extack) ?:
+	      vtap_encap_only(type, cfg->index, BIT(VTAP_SESSION_TYPE_ERSPAN2),
+			      "index is for type erspan2", extack) ?:
+	      vtap_encap_only(type, cfg->seq, gre | erspan23,
+			      "seq is for type gre", extack) ?:
+	      vtap_encap_only(type, cfg->subheader, BIT(VTAP_SESSION_TYPE_ERSPAN3),
+			      "subheader is for type erspan3", extack) ?:
+	      vtap_encap_only(type, cfg->dport, vxlan, "dport is for type vxlan", extack) ?:
+	      vtap_encap_only(type, cfg->vlan == VTAP_VLAN_MODE_STRIP, erspan23,
+			      "vlan strip is for types erspan2 and erspan3", extack);
+	if (err)
+		return err;
+	if (type == VTAP_SESSION_TYPE_PORT) {
+		if (!cfg->dev[0]) {
+			NL_SET_ERR_MSG(extack, "type port needs dev");
+			return -EINVAL;
+		}
+	} else if (!cfg->remote.family) {
+		NL_SET_ERR_MSG(extack, "remote is missing");
+		return -EINVAL;
+	}
+	if (cfg->local.family && cfg->local.family != cfg->remote.family) {
+		NL_SET_ERR_MSG(extack, "local and remote are of different families");
+		return -EINVAL;
+	}
+	if (type == VTAP_SESSION_TYPE_VXLAN && !cfg->has_key) {
+		NL_SET_ERR_MSG(extack, "type vxlan needs a key");
+		return -EINVAL;
+	}
+	if (type == VTAP_SESSION_TYPE_VXLAN && cfg->key > 0xffffff) {
+		NL_SET_ERR_MSG(extack, "key of type vxlan is at most 16777215");
+		return -EINVAL;
+	}
+	if (cfg->index > 0xfffff) {
+		NL_SET_ERR_MSG(extack, "index is at most 1048575");
+		return -EINVAL;
+	}
+	if (cfg->snaplen && cfg->snaplen < ETH_ZLEN) {
+		NL_SET_ERR_MSG(extack, "snaplen is 0 or at least 60");
+		return -EINVAL;
+	}
+	if (cfg->tos & INET_ECN_MASK) {
+		NL_SET_ERR_MSG(extack, "the ECN bits of tos must be 0");
+		return -EINVAL;
+	}
+	if (cfg->rate && cfg->rate < 8) {
+		NL_SET_ERR_MSG(extack, "rate is 0 or at least 8 bit per second");
+		return -EINVAL;
+	}
+	if (cfg->burst && !cfg->rate) {
+		NL_SET_ERR_MSG(extack, "burst needs a rate");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static u8 *vtap_encap_ip(struct vtap_tmpl *t, u8 *p, const struct vtap_session_cfg *cfg,
+			 const struct vtap_addr *local, u8 proto)
+{
+	if (t->family == AF_INET) {
+		struct iphdr *iph = (struct iphdr *)p;
+
+		iph->version = 4;
+		iph->ihl = 5;
+		iph->tos = cfg->tos;
+		iph->ttl = cfg->ttl;
+		iph->protocol = proto;
+		iph->saddr = local->ip.s6_addr32[0];
+		iph->daddr = cfg->remote.ip.s6_addr32[0];
+		if (cfg->mtu != VTAP_MTU_POLICY_FRAGMENT)
+			iph->frag_off = htons(IP_DF);
+		/* 16 bits: what is added per packet must not carry out of 32 */
+		t->ipsum = (__force u16)~ip_fast_csum(iph, 5);
+		return p + sizeof(*iph);
+	} else {
+		struct ipv6hdr *ip6h = (struct ipv6hdr *)p;
+
+		ip6_flow_hdr(ip6h, cfg->tos, 0);
+		ip6h->hop_limit = cfg->ttl;
+		ip6h->nexthdr = proto;
+		ip6h->saddr = local->ip;
+		ip6h->daddr = cfg->remote.ip;
+		return p + sizeof(*ip6h);
+	}
+}
+
+/**
+ * vtap_encap_build - lay out a template's headers
+ * @t: family and dst are set; all of it that concerns headers is filled in
+ * @cfg: checked by vtap_encap_check()
+ * @local: source address
+ * @smac: source of the link-layer header, unused with dst
+ * @dmac: destination of the link-layer header, unused with dst
+ */
+void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
+		      const struct vtap_addr *local, const u8 *smac, const u8 *dmac)
+{
+	bool vxlan = cfg->type == VTAP_SESSION_TYPE_VXLAN;
+	u8 *p = t->hdr;
+
+	t->type = cfg->type;
+	t->mtu_policy = cfg->mtu;
+	t->snaplen = cfg->snaplen;
+	t->strip = cfg->vlan == VTAP_VLAN_MODE_STRIP;
+	t->subheader = cfg->subheader;
+	t->seq = cfg->seq || t->type == VTAP_SESSION_TYPE_ERSPAN2 ||
+		 t->type == VTAP_SESSION_TYPE_ERSPAN3;
+	if (t->type == VTAP_SESSION_TYPE_PORT)
+		return;
+
+	if (!t->dst) {
+		struct ethhdr *eth = (struct ethhdr *)p;
+
+		ether_addr_copy(eth->h_dest, dmac);
+		ether_addr_copy(eth->h_source, smac);
+		eth->h_proto = htons(t->family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
+		t->l2len = ETH_HLEN;
+		p += ETH_HLEN;
+	}
+	p = vtap_encap_ip(t, p, cfg, local, vxlan ? IPPROTO_UDP : IPPROTO_GRE);
+	t->tun = p - t->hdr;
+
+	if (vxlan) {
+		struct udphdr *uh = (struct udphdr *)p;
+		__be32 *vx = (__be32 *)(uh + 1);
+
+		uh->dest = htons(cfg->dport);
+		vx[0] = htonl(VTAP_VXLAN_FLAGS);
+		vx[1] = htonl(cfg->key << VTAP_VXLAN_VNI_SHIFT);
+		t->l4len = sizeof(*uh);
+		p = (u8 *)(vx + 2);
+	} else {
+		struct vtap_gre *gre = (struct vtap_gre *)p;
+		__be32 *opt = gre->opt;
+
+		gre->proto = htons(t->type == VTAP_SESSION_TYPE_GRE ? VTAP_GRE_TEB :
+				   t->type == VTAP_SESSION_TYPE_ERSPAN3 ? VTAP_GRE_ERSPAN3 :
+				   VTAP_GRE_ERSPAN);
+		if (cfg->has_key) {
+			gre->flags |= htons(VTAP_GRE_KEY);
+			*opt++ = htonl(cfg->key);
+		}
+		if (t->seq) {
+			gre->flags |= htons(VTAP_GRE_SEQ);
+			opt++;
+		}
+		t->l4len = (u8 *)opt - p;
+		if (t->type == VTAP_SESSION_TYPE_ERSPAN2) {
+			*opt++ = htonl(1 << VTAP_ERSPAN_VER_SHIFT | cfg->id);
+			*opt++ = htonl(cfg->index);
+		} else if (t->type == VTAP_SESSION_TYPE_ERSPAN3) {
+			*opt++ = htonl(2 << VTAP_ERSPAN_VER_SHIFT | cfg->id);
+			opt++;
+			*opt++ = htonl(VTAP_ERSPAN3_P | (t->subheader ? VTAP_ERSPAN3_GRA_1588 |
+							 VTAP_ERSPAN3_O : 0));
+			if (t->subheader) {
+				*opt++ = htonl(VTAP_ERSPAN3_PLATFORM);
+				opt++;
+			}
+		}
+		p = (u8 *)opt;
+	}
+	t->hlen = p - t->hdr;
+}
+
+static void vtap_encap_erspan(const struct vtap_tmpl *t, __be32 *e, const struct vtap_wrap *w)
+{
+	u32 w0 = 0;
+
+	if (w->tagged) {
+		w0 |= (w->tci >> VLAN_PRIO_SHIFT) << VTAP_ERSPAN_COS_SHIFT;
+		/* receivers take a VLAN here and a tag in the frame for two layers */
+		if (t->strip)
+			w0 |= (w->tci & VLAN_VID_MASK) << VTAP_ERSPAN_VLAN_SHIFT;
+	}
+	if (w->truncated)
+		w0 |= VTAP_ERSPAN_T;
+
+	if (t->type == VTAP_SESSION_TYPE_ERSPAN2) {
+		if (w->tagged)
+			w0 |= (t->strip ? VTAP_ERSPAN_EN_STRIPPED : VTAP_ERSPAN_EN_KEPT) <<
+			      VTAP_ERSPAN_EN_SHIFT;
+		e[0] |= htonl(w0);
+		return;
+	}
+	e[0] |= htonl(w0);
+	if (w->f->dir == VTAP_OUT)
+		e[2] |= htonl(VTAP_ERSPAN3_D);
+	if (t->subheader) {
+		struct timespec64 ts;
+
+		ktime_get_real_ts64(&ts);
+		e[1] = htonl(ts.tv_nsec);
+		e[3] |= htonl(w->f->ifindex & 0xffff);
+		e[4] = htonl(ts.tv_sec);
+	} else {
+		e[1] = htonl((u32)div_u64(ktime_get_real_ns(), 100 * NSEC_PER_USEC));
+	}
+}
+
+/**
+ * vtap_encap_finish - fill in what differs from copy to copy
+ * @t: the template
+ * @h: t->hlen bytes copied from t->hdr
+ * @w: the copy
+ */
+void vtap_encap_finish(const struct vtap_tmpl *t, u8 *h, const struct vtap_wrap *w)
+{
+	unsigned int len = t->hlen - t->l2len + w->len;
+	__be32 *opt;
+
+	if (t->family == AF_INET) {
+		struct iphdr *iph = (struct iphdr *)(h + t->l2len);
+
+		iph->tot_len = htons(len);
+		iph->id = htons((u16)w->ipid);
+		iph->check = csum_fold((__force __wsum)(t->ipsum + (__force u16)iph->tot_len +
+							(__force u16)iph->id));
+	} else {
+		struct ipv6hdr *ip6h = (struct ipv6hdr *)(h + t->l2len);
+
+		ip6h->payload_len = htons(len - sizeof(*ip6h));
+	}
+	if (t->type == VTAP_SESSION_TYPE_VXLAN) {
+		struct udphdr *uh = (struct udphdr *)(h + t->tun);
+		u32 hash = vtap_match_hash(&w->f->key);
+
+		/* the dynamic range of RFC 6335, as RFC 7348 wants it */
+		uh->source = htons(0xc000 | (hash & 0x3fff));
+		uh->len = htons(t->hlen - t->tun + w->len);
+		return;
+	}
+	opt = (__be32 *)(h + t->tun + t->l4len);
+	if (t->seq)
+		opt[-1] = htonl(w->seq);
+	if (t->type == VTAP_SESSION_TYPE_ERSPAN2 || t->type == VTAP_SESSION_TYPE_ERSPAN3)
+		vtap_encap_erspan(t, opt, w);
+}
+
+/**
+ * vtap_encap_udp_csum - the checksum that IPv6 wants of UDP (RFC 6935: receivers may insist)
+ * @t: the template
+ * @skb: finished linear copy, data at the link-layer header
+ */
+void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
+{
+	const struct ipv6hdr *ip6h = (struct ipv6hdr *)(skb->data + t->l2len);
+	struct udphdr *uh = (struct udphdr *)(skb->data + t->tun);
+	unsigned int len = skb->len - t->tun;
+
+	uh->check = 0;
+	uh->check = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, len, IPPROTO_UDP,
+				    csum_partial(uh, len, 0));
+	if (!uh->check)
+		uh->check = CSUM_MANGLED_0;
+}
+
+/**
+ * vtap_encap_is_own - was this frame made of this template?
+ * @t: template
+ * @f: parsed frame that is GRE or UDP
+ *
+ * Fragments but the first have addresses and protocol alone to tell.
+ *
+ * Return: true when it was.
+ */
+bool vtap_encap_is_own(const struct vtap_tmpl *t, const struct vtap_frame *f)
+{
+	const struct vtap_key *key = &f->key;
+	const u8 *ip = t->hdr + t->l2len, *tun = t->hdr + t->tun;
+	unsigned int len = t->l4len;
+	const u8 *h;
+	u8 buf[16];
+
+	if (t->family == AF_INET) {
+		const struct iphdr *iph = (const struct iphdr *)ip;
+
+		if (key->proto != htons(ETH_P_IP) || key->ip_proto != iph->protocol ||
+		    key->dst.s6_addr32[0] != iph->daddr || key->src.s6_addr32[0] != iph->saddr)
+			return false;
+	} else if (t->family == AF_INET6) {
+		const struct ipv6hdr *ip6h = (const struct ipv6hdr *)ip;
+
+		if (key->proto != htons(ETH_P_IPV6) || key->ip_proto != ip6h->nexthdr ||
+		    !ipv6_addr_equal(&key->dst, &ip6h->daddr) ||
+		    !ipv6_addr_equal(&key->src, &ip6h->saddr))
+			return false;
+	} else {
+		return false;
+	}
+	if (!f->l4)
+		return key->flags & VTAP_KEY_FRAG;
+	if (t->type == VTAP_SESSION_TYPE_VXLAN)
+		return key->dport == ((const struct udphdr *)tun)->dest;
+
+	/* flags, protocol, key; of ERSPAN II and III the session id too */
+	if (t->seq)
+		len -= sizeof(__be32);
+	h = skb_header_pointer(f->skb, f->mac + f->l4, len, buf);
+	if (!h || memcmp(h, tun, len))
+		return false;
+	if (t->type != VTAP_SESSION_TYPE_ERSPAN2 && t->type != VTAP_SESSION_TYPE_ERSPAN3)
+		return true;
+	h = skb_header_pointer(f->skb, f->mac + f->l4 + t->l4len, sizeof(__be32), buf);
+	return h && (get_unaligned_be16(h + 2) & 0x3ff) ==
+		    (get_unaligned_be16(tun + t->l4len + 2) & 0x3ff);
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The rules of a namespace in their order, and which of them a device gets. */
+#include <linux/glob.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+
+#include "vtap.h"
+
+#define VTAP_RULES_MAX	65536
+
+static struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
+{
+	struct vtap_rule *rule = kzalloc(sizeof(*rule), GFP_KERNEL);
+
+	if (rule)
+		rule->cfg = *cfg;
+	return rule;
+}
+
+static void vtap_rule_rcu(struct rcu_head *rcu)
+{
+	struct vtap_rule *rule = container_of(rcu, struct vtap_rule, rcu);
+
+	free_percpu(rule->stats);
+	kfree(rule);
+}
+
+/* The sessions that a rule in the list names cannot be deleted. */
+static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule)
+{
+	struct vtap_rule *pos;
+	unsigned int i;
+
+	for (i = 0; i < rule->cfg.n_sessions; i++)
+		rule->cfg.sessions[i]->users++;
+	list_for_each_entry_reverse(pos, &vn->rules, list) {
+		if (pos->cfg.pref < rule->cfg.pref ||
+		    (pos->cfg.pref == rule->cfg.pref && pos->id < rule->id))
+			break;
+	}
+	list_add(&rule->list, &pos->list);
+	vn->n_rules++;
+}
+
+static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
+{
+	unsigned int i;
+
+	for (i = 0; i < rule->cfg.n_sessions; i++)
+		rule->cfg.sessions[i]->users--;
+	list_del(&rule->list);
+	vn->n_rules--;
+}
+
+static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_ack *extack)
+{
+	if (!cfg->port[0] && !cfg->master[0]) {
+		NL_SET_ERR_MSG(extack, "a rule needs port or master");
+		return -EINVAL;
+	}
+	if (!cfg->dir) {
+		NL_SET_ERR_MSG(extack, "dir is neither ingress nor egress");
+		return -EINVAL;
+	}
+	if (cfg->action == VTAP_ACTION_MIRROR && !cfg->n_sessions) {
+		NL_SET_ERR_MSG(extack, "action mirror needs a session");
+		return -EINVAL;
+	}
+	if (cfg->action == VTAP_ACTION_SKIP && cfg->n_sessions) {
+		NL_SET_ERR_MSG(extack, "action skip takes no session");
+		return -EINVAL;
+	}
+	return vtap_match_check(&cfg->match, extack);
+}
+
+/**
+ * vtap_rule_add - create a rule; RTNL
+ * @vn: the namespace's vtap
+ * @cfg: what the user said
+ * @id: gets the id of the new rule
+ * @extack: gets the reason when refused
+ *
+ * Return: 0, -EINVAL, -ENOSPC or -ENOMEM; nothing has changed unless 0.
+ */
+int vtap_rule_add(struct vtap_net *vn, const struct vtap_rule_cfg *cfg, u32 *id,
+		  struct netlink_ext_ack *extack)
+{
+	struct vtap_rule *rule;
+	int err;
+
+	err = vtap_rule_check(cfg, extack);
+	if (err)
+		return err;
+	if (vn->n_rules >= VTAP_RULES_MAX || vn->last_id == U32_MAX) {
+		NL_SET_ERR_MSG(extack, "too many rules");
+		return -ENOSPC;
+	}
+	rule = vtap_rule_alloc(cfg);
+	if (!rule)
+		return -ENOMEM;
+	rule->stats = alloc_percpu(struct vtap_rule_stats);
+	if (!rule->stats) {
+		kfree(rule);
+		return -ENOMEM;
+	}
+	rule->id = vn->last_id + 1;
+	vtap_rule_link(vn, rule);
+	err = vtap_port_bind_all(vn);
+	if (err) {
+		vtap_rule_unlink(vn, rule);
+		call_rcu(&rule->rcu, vtap_rule_rcu);
+		return err;
+	}
+	*id = ++vn->last_id;
+	vn->gen++;
+	vtap_nl_rule_notify(vn, rule, VTAP_CMD_RULE_ADD_NTF);
+	return 0;
+}
+
+/**
+ * vtap_rule_set - put another rule in the place of one; RTNL
+ * @old: the rule; gone afterwards
+ * @cfg: all that the new one shall be
+ * @vn: the namespace's vtap
+ * @extack: gets the reason when refused
+ *
+ * Id and counters go on.
+ *
+ * Return: 0, -EINVAL or -ENOMEM; nothing has changed unless 0.
+ */
+int vtap_rule_set(struct vtap_rule *old, const struct vtap_rule_cfg *cfg,
+		  struct vtap_net *vn, struct netlink_ext_ack *extack)
+{
+	struct vtap_rule *rule;
+	int err;
+
+	err = vtap_rule_check(cfg, extack);
+	if (err)
+		return err;
+	rule = vtap_rule_alloc(cfg);
+	if (!rule)
+		return -ENOMEM;
+	rule->id = old->id;
+	rule->stats = old->stats;
+
+	vtap_rule_unlink(vn, old);
+	vtap_rule_link(vn, rule);
+	err = vtap_port_bind_all(vn);
+	if (err) {
+		vtap_rule_unlink(vn, rule);
+		vtap_rule_link(vn, old);
+		kfree(rule);
+		return err;
+	}
+	/* packets that still see the old rule count in what is the new one's */
+	kfree_rcu(old, rcu);
+	vn->gen++;
+	vtap_nl_rule_notify(vn, rule, VTAP_CMD_RULE_CHANGE_NTF);
+	return 0;
+}
+
+static void vtap_rule_gone(struct vtap_net *vn, struct vtap_rule *rule)
+{
+	vtap_nl_rule_notify(vn, rule, VTAP_CMD_RULE_DEL_NTF);
+	call_rcu(&rule->rcu, vtap_rule_rcu);
+}
+
+/**
+ * vtap_rule_del - delete a rule; RTNL
+ * @vn: the namespace's vtap
+ * @rule: the rule
+ *
+ * Return: 0, or -ENOMEM and nothing has changed.
+ */
+int vtap_rule_del(struct vtap_net *vn, struct vtap_rule *rule)
+{
+	int err;
+
+	vtap_rule_unlink(vn, rule);
+	err = vtap_port_bind_all(vn);
+	if (err) {
+		vtap_rule_link(vn, rule);
+		return err;
+	}
+	vn->gen++;
+	vtap_rule_gone(vn, rule);
+	return 0;
+}
+
+/**
+ * vtap_rule_flush - delete all rules, or those of one pref; RTNL
+ * @vn: the namespace's vtap
+ * @pref: which, or NULL for all
+ *
+ * Return: 0, or -ENOMEM and nothing has changed.
+ */
+int vtap_rule_flush(struct vtap_net *vn, const u32 *pref)
+{
+	struct vtap_rule *rule, *next;
+	LIST_HEAD(gone);
+	int err;
+
+	list_for_each_entry_safe(rule, next, &vn->rules, list) {
+		if (pref && rule->cfg.pref != *pref)
+			continue;
+		vtap_rule_unlink(vn, rule);
+		list_add_tail(&rule->list, &gone);
+	}
+	err = vtap_port_bind_all(vn);
+	list_for_each_entry_safe(rule, next, &gone, list) {
+		list_del(&rule->list);
+		if (err)
+			vtap_rule_link(vn, rule);
+		else
+			vtap_rule_gone(vn, rule);
+	}
+	if (!err)
+		vn->gen++;
+	return err;
+}
+
+/**
+ * vtap_rule_find - a rule by its id; RTNL
+ * @vn: the namespace's vtap
+ * @id: the id
+ *
+ * Return: the rule, or NULL.
+ */
+struct vtap_rule *vtap_rule_find(const struct vtap_net *vn, u32 id)
+{
+	struct vtap_rule *rule;
+
+	list_for_each_entry(rule, &vn->rules, list) {
+		if (rule->id == id)
+			return rule;
+	}
+	return NULL;
+}
+
+/**
+ * vtap_rule_count - a rule decided on a frame; softirq, RCU read side
+ * @rule: the rule
+ * @bytes: length of the frame
+ */
+void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes)
+{
+	struct vtap_rule_stats *st = this_cpu_ptr(rule->stats);
+
+	u64_stats_update_begin(&st->syncp);
+	u64_stats_inc(&st->packets);
+	u64_stats_add(&st->bytes, bytes);
+	u64_stats_update_end(&st->syncp);
+}
+
+/**
+ * vtap_rule_read - sum up a rule's counters
+ * @rule: the rule
+ * @packets: gets the frames
+ * @bytes: gets their bytes
+ */
+void vtap_rule_read(const struct vtap_rule *rule, u64 *packets, u64 *bytes)
+{
+	int cpu;
+
+	*packets = 0;
+	*bytes = 0;
+	for_each_possible_cpu(cpu) {
+		const struct vtap_rule_stats *st = per_cpu_ptr(rule->stats, cpu);
+		unsigned int start;
+		u64 p, b;
+
+		do {
+			start = u64_stats_fetch_begin(&st->syncp);
+			p = u64_stats_read(&st->packets);
+			b = u64_stats_read(&st->bytes);
+		} while (u64_stats_fetch_retry(&st->syncp, start));
+		*packets += p;
+		*bytes += b;
+	}
+}
+
+static bool vtap_rule_binds(const struct vtap_rule_cfg *cfg, const struct net_device *dev,
+			    const struct net_device *master)
+{
+	if (cfg->port[0] && !glob_match(cfg->port, dev->name))
+		return false;
+	if (cfg->master[0] && (!master || strcmp(cfg->master, master->name)))
+		return false;
+	return true;
+}
+
+/**
+ * vtap_rule_table - the rules that bind to a device; RTNL
+ * @vn: the namespace's vtap
+ * @dev: an Ethernet device
+ *
+ * Return: a table, NULL when no rule binds to the device, or -ENOMEM as an ERR_PTR().
+ */
+struct vtap_table *vtap_rule_table(const struct vtap_net *vn, struct net_device *dev)
+{
+	const struct net_device *master = netdev_master_upper_dev_get(dev);
+	const struct vtap_rule *rule;
+	struct vtap_table *t;
+	unsigned int n = 0;
+
+	list_for_each_entry(rule, &vn->rules, list)
+		n += vtap_rule_binds(&rule->cfg, dev, master);
+	if (!n)
+		return NULL;
+	t = vtap_table_alloc(n);
+	if (!t)
+		return ERR_PTR(-ENOMEM);
+	list_for_each_entry(rule, &vn->rules, list) {
+		if (vtap_rule_binds(&rule->cfg, dev, master))
+			vtap_table_append(t, rule);
+	}
+	return t;
+}
+
+/**
+ * vtap_rule_init_net - a namespace's rules
+ * @vn: its vtap
+ */
+void vtap_rule_init_net(struct vtap_net *vn)
+{
+	INIT_LIST_HEAD(&vn->rules);
+}
+
+/**
+ * vtap_rule_exit_net - end of a namespace's rules; no port is left
+ * @vn: its vtap
+ */
+void vtap_rule_exit_net(struct vtap_net *vn)
+{
+	struct vtap_rule *rule, *next;
+
+	rtnl_lock();
+	list_for_each_entry_safe(rule, next, &vn->rules, list) {
+		vtap_rule_unlink(vn, rule);
+		call_rcu(&rule->rcu, vtap_rule_rcu);
+	}
+	rtnl_unlock();
+}

@@ -1,0 +1,649 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sessions: their list, routes and neighbours, rate limits and counters. */
+#include <linux/ctype.h>
+#include <linux/if_arp.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+#include <net/fib_notifier.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/neighbour.h>
+#include <net/netevent.h>
+#include <net/route.h>
+
+#include "vtap.h"
+
+#define VTAP_SESSIONS_MAX	1024
+#define VTAP_TICK		HZ
+#define VTAP_KICK		msecs_to_jiffies(10)
+
+static void vtap_session_kick(struct vtap_net *vn)
+{
+	if (READ_ONCE(vn->n_sessions))
+		schedule_delayed_work(&vn->kick, VTAP_KICK);
+}
+
+static void vtap_session_tmpl_rcu(struct rcu_head *rcu)
+{
+	struct vtap_tmpl *t = container_of(rcu, struct vtap_tmpl, rcu);
+
+	dst_release(t->dst);
+	kfree(t);
+}
+
+static void vtap_session_tmpl_free(struct vtap_tmpl *t)
+{
+	if (t)
+		call_rcu(&t->rcu, vtap_session_tmpl_rcu);
+}
+
+static bool vtap_session_dev_ok(const struct net_device *dev)
+{
+	return netif_running(dev) && netif_carrier_ok(dev);
+}
+
+/* On success the source address stands in @local, and the dst has a reference. */
+static struct dst_entry *vtap_session_route(struct vtap_session *s, int oif,
+					    struct vtap_addr *local)
+{
+	const struct vtap_session_cfg *cfg = &s->cfg;
+	u8 proto = cfg->type == VTAP_SESSION_TYPE_VXLAN ? IPPROTO_UDP : IPPROTO_GRE;
+	struct net *net = s->vn->net;
+
+	*local = cfg->local;
+	local->family = cfg->remote.family;
+	if (cfg->remote.family == AF_INET) {
+		struct flowi4 fl4 = {
+			.flowi4_oif = oif,
+			.flowi4_proto = proto,
+			.daddr = cfg->remote.ip.s6_addr32[0],
+			.saddr = cfg->local.ip.s6_addr32[0],
+		};
+		struct rtable *rt;
+
+		vtap_flowi4_set_tos(&fl4, cfg->tos);
+		rt = ip_route_output_flow(net, &fl4, NULL);
+		if (IS_ERR(rt))
+			return ERR_CAST(rt);
+		if (rt->rt_flags & RTCF_BROADCAST) {
+			ip_rt_put(rt);
+			return ERR_PTR(-EACCES);
+		}
+		local->ip.s6_addr32[0] = fl4.saddr;
+		return &rt->dst;
+	} else {
+		struct flowi6 fl6 = {
+			.flowi6_oif = oif,
+			.flowi6_proto = proto,
+			.daddr = cfg->remote.ip,
+			.saddr = cfg->local.ip,
+			.flowlabel = ip6_make_flowinfo(cfg->tos, 0),
+		};
+		struct dst_entry *dst;
+
+		if (!vtap_ipv6_enabled())
+			return ERR_PTR(-EAFNOSUPPORT);
+		dst = vtap_ip6_dst_lookup_flow(net, &fl6);
+		if (IS_ERR(dst))
+			return dst;
+		if (dst->error) {
+			dst_release(dst);
+			return ERR_PTR(-EHOSTUNREACH);
+		}
+		local->ip = fl6.saddr;
+		return dst;
+	}
+}
+
+/* May the link-layer header be written once and for all? */
+static bool vtap_session_direct(const struct dst_entry *dst, const struct net_device *dev)
+{
+	return dev->type == ARPHRD_ETHER && dev->header_ops && !dst->lwtstate &&
+	       !dst_xfrm(dst);
+}
+
+/* Fill @t for a collector behind IP; Return: the state of the session. */
+static u32 vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, int oif)
+{
+	u8 ha[MAX_ADDR_LEN] __aligned(8) = {};
+	struct vtap_addr local;
+	struct neighbour *n;
+	struct dst_entry *dst;
+
+	dst = vtap_session_route(s, oif, &local);
+	if (IS_ERR(dst))
+		return VTAP_SESSION_STATE_NO_ROUTE;
+
+	t->family = local.family;
+	t->dev = dst_dev(dst);
+	t->mtu = dst_mtu(dst);
+	if (!vtap_session_dev_ok(t->dev)) {
+		dst_release(dst);
+		return VTAP_SESSION_STATE_NO_DEVICE;
+	}
+	if (!vtap_session_direct(dst, t->dev)) {
+		t->dst = dst;
+		t->headroom = LL_RESERVED_SPACE(t->dev) + dst->header_len;
+		vtap_encap_build(t, &s->cfg, &local, NULL, NULL);
+		return VTAP_SESSION_STATE_ACTIVE;
+	}
+
+	n = dst_neigh_lookup(dst, &s->cfg.remote.ip);
+	dst_release(dst);
+	if (!n)
+		return VTAP_SESSION_STATE_NO_ROUTE;
+	/* nobody else keeps it alive: copies bypass the neighbour */
+	if (!(READ_ONCE(n->nud_state) & NUD_CONNECTED))
+		neigh_event_send(n, NULL);
+	if (!(READ_ONCE(n->nud_state) & NUD_VALID)) {
+		neigh_release(n);
+		return VTAP_SESSION_STATE_RESOLVING;
+	}
+	neigh_ha_snapshot(ha, n, t->dev);
+	neigh_release(n);
+	t->headroom = LL_RESERVED_SPACE(t->dev);
+	vtap_encap_build(t, &s->cfg, &local, t->dev->dev_addr, ha);
+	return VTAP_SESSION_STATE_ACTIVE;
+}
+
+static u32 vtap_session_resolve(struct vtap_session *s, struct vtap_tmpl *t)
+{
+	const struct vtap_session_cfg *cfg = &s->cfg;
+	struct net_device *dev = NULL;
+
+	t->s = s;
+	t->pps = cfg->pps;
+	if (cfg->rate) {
+		u64 burst = cfg->burst ?: clamp_t(u64, div_u64(cfg->rate, 80), SZ_128K, U32_MAX);
+
+		t->rate = div_u64(cfg->rate, 8);
+		t->burst_ns = div64_u64(burst * NSEC_PER_SEC, t->rate);
+	}
+	if (cfg->dev[0]) {
+		dev = __dev_get_by_name(s->vn->net, cfg->dev);
+		if (!dev || !vtap_session_dev_ok(dev))
+			return VTAP_SESSION_STATE_NO_DEVICE;
+	}
+	if (cfg->type != VTAP_SESSION_TYPE_PORT)
+		return vtap_session_resolve_ip(s, t, dev ? dev->ifindex : 0);
+
+	if (dev->type != ARPHRD_ETHER)
+		return VTAP_SESSION_STATE_NO_DEVICE;
+	t->dev = dev;
+	t->mtu = dev->mtu + ETH_HLEN;
+	t->headroom = LL_RESERVED_SPACE(dev);
+	vtap_encap_build(t, cfg, NULL, NULL, NULL);
+	return VTAP_SESSION_STATE_ACTIVE;
+}
+
+static bool vtap_session_tmpl_same(const struct vtap_tmpl *a, const struct vtap_tmpl *b)
+{
+	const size_t from = offsetof(struct vtap_tmpl, s);
+
+	return a == b || (a && b && !memcmp((const u8 *)a + from, (const u8 *)b + from,
+					    sizeof(*a) - from));
+}
+
+/* The path as it is now; RTNL. Without memory the old one stays until the next tick. */
+static void vtap_session_refresh(struct vtap_session *s)
+{
+	struct vtap_tmpl *old = rtnl_dereference(s->tmpl);
+	struct vtap_tmpl *t;
+	bool changed;
+	u32 state;
+
+	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	if (!t)
+		return;
+	state = vtap_session_resolve(s, t);
+	if (state != VTAP_SESSION_STATE_ACTIVE) {
+		kfree(t);
+		t = NULL;
+	}
+	changed = state != s->state;
+	if (vtap_session_tmpl_same(t, old)) {
+		vtap_session_tmpl_free(t);
+	} else {
+		changed |= t && old && (t->dev != old->dev || t->mtu != old->mtu);
+		rcu_assign_pointer(s->tmpl, t);
+		vtap_session_tmpl_free(old);
+	}
+	s->state = state;
+	if (changed) {
+		s->vn->gen++;
+		vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
+	}
+}
+
+static void vtap_session_refresh_all(struct vtap_net *vn)
+{
+	struct vtap_session *s;
+
+	rtnl_lock();
+	list_for_each_entry(s, &vn->sessions, list)
+		vtap_session_refresh(s);
+	rtnl_unlock();
+}
+
+static void vtap_session_kick_work(struct work_struct *work)
+{
+	vtap_session_refresh_all(container_of(work, struct vtap_net, kick.work));
+}
+
+static void vtap_session_tick_work(struct work_struct *work)
+{
+	struct vtap_net *vn = container_of(work, struct vtap_net, tick.work);
+
+	vtap_session_refresh_all(vn);
+	if (READ_ONCE(vn->n_sessions))
+		schedule_delayed_work(&vn->tick, VTAP_TICK);
+}
+
+static int vtap_session_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack *extack)
+{
+	const struct in6_addr *r = &cfg->remote.ip, *l = &cfg->local.ip;
+	const char *p;
+
+	for (p = cfg->name; *p; p++) {
+		if (!isalnum(*p) && !strchr("_.:@-", *p)) {
+			NL_SET_ERR_MSG(extack, "a session's name has letters, digits and _.:@- only");
+			return -EINVAL;
+		}
+	}
+	if (!cfg->name[0]) {
+		NL_SET_ERR_MSG(extack, "name is missing");
+		return -EINVAL;
+	}
+	if ((cfg->remote.family == AF_INET && (ipv4_is_zeronet(r->s6_addr32[0]) ||
+					       ipv4_is_lbcast(r->s6_addr32[0]))) ||
+	    (cfg->remote.family == AF_INET6 && ipv6_addr_any(r))) {
+		NL_SET_ERR_MSG(extack, "remote is no address of a collector");
+		return -EINVAL;
+	}
+	if ((cfg->local.family == AF_INET && (ipv4_is_zeronet(l->s6_addr32[0]) ||
+					      ipv4_is_multicast(l->s6_addr32[0]) ||
+					      ipv4_is_lbcast(l->s6_addr32[0]))) ||
+	    (cfg->local.family == AF_INET6 && (ipv6_addr_any(l) || ipv6_addr_is_multicast(l)))) {
+		NL_SET_ERR_MSG(extack, "local is no source address");
+		return -EINVAL;
+	}
+	return vtap_encap_check(cfg, extack);
+}
+
+static void vtap_session_rcu(struct rcu_head *rcu)
+{
+	struct vtap_session *s = container_of(rcu, struct vtap_session, rcu);
+
+	free_percpu(s->stats);
+	kfree(s);
+}
+
+/**
+ * vtap_session_add - create a session; RTNL
+ * @vn: the namespace's vtap
+ * @cfg: what the user said, with defaults filled in
+ * @extack: gets the reason when refused
+ *
+ * Return: 0, -EINVAL, -EEXIST, -ENOSPC or -ENOMEM.
+ */
+int vtap_session_add(struct vtap_net *vn, const struct vtap_session_cfg *cfg,
+		     struct netlink_ext_ack *extack)
+{
+	struct vtap_session *s;
+	int err;
+
+	err = vtap_session_check(cfg, extack);
+	if (err)
+		return err;
+	if (vtap_session_find(vn, cfg->name)) {
+		NL_SET_ERR_MSG(extack, "a session of this name exists");
+		return -EEXIST;
+	}
+	if (vn->n_sessions >= VTAP_SESSIONS_MAX) {
+		NL_SET_ERR_MSG(extack, "too many sessions");
+		return -ENOSPC;
+	}
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return -ENOMEM;
+	s->stats = alloc_percpu(struct vtap_session_stats);
+	if (!s->stats) {
+		kfree(s);
+		return -ENOMEM;
+	}
+	s->vn = vn;
+	s->cfg = *cfg;
+	s->state = VTAP_SESSION_STATE_NO_ROUTE;
+	spin_lock_init(&s->bucket_lock);
+	list_add_tail_rcu(&s->list, &vn->sessions);
+	WRITE_ONCE(vn->n_sessions, vn->n_sessions + 1);
+	if (cfg->type == VTAP_SESSION_TYPE_VXLAN)
+		WRITE_ONCE(vn->n_vxlan, vn->n_vxlan + 1);
+	vn->gen++;
+	vtap_nl_session_notify(s, VTAP_CMD_SESSION_ADD_NTF);
+	vtap_session_refresh(s);
+	schedule_delayed_work(&vn->tick, VTAP_TICK);
+	return 0;
+}
+
+/**
+ * vtap_session_set - change a session; RTNL
+ * @s: the session
+ * @cfg: all that it shall be; name and type are as they were
+ * @extack: gets the reason when refused
+ *
+ * Return: 0 or -EINVAL.
+ */
+int vtap_session_set(struct vtap_session *s, const struct vtap_session_cfg *cfg,
+		     struct netlink_ext_ack *extack)
+{
+	int err = vtap_session_check(cfg, extack);
+
+	if (err)
+		return err;
+	s->cfg = *cfg;
+	s->vn->gen++;
+	vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
+	vtap_session_refresh(s);
+	return 0;
+}
+
+static void vtap_session_free(struct vtap_session *s)
+{
+	struct vtap_net *vn = s->vn;
+
+	list_del_rcu(&s->list);
+	WRITE_ONCE(vn->n_sessions, vn->n_sessions - 1);
+	if (s->cfg.type == VTAP_SESSION_TYPE_VXLAN)
+		WRITE_ONCE(vn->n_vxlan, vn->n_vxlan - 1);
+	vn->gen++;
+	vtap_session_tmpl_free(rtnl_dereference(s->tmpl));
+	RCU_INIT_POINTER(s->tmpl, NULL);
+	call_rcu(&s->rcu, vtap_session_rcu);
+}
+
+static int vtap_session_busy(const struct vtap_session *s, struct netlink_ext_ack *extack)
+{
+	if (!s->users)
+		return 0;
+	NL_SET_ERR_MSG(extack, "the session is used by a rule");
+	return -EBUSY;
+}
+
+/**
+ * vtap_session_del - delete a session; RTNL
+ * @s: the session
+ * @extack: gets the reason when refused
+ *
+ * Return: 0, or -EBUSY while a rule names it.
+ */
+int vtap_session_del(struct vtap_session *s, struct netlink_ext_ack *extack)
+{
+	int err = vtap_session_busy(s, extack);
+
+	if (err)
+		return err;
+	vtap_nl_session_notify(s, VTAP_CMD_SESSION_DEL_NTF);
+	vtap_session_free(s);
+	return 0;
+}
+
+/**
+ * vtap_session_flush - delete all sessions, or those of one type; RTNL
+ * @vn: the namespace's vtap
+ * @type: which, or NULL for all
+ * @extack: gets the reason when refused
+ *
+ * Return: 0, or -EBUSY while a rule names one of them, and none is deleted.
+ */
+int vtap_session_flush(struct vtap_net *vn, const u32 *type, struct netlink_ext_ack *extack)
+{
+	struct vtap_session *s, *next;
+
+	list_for_each_entry(s, &vn->sessions, list) {
+		int err = !type || s->cfg.type == *type ? vtap_session_busy(s, extack) : 0;
+
+		if (err)
+			return err;
+	}
+	list_for_each_entry_safe(s, next, &vn->sessions, list) {
+		if (!type || s->cfg.type == *type)
+			vtap_session_del(s, extack);
+	}
+	return 0;
+}
+
+/**
+ * vtap_session_find - a session by its name; RTNL
+ * @vn: the namespace's vtap
+ * @name: the name
+ *
+ * Return: the session, or NULL.
+ */
+struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name)
+{
+	struct vtap_session *s;
+
+	list_for_each_entry(s, &vn->sessions, list) {
+		if (!strcmp(s->cfg.name, name))
+			return s;
+	}
+	return NULL;
+}
+
+/**
+ * vtap_session_count - add to a counter; softirq
+ * @s: the session
+ * @stat: which
+ * @n: how much
+ */
+void vtap_session_count(struct vtap_session *s, enum vtap_stat stat, unsigned int n)
+{
+	struct vtap_session_stats *st = this_cpu_ptr(s->stats);
+
+	u64_stats_update_begin(&st->syncp);
+	u64_stats_add(&st->v[stat], n);
+	u64_stats_update_end(&st->syncp);
+}
+
+/**
+ * vtap_session_read - sum up a session's counters
+ * @s: the session
+ * @v: gets them
+ */
+void vtap_session_read(const struct vtap_session *s, u64 v[__VTAP_ST_MAX])
+{
+	int cpu, i;
+
+	memset(v, 0, sizeof(*v) * __VTAP_ST_MAX);
+	for_each_possible_cpu(cpu) {
+		const struct vtap_session_stats *st = per_cpu_ptr(s->stats, cpu);
+		u64 now[__VTAP_ST_MAX];
+		unsigned int start;
+
+		do {
+			start = u64_stats_fetch_begin(&st->syncp);
+			for (i = 0; i < __VTAP_ST_MAX; i++)
+				now[i] = u64_stats_read(&st->v[i]);
+		} while (u64_stats_fetch_retry(&st->syncp, start));
+		for (i = 0; i < __VTAP_ST_MAX; i++)
+			v[i] += now[i];
+	}
+}
+
+/* Is there still room in a bucket that is empty at @due? */
+static bool vtap_session_bucket(u64 *due, u64 now, u64 cost, u64 burst)
+{
+	u64 from = max(*due, now);
+
+	if (from - now > burst)
+		return false;
+	*due = from + cost;
+	return true;
+}
+
+/**
+ * vtap_session_admit - may one more outer packet leave?
+ * @t: the session's template
+ * @bytes: its length
+ *
+ * Return: false when a rate limit is reached.
+ */
+bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes)
+{
+	struct vtap_session *s = t->s;
+	u64 now, paid;
+	bool ok;
+
+	if (likely(!t->rate && !t->pps))
+		return true;
+
+	now = ktime_get_ns();
+	spin_lock(&s->bucket_lock);
+	paid = s->packets_due;
+	ok = !t->pps || vtap_session_bucket(&s->packets_due, now, NSEC_PER_SEC / t->pps,
+					    NSEC_PER_SEC / 10);
+	if (ok && t->rate) {
+		ok = vtap_session_bucket(&s->bytes_due, now,
+					 div64_u64(bytes * (u64)NSEC_PER_SEC, t->rate),
+					 t->burst_ns);
+		if (!ok)
+			s->packets_due = paid;
+	}
+	spin_unlock(&s->bucket_lock);
+	return ok;
+}
+
+/**
+ * vtap_session_is_own - is the frame one of the copies that vtap sends here?
+ * @vn: the namespace's vtap
+ * @f: parsed frame; RCU read side
+ *
+ * Return: true when a session of this namespace made it.
+ */
+bool vtap_session_is_own(const struct vtap_net *vn, const struct vtap_frame *f)
+{
+	const struct vtap_session *s;
+
+	switch (f->key.ip_proto) {
+	case IPPROTO_GRE:
+		break;
+	case IPPROTO_UDP:
+		if (READ_ONCE(vn->n_vxlan))
+			break;
+		fallthrough;
+	default:
+		return false;
+	}
+	list_for_each_entry_rcu(s, &vn->sessions, list) {
+		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
+
+		if (t && vtap_encap_is_own(t, f))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * vtap_session_dev_down - a device goes down or away; RTNL
+ * @vn: the namespace's vtap
+ * @dev: the device; no template names it afterwards
+ */
+void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
+{
+	struct vtap_session *s;
+
+	list_for_each_entry(s, &vn->sessions, list) {
+		struct vtap_tmpl *t = rtnl_dereference(s->tmpl);
+
+		if (!t || t->dev != dev)
+			continue;
+		RCU_INIT_POINTER(s->tmpl, NULL);
+		vtap_session_tmpl_free(t);
+		s->state = VTAP_SESSION_STATE_NO_DEVICE;
+		vn->gen++;
+		vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
+	}
+	vtap_session_kick(vn);
+}
+
+/**
+ * vtap_session_dev_changed - a device is up, or its addresses or MTU are others
+ * @vn: the namespace's vtap
+ */
+void vtap_session_dev_changed(struct vtap_net *vn)
+{
+	vtap_session_kick(vn);
+}
+
+/* May be called in softirq. */
+static int vtap_session_netevent(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	if (event == NETEVENT_NEIGH_UPDATE) {
+		const struct neighbour *n = ptr;
+
+		vtap_session_kick(vtap_pernet(dev_net(n->dev)));
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vtap_session_netevent_nb = {
+	.notifier_call = vtap_session_netevent,
+};
+
+/* May be called in softirq. */
+static int vtap_session_fib(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	vtap_session_kick(container_of(nb, struct vtap_net, fib_nb));
+	return NOTIFY_DONE;
+}
+
+/**
+ * vtap_session_init_net - a namespace's sessions
+ * @vn: its vtap
+ *
+ * Return: 0 or a negative error.
+ */
+int vtap_session_init_net(struct vtap_net *vn)
+{
+	INIT_LIST_HEAD(&vn->sessions);
+	INIT_DELAYED_WORK(&vn->tick, vtap_session_tick_work);
+	INIT_DELAYED_WORK(&vn->kick, vtap_session_kick_work);
+	vn->fib_nb.notifier_call = vtap_session_fib;
+	return register_fib_notifier(vn->net, &vn->fib_nb, NULL, NULL);
+}
+
+/**
+ * vtap_session_exit_net - end of a namespace's sessions; no rule and no port is left
+ * @vn: its vtap
+ */
+void vtap_session_exit_net(struct vtap_net *vn)
+{
+	struct vtap_session *s, *next;
+
+	unregister_fib_notifier(vn->net, &vn->fib_nb);
+	rtnl_lock();
+	list_for_each_entry_safe(s, next, &vn->sessions, list)
+		vtap_session_free(s);
+	rtnl_unlock();
+	cancel_delayed_work_sync(&vn->kick);
+	cancel_delayed_work_sync(&vn->tick);
+}
+
+/**
+ * vtap_session_init - start listening to neighbour changes
+ *
+ * Return: 0 or a negative error.
+ */
+int vtap_session_init(void)
+{
+	return register_netevent_notifier(&vtap_session_netevent_nb);
+}
+
+/** vtap_session_exit - stop listening to neighbour changes */
+void vtap_session_exit(void)
+{
+	unregister_netevent_notifier(&vtap_session_netevent_nb);
+}

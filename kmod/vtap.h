@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* vtap: private structures, and the prototypes of each file. */
+#ifndef _VTAP_H
+#define _VTAP_H
+
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <linux/in6.h>
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/skbuff.h>
+#include <linux/u64_stats_sync.h>
+#include <linux/workqueue.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+#include <uapi/linux/vtap.h>
+
+#include "compat.h"
+
+struct dst_entry;
+struct netlink_ext_ack;
+struct vtap_rule;
+struct vtap_session;
+struct vtap_table;
+struct vtap_tmpl;
+
+/* Counters of a session; matched = sent + the sum of VTAP_ST_DROP_*. */
+enum vtap_stat {
+	VTAP_ST_MATCHED,
+	VTAP_ST_SENT,
+	VTAP_ST_BYTES,
+	VTAP_ST_DROP_INACTIVE,
+	VTAP_ST_DROP_NOMEM,
+	VTAP_ST_DROP_MTU,
+	VTAP_ST_DROP_RATE,
+	VTAP_ST_DROP_XMIT,
+	VTAP_ST_DROP_LOOP,
+	VTAP_ST_DROP_FRAME,
+	VTAP_ST_TRUNCATED,
+	VTAP_ST_FRAGMENTED,
+	__VTAP_ST_MAX,
+};
+
+/* Counters of a port in one direction; seen = matched + unmatched. */
+enum vtap_port_stat {
+	VTAP_PST_SEEN,
+	VTAP_PST_MATCHED,
+	VTAP_PST_UNMATCHED,
+	VTAP_PST_OWN,
+	__VTAP_PST_MAX,
+};
+
+/* Index of a direction in per-direction arrays */
+enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
+
+/**
+ * struct vtap_net - all of vtap in one network namespace
+ * @net: the namespace; it outlives this
+ * @sessions: struct vtap_session in order of creation; written under RTNL, read under RCU
+ * @rules: struct vtap_rule in the order in which they are tried; RTNL
+ * @ports: struct vtap_port; RTNL
+ * @n_sessions: length of @sessions; written under RTNL, read anywhere
+ * @n_vxlan: sessions of type vxlan; written under RTNL, read anywhere
+ * @n_rules: length of @rules; RTNL
+ * @last_id: last rule id given; RTNL
+ * @gen: changes with every change that a dump could see; RTNL
+ * @tick: looks every second whether routes and neighbours still hold
+ * @kick: the same, soon after an event that says they may have changed
+ * @bind: looks at every device of the namespace and binds rules to it
+ * @fib_nb: asks for @kick when routes change
+ */
+struct vtap_net {
+	struct net *net;
+	struct list_head sessions;
+	struct list_head rules;
+	struct list_head ports;
+	unsigned int n_sessions;
+	unsigned int n_vxlan;
+	unsigned int n_rules;
+	u32 last_id;
+	u32 gen;
+	struct delayed_work tick;
+	struct delayed_work kick;
+	struct delayed_work bind;
+	struct notifier_block fib_nb;
+};
+
+/**
+ * struct vtap_addr - an IPv4 or IPv6 address with a prefix length
+ * @family: AF_INET, AF_INET6, or 0 for none
+ * @len: prefix length
+ * @ip: the address; an IPv4 address is its first word
+ */
+struct vtap_addr {
+	u8 family;
+	u8 len;
+	struct in6_addr ip;
+};
+
+/**
+ * struct vtap_session_cfg - what a user says of a session
+ *
+ * Members are named and bounded as the attributes in vtap.yaml.
+ */
+struct vtap_session_cfg {
+	char name[VTAP_NAME_MAX + 1];
+	char dev[IFNAMSIZ];
+	struct vtap_addr remote;
+	struct vtap_addr local;
+	u64 rate;
+	u32 type;
+	u32 key;
+	u32 index;
+	u32 snaplen;
+	u32 mtu;
+	u32 vlan;
+	u32 burst;
+	u32 pps;
+	u16 id;
+	u16 dport;
+	u8 ttl;
+	u8 tos;
+	bool has_key;
+	bool seq;
+	bool subheader;
+};
+
+/* Ethernet, IPv6, UDP, VXLAN or GRE with key, sequence and ERSPAN III with sub-header */
+#define VTAP_HDR_MAX	(ETH_HLEN + 40 + 12 + 20)
+
+/**
+ * struct vtap_tmpl - a session's outer headers and path as packets use them
+ * @rcu: frees it when no packet can see it any more
+ * @s: the session
+ * @dev: egress device; no reference, the template goes before the device does
+ * @dst: route with a reference, where copies must go through the host's output
+ *	path (IPsec, a device without Ethernet headers, a collector on this host);
+ *	NULL when @hdr begins with the link-layer header
+ * @family: AF_INET, AF_INET6, or 0 for no outer IP header
+ * @type: enum vtap_session_type
+ * @mtu_policy: enum vtap_mtu_policy
+ * @strip: the outermost VLAN tag goes into the ERSPAN header
+ * @seq: the type has a sequence number, or the user wants one
+ * @subheader: ERSPAN III with platform sub-header
+ * @mtu: longest outer packet without link-layer header
+ * @snaplen: longest inner frame, 0 for whole frames
+ * @rate: bytes per second, 0 for no limit
+ * @burst_ns: bytes that may leave at once, as the time they take at @rate
+ * @pps: packets per second, 0 for no limit
+ * @l2len: length of the link-layer header in @hdr, 0 with @dst
+ * @hlen: length of all of @hdr
+ * @tun: offset of the GRE or UDP header in @hdr
+ * @l4len: length of the GRE header, of the UDP header
+ * @headroom: what the egress device wants before the packet
+ * @ipsum: sum over the IPv4 header with length and id 0
+ * @hdr: the headers; length, ids, sequence and what depends on the frame are 0
+ *
+ * Immutable; everything from @s on is compared to find out whether it changed.
+ */
+struct vtap_tmpl {
+	struct rcu_head rcu;
+	struct vtap_session *s;
+	struct net_device *dev;
+	struct dst_entry *dst;
+	u8 family;
+	u8 type;
+	u8 mtu_policy;
+	bool strip;
+	bool seq;
+	bool subheader;
+	u32 mtu;
+	u32 snaplen;
+	u32 pps;
+	u64 rate;
+	u64 burst_ns;
+	u16 l2len;
+	u16 hlen;
+	u16 tun;
+	u16 l4len;
+	u16 headroom;
+	u32 ipsum;
+	u8 hdr[VTAP_HDR_MAX] __aligned(8);
+};
+
+/**
+ * struct vtap_wrap - what the outer headers say of one frame
+ * @f: the frame that is copied
+ * @len: bytes of the inner frame that follow
+ * @seq: sequence number
+ * @ipid: outer packet id
+ * @tci: tag control information of the outermost tag
+ * @tagged: the frame has a tag, in the copy or stripped from it
+ * @truncated: bytes are missing at the end
+ */
+struct vtap_wrap {
+	const struct vtap_frame *f;
+	unsigned int len;
+	u32 seq;
+	u32 ipid;
+	u16 tci;
+	bool tagged;
+	bool truncated;
+};
+
+struct vtap_session_stats {
+	u64_stats_t v[__VTAP_ST_MAX];
+	struct u64_stats_sync syncp;
+	u32 ipid;	/* this CPU's share of the outer packet ids */
+};
+
+/**
+ * struct vtap_session - where copies go
+ * @list: in vtap_net.sessions; RTNL
+ * @vn: the namespace's vtap
+ * @cfg: what the user said; RTNL
+ * @state: enum vtap_session_state; RTNL
+ * @users: number of rules that name it; RTNL
+ * @tmpl: outer headers and path, NULL while inactive; written under RTNL, read under RCU
+ * @stats: counters
+ * @rcu: frees it when no packet can see it any more
+ * @bucket_lock: guards the two members below it
+ * @bytes_due: when all bytes sent so far are paid for at the rate, ns
+ * @packets_due: when all packets sent so far are paid for at the packet rate, ns
+ * @seq: next sequence number; the only line that CPUs share when copying
+ */
+struct vtap_session {
+	struct list_head list;
+	struct vtap_net *vn;
+	struct vtap_session_cfg cfg;
+	u32 state;
+	unsigned int users;
+	struct vtap_tmpl __rcu *tmpl;
+	struct vtap_session_stats __percpu *stats;
+	struct rcu_head rcu;
+
+	spinlock_t bucket_lock;
+	u64 bytes_due;
+	u64 packets_due;
+
+	atomic_t seq ____cacheline_aligned_in_smp;
+};
+
+/**
+ * struct vtap_match - what a user wants a frame to look like
+ * @present: BIT(VTAP_A_MATCH_*) of the members that were given
+ *
+ * Numbers in host order; members are named and bounded as the attributes in
+ * vtap.yaml. Members that were not given are zero.
+ */
+struct vtap_match {
+	u32 present;
+	u8 src_mac[ETH_ALEN];
+	u8 src_mac_mask[ETH_ALEN];
+	u8 dst_mac[ETH_ALEN];
+	u8 dst_mac_mask[ETH_ALEN];
+	struct vtap_addr src_ip;
+	struct vtap_addr dst_ip;
+	u16 protocol;
+	u16 vlan_id;
+	u16 src_port;
+	u16 src_port_max;
+	u16 dst_port;
+	u16 dst_port_max;
+	u16 tcp_flags;
+	u16 tcp_flags_mask;
+	u8 vlan_prio;
+	u8 ip_proto;
+	u8 icmp_type;
+	u8 icmp_code;
+	u8 ip_flags;
+	u8 ip_flags_mask;
+};
+
+/**
+ * struct vtap_key - the fields of a frame that rules can ask for
+ * @dst_mac: destination address
+ * @src_mac: source address
+ * @proto: EtherType behind all VLAN tags
+ * @vlan: outermost tag's TCI, with VTAP_KEY_TAGGED in the place of the DEI bit; 0 when untagged
+ * @src: source address, IPv4 in the first word
+ * @dst: destination address, IPv4 in the first word
+ * @sport: source port
+ * @dport: destination port
+ * @tcp_flags: 12 flag bits
+ * @icmp_type: ICMP type
+ * @icmp_code: ICMP code
+ * @ip_proto: protocol, or next header behind IPv6 extension headers
+ * @flags: VTAP_KEY_*
+ * @dir: BIT(VTAP_IN) or BIT(VTAP_OUT)
+ * @zero: always 0
+ *
+ * What a frame does not have is zero. Compared as eight 64-bit words.
+ */
+struct vtap_key {
+	struct_group(macs,
+		u8 dst_mac[ETH_ALEN];
+		u8 src_mac[ETH_ALEN];
+	);
+	__be16 proto;
+	__be16 vlan;
+	struct in6_addr src;
+	struct in6_addr dst;
+	__be16 sport;
+	__be16 dport;
+	__be16 tcp_flags;
+	u8 icmp_type;
+	u8 icmp_code;
+	u8 ip_proto;
+	u8 flags;
+	u8 dir;
+	u8 zero[5];
+} __aligned(8);
+
+#define VTAP_KEY_WORDS	(sizeof(struct vtap_key) / sizeof(u64))
+#define VTAP_KEY_TAGGED	VLAN_CFI_MASK
+/* vtap_key.flags; the fragment bits are those of enum vtap_ip_flag */
+#define VTAP_KEY_FRAG	VTAP_IP_FLAG_FRAG
+#define VTAP_KEY_FIRST	VTAP_IP_FLAG_FIRSTFRAG
+#define VTAP_KEY_IP	BIT(2)	/* IPv4 or IPv6 header read */
+#define VTAP_KEY_PORTS	BIT(3)	/* ports read */
+#define VTAP_KEY_TCP	BIT(4)	/* TCP flags read */
+#define VTAP_KEY_ICMP	BIT(5)	/* ICMP type and code read */
+
+/**
+ * struct vtap_frame - a frame as the hook found it
+ * @key: its fields
+ * @skb: the frame; may be shared, only read
+ * @mac: offset of the MAC header from skb->data, 0 or negative
+ * @len: bytes from the MAC header on, without a tag in the metadata
+ * @l3: offset of the IP header from the MAC header; 0 when there is none
+ * @l4: offset of the transport header from the MAC header; 0 when there is none
+ * @ifindex: of the port
+ * @dir: VTAP_IN or VTAP_OUT
+ */
+struct vtap_frame {
+	struct vtap_key key;
+	struct sk_buff *skb;
+	int mac;
+	unsigned int len;
+	u16 l3;
+	u16 l4;
+	int ifindex;
+	u8 dir;
+};
+
+/**
+ * struct vtap_rule_cfg - what a user says of a rule
+ * @sessions: the sessions that get copies, @n_sessions of them
+ *
+ * The other members are named and bounded as the attributes in vtap.yaml.
+ */
+struct vtap_rule_cfg {
+	u32 pref;
+	u32 dir;
+	u32 action;
+	unsigned int n_sessions;
+	struct vtap_session *sessions[VTAP_RULE_SESSIONS_MAX];
+	char port[VTAP_NAME_MAX + 1];
+	char master[IFNAMSIZ];
+	struct vtap_match match;
+};
+
+struct vtap_rule_stats {
+	u64_stats_t packets;
+	u64_stats_t bytes;
+	struct u64_stats_sync syncp;
+};
+
+/**
+ * struct vtap_rule - one rule; does not change once a table holds it
+ * @list: in vtap_net.rules; RTNL
+ * @id: given by the kernel
+ * @cfg: what the user said
+ * @stats: counters, handed on to the rule that takes this one's place
+ * @rcu: frees it when no packet can see it any more
+ */
+struct vtap_rule {
+	struct list_head list;
+	u32 id;
+	struct vtap_rule_cfg cfg;
+	struct vtap_rule_stats __percpu *stats;
+	struct rcu_head rcu;
+};
+
+struct vtap_port_stats {
+	u64_stats_t v[VTAP_NDIR][__VTAP_PST_MAX];
+	struct u64_stats_sync syncp;
+};
+
+/**
+ * struct vtap_port - a device that rules bind to
+ * @list: in vtap_net.ports; RTNL
+ * @vn: the namespace's vtap
+ * @dev: the device; no reference, the port goes before the device does
+ * @table: rules for this port; written under RTNL, read under RCU
+ * @stats: counters
+ * @ops: netfilter hooks, registered where @hook says so; RTNL
+ * @hook: enum vtap_hook in use for each direction; RTNL
+ * @since: when @hook last changed; RTNL
+ * @name: name that rules were last bound by; RTNL
+ * @master: ifindex of the master that rules were last bound by, or 0; RTNL
+ * @rcu: frees it when no packet can see it any more
+ */
+struct vtap_port {
+	struct list_head list;
+	struct vtap_net *vn;
+	struct net_device *dev;
+	struct vtap_table __rcu *table;
+	struct vtap_port_stats __percpu *stats;
+	struct nf_hook_ops ops[VTAP_NDIR];
+	u32 hook[VTAP_NDIR];
+	ktime_t since;
+	char name[IFNAMSIZ];
+	int master;
+	struct rcu_head rcu;
+};
+
+/* main.c */
+extern unsigned int vtap_net_id;
+
+static inline struct vtap_net *vtap_pernet(const struct net *net)
+{
+	return net_generic(net, vtap_net_id);
+}
+
+/* match.c: frame -> key, match -> key and mask, key -> rule */
+bool vtap_match_parse(struct vtap_frame *f);
+u32 vtap_match_hash(const struct vtap_key *key);
+int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack);
+struct vtap_table *vtap_table_alloc(unsigned int n_rules);
+void vtap_table_append(struct vtap_table *t, const struct vtap_rule *rule);
+const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const struct vtap_frame *f);
+bool vtap_table_same(const struct vtap_table *a, const struct vtap_table *b);
+u32 vtap_table_dirs(const struct vtap_table *t);
+void vtap_table_free_rcu(struct vtap_table *t);
+
+/* rule.c: the list of rules, and the tables made of it */
+int vtap_rule_add(struct vtap_net *vn, const struct vtap_rule_cfg *cfg, u32 *id,
+		  struct netlink_ext_ack *extack);
+int vtap_rule_set(struct vtap_rule *old, const struct vtap_rule_cfg *cfg,
+		  struct vtap_net *vn, struct netlink_ext_ack *extack);
+int vtap_rule_del(struct vtap_net *vn, struct vtap_rule *rule);
+int vtap_rule_flush(struct vtap_net *vn, const u32 *pref);
+void vtap_rule_init_net(struct vtap_net *vn);
+void vtap_rule_exit_net(struct vtap_net *vn);
+struct vtap_rule *vtap_rule_find(const struct vtap_net *vn, u32 id);
+void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes);
+void vtap_rule_read(const struct vtap_rule *rule, u64 *packets, u64 *bytes);
+struct vtap_table *vtap_rule_table(const struct vtap_net *vn, struct net_device *dev);
+
+/* session.c: the list of sessions, their routes, neighbours and counters */
+int vtap_session_add(struct vtap_net *vn, const struct vtap_session_cfg *cfg,
+		     struct netlink_ext_ack *extack);
+int vtap_session_set(struct vtap_session *s, const struct vtap_session_cfg *cfg,
+		     struct netlink_ext_ack *extack);
+int vtap_session_del(struct vtap_session *s, struct netlink_ext_ack *extack);
+int vtap_session_flush(struct vtap_net *vn, const u32 *type, struct netlink_ext_ack *extack);
+struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name);
+void vtap_session_count(struct vtap_session *s, enum vtap_stat stat, unsigned int n);
+void vtap_session_read(const struct vtap_session *s, u64 v[__VTAP_ST_MAX]);
+bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes);
+bool vtap_session_is_own(const struct vtap_net *vn, const struct vtap_frame *f);
+void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev);
+void vtap_session_dev_changed(struct vtap_net *vn);
+int vtap_session_init_net(struct vtap_net *vn);
+void vtap_session_exit_net(struct vtap_net *vn);
+int vtap_session_init(void);
+void vtap_session_exit(void);
+
+/* encap.c: outer headers */
+int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack *extack);
+void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
+		      const struct vtap_addr *local, const u8 *smac, const u8 *dmac);
+void vtap_encap_finish(const struct vtap_tmpl *t, u8 *h, const struct vtap_wrap *w);
+void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb);
+bool vtap_encap_is_own(const struct vtap_tmpl *t, const struct vtap_frame *f);
+
+/* copy.c: frame -> copies on the wire */
+void vtap_copy(struct vtap_session *s, const struct vtap_frame *f);
+
+/* port.c: hooks */
+int vtap_port_bind_all(struct vtap_net *vn);
+void vtap_port_init_net(struct vtap_net *vn);
+void vtap_port_exit_net(struct vtap_net *vn);
+void vtap_port_read(const struct vtap_port *port, u64 v[VTAP_NDIR][__VTAP_PST_MAX]);
+int vtap_port_init(void);
+void vtap_port_exit(void);
+
+/* netlink.c: events; called under RTNL */
+void vtap_nl_session_notify(const struct vtap_session *s, u8 cmd);
+void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 cmd);
+void vtap_nl_port_notify(const struct vtap_port *port, u8 cmd);
+int vtap_nl_init(void);
+void vtap_nl_exit(void);
+
+#endif /* _VTAP_H */
