@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# run.sh [PROGRAM...] - run the self-tests of the Makefile on this machine's kernel; what tools/vm.sh starts in the guest
+#
+#   VTAP_KO=PATH   the module to load first and to remove at the end; without it none is
+#   TESTS="A B"    the programs, when none is named
+# Prints the programs' TAP; a program that ends without its plan kept, or leaves a complaint in the kernel
+# log, is a failed test. The last line says "N passed, N failed, N skipped"; status 1 when any failed.
+set -u
+cd "$(dirname "$(readlink -f "$0")")" || exit 2
+read -r -a programs <<< "${*:-${TESTS:-$(make -s list)}}"
+timeout=$(sed -n 's/^timeout=//p' settings)
+complaint='BUG|WARNING|INFO: |UBSAN|KASAN|suspicious|Oops|general protection|unregister_netdevice|leaked reference|possible .*deadlock'
+leaks=/sys/kernel/debug/kmemleak
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+passed=0 failed=0 skipped=0
+
+result() {	# STATUS NAME: a test of our own
+	if [ "$1" = 0 ]; then
+		passed=$((passed + 1))
+		echo "ok - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok - $2"
+	fi
+}
+
+clean() {	# NAME: nothing bad in the kernel log since the last call
+	local bad
+	bad=$(dmesg -c | grep -E -A 30 "$complaint")
+	[ -z "$bad" ] || printf '# %s\n' "${bad//$'\n'/$'\n# '}"
+	[ -z "$bad" ]
+	result $? "$1: dmesg clean"
+}
+
+run() {		# PROGRAM
+	local pid status p f s plan
+	echo "# $1"
+	# a file and not a pipe, which a daemon left behind would keep open
+	timeout -k 10 "$timeout" "./$1" > "$log" 2>&1 &
+	pid=$!
+	tail -n +1 -s 0.2 -f --pid=$pid "$log"
+	wait $pid
+	status=$?
+	read -r p f s plan < <(awk '
+		/^ok .*# SKIP/ { s++; next }
+		/^ok / { p++ }
+		/^not ok / { f++ }
+		/^1\.\.[0-9]+/ { plan = substr($1, 4) }
+		END { print p + 0, f + 0, s + 0, plan == "" ? "none" : plan }' "$log")
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	if [ $status = 4 ] && [ "$plan" = 0 ]; then
+		skipped=$((skipped + 1))
+	elif [ "$plan" != $((p + f + s)) ] || { [ $status != 0 ] && [ $status != 4 ] && [ "$f" = 0 ]; }; then
+		echo "# exit status $status (124: not done in $timeout s), $((p + f + s)) results, plan: $plan"
+		result 1 "$1: complete"
+	fi
+	clean "$1"
+}
+
+[ ! -w $leaks ] || echo clear > $leaks
+dmesg -C
+if [ -n "${VTAP_KO:-}" ]; then
+	for m in $(modinfo -F depends "$VTAP_KO" | tr ',' ' '); do modprobe "$m"; done
+	insmod "$VTAP_KO"
+	result $? "insmod"
+	clean "insmod"
+fi
+for program in "${programs[@]}"; do run "$program"; done
+if [ -w $leaks ]; then
+	# an object counts as leaked when two scans some seconds apart miss it
+	echo scan > $leaks
+	sleep 6
+	echo scan > $leaks
+	sed 's/^/# /' $leaks
+	[ -z "$(head -c 1 $leaks)" ]
+	result $? "kmemleak clean"
+fi
+if [ -n "${VTAP_KO:-}" ] && grep -q "^$(basename "$VTAP_KO" .ko) " /proc/modules; then
+	timeout 60 rmmod "$VTAP_KO"
+	result $? "rmmod"
+	clean "rmmod"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]

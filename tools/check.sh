@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# check.sh [KERNEL...] - all checks: lint and builds here, the self-tests in a VM under each kernel (default 6.1)
+#
+# TESTS="a.py b.py" runs only these self-tests, and no lint. The last line counts all tests;
+# status 1 when any failed.
+set -uo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.." || exit 2
+passed=0 failed=0 skipped=0
+[ $# -gt 0 ] || set -- 6.1
+
+check() {	# NAME COMMAND...
+	local name=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+		echo "ok - $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok - $name"
+		return 1
+	fi
+}
+
+build() {	# KERNEL: sets ko
+	ko=""
+	[ ! -f kmod/Kbuild ] || ko=$(tools/kernel.sh build "$1")
+}
+
+selftests() {	# KERNEL: the guest's own last line is counted instead of printed
+	local line ended=""
+	while IFS= read -r line; do
+		[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || { printf '%s\n' "$line"; continue; }
+		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
+		ended=yes
+		echo "# $1: $line"
+	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" TESTS="${TESTS:-}" selftests/run.sh)
+	wait $!
+	[ $? -le 1 ] && [ -n "$ended" ]
+}
+
+tools/setup.sh build kernel vm test || exit 1
+[ -n "${TESTS:-}" ] || [ ! -x tools/lint.sh ] || check "lint" tools/lint.sh
+[ ! -f tools/vtap/Makefile ] || check "tool" make -s -C tools/vtap
+for kernel; do
+	ko=""
+	check "build for $kernel" build "$kernel" || continue
+	check "self-tests under $kernel ran to their end" selftests "$kernel"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]

@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# setup.sh GROUP... - install from Debian 12 what a group needs, once: build kernel vm test demo gen lint debug, or all
+#   setup.sh mirror [SUFFIX]  print the archive that this machine's apt uses (SUFFIX: -security)
+# No service is started or enabled. virtme-ng comes from Debian 13, suricata from the backports to 12.
+set -euo pipefail
+
+declare -A groups=(
+	# the module and the tool
+	[build]="gcc-12 gcc make rsync libc6-dev libelf1 libmnl-dev libpcap-dev pkg-config"
+	# fetching Debian's kernels
+	[kernel]="debian-archive-keyring kmod mmdebstrap xz-utils"
+	[vm]="busybox-static file iproute2 kmod mount qemu-system-x86 virtme-ng"
+	[test]="ethtool iperf3 iproute2 iputils-ping jq nftables openvswitch-switch procps python3
+		python3-jsonschema python3-scapy python3-yaml suricata tcpdump tshark"
+	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl openvswitch-switch
+		procps python3 python3-scapy suricata tcpdump tshark"
+	[gen]="python3 python3-jsonschema python3-yaml xz-utils"
+	[lint]="clang-14 coccinelle gcc-12 git libmnl-dev libpcap-dev make perl python3-flake8 python3-jsonschema
+		python3-yaml shellcheck sparse yamllint"
+	# building a kernel with KASAN and lockdep
+	[debug]="bc bison ccache cpio dwarves flex gcc-12 gcc libelf-dev libssl-dev make perl xz-utils"
+)
+# services among them
+services="nginx openvswitch-switch ovs-record-hostname suricata"
+
+mirror() {
+	local codename
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	# shellcheck disable=SC2016 # apt's own variables
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' "Identifier: Packages" |
+		sed -nE "s/^($codename|stable|oldstable)${1:-} //p" | sed -n 1p
+}
+
+# Debian 12 has neither virtme-ng nor suricata. Nothing else may come from where these are.
+more_sources() {
+	local name
+	for name in trixie bookworm-backports; do
+		printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\n' \
+			"$(mirror)" "$name" /usr/share/keyrings/debian-archive-keyring.gpg
+	done > /etc/apt/sources.list.d/vtap.sources
+	cat > /etc/apt/preferences.d/vtap <<-E
+	Package: *
+	Pin: release n=trixie
+	Pin-Priority: -1
+
+	Package: virtme-ng
+	Pin: release n=trixie
+	Pin-Priority: 100
+
+	Package: *
+	Pin: release n=bookworm-backports
+	Pin-Priority: -1
+
+	Package: suricata libhtp2
+	Pin: release n=bookworm-backports
+	Pin-Priority: 500
+	E
+	update
+}
+
+has_candidate() {
+	[ -n "$(apt-cache show --no-all-versions "$1" 2> /dev/null)" ]
+}
+
+update() {
+	apt-get -qq update || echo "setup.sh: apt-get update had errors" >&2
+}
+
+missing() {	# PACKAGE...: those that are not installed
+	# shellcheck disable=SC2016 # dpkg's own variables
+	comm -23 <(printf '%s\n' "$@" | sort -u) \
+		<(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "$@" 2> /dev/null | sed -n 's/^ii *//p' | sort -u)
+}
+
+[ $# -gt 0 ] || { sed -n '3,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+if [ "$1" = mirror ]; then
+	mirror "${2:-}"
+	exit
+fi
+[ "$1" != all ] || set -- "${!groups[@]}"
+packages=()
+for g; do
+	[ -n "${groups[$g]:-}" ] || { echo "setup.sh: no group '$g'" >&2; exit 2; }
+	read -r -d '' -a more <<< "${groups[$g]}" || :
+	packages+=("${more[@]}")
+done
+mapfile -t need < <(missing "${packages[@]}")
+[ ${#need[@]} -gt 0 ] || exit 0
+[ "$(id -u)" = 0 ] || { echo "setup.sh: needs root to install: ${need[*]}" >&2; exit 1; }
+
+exec 9> /run/lock/vtap-setup
+flock 9
+mapfile -t need < <(missing "${packages[@]}")
+[ ${#need[@]} -gt 0 ] || exit 0
+echo "setup.sh: installing ${need[*]}" >&2
+update
+for p in "${need[@]}"; do
+	case $p in virtme-ng | suricata) has_candidate "$p" || { more_sources; break; } ;; esac
+done
+
+# while packages are configured, no service starts; a policy that is there comes back afterwards
+policy=/usr/sbin/policy-rc.d saved=$(mktemp -u /usr/sbin/policy-rc.d.XXXXXX)
+[ ! -e $policy ] || mv $policy "$saved"
+trap 'rm -f $policy; [ ! -e "$saved" ] || mv "$saved" $policy' EXIT
+printf '#!/bin/sh\nexit 101\n' > $policy
+chmod +x $policy
+installed=$(cd /etc/init.d && ls)
+log=$(mktemp)
+if ! DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=900 -o Dpkg::Use-Pty=0 \
+	install --no-install-recommends "${need[@]}" > "$log" 2>&1; then
+	cat "$log" >&2
+	rm -f "$log"
+	exit 1
+fi
+rm -f "$log"
+for s in $services; do
+	[ ! -e "/etc/init.d/$s" ] || grep -qx "$s" <<< "$installed" || update-rc.d "$s" disable > /dev/null 2>&1 || :
+done
