@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A rule's filter: pcap expressions, and programs in the notation of tc and iptables. */
+
+#include <ctype.h>
+#include <pcap/pcap.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vtap.h"
+
+#define FILTER_SNAPLEN	65535
+
+/* what the kernel knows as struct sock_filter */
+_Static_assert(sizeof(struct bpf_insn) == 8, "struct bpf_insn is not struct sock_filter");
+
+static int filter_put(struct parse *p, const struct word *w, uint16_t attr,
+		      const struct bpf_insn *prog, size_t len)
+{
+	if (len > VTAP_FILTER_MAX)
+		return usage("\"%s\" has %zu instructions, at most %u are possible",
+			     w->name, len, VTAP_FILTER_MAX);
+	return word_put(p, w, attr, prog, len * sizeof(*prog));
+}
+
+static int filter_parse(struct parse *p, const struct word *w, const char *val)
+{
+	struct bpf_program prog = {};
+	char *text;
+	pcap_t *pcap;
+	int rc;
+
+	if (strlen(val) > w->max)
+		return usage("\"%s\" has more than %u characters", w->name, w->max);
+
+	text = check_mem(strdup(val));
+	for (char *c = text; *c; c++)	/* kept for display, in one line */
+		if (iscntrl((unsigned char)*c))
+			*c = ' ';
+	pcap = check_mem(pcap_open_dead(DLT_EN10MB, FILTER_SNAPLEN));
+	if (pcap_compile(pcap, &prog, text, 1, PCAP_NETMASK_UNKNOWN)) {
+		rc = usage("\"%s\": %s: %s", w->name, text, pcap_geterr(pcap));
+	} else {
+		rc = filter_put(p, w, w->attr2, prog.bf_insns, prog.bf_len);
+		if (!rc)
+			rc = word_put(p, w, w->attr, text, strlen(text) + 1);
+		pcap_freecode(&prog);
+	}
+	pcap_close(pcap);
+	free(text);
+	return rc;
+}
+
+static void filter_format(FILE *f, const struct word *w, const struct view *v)
+{
+	fputs(mnl_attr_get_str(v->tb[w->attr]), f);
+}
+
+static void filter_json(const struct word *w, const struct view *v)
+{
+	out_str("filter_text", mnl_attr_get_str(v->tb[w->attr]));
+}
+
+const struct type type_filter = {
+	"EXPRESSION", .parse = filter_parse, .format = filter_format, .to_json = filter_json
+};
+
+/* N,CODE JT JF K,CODE JT JF K,... with N instructions, numbers in decimal */
+
+static int bytecode_field(char **s, char end, uint64_t max, uint64_t *val)
+{
+	char *field = *s;
+
+	*s = strchr(field, end);
+	if (!*s) {
+		if (end != ',')
+			return -1;
+		*s = field + strlen(field);	/* the last instruction */
+	} else {
+		*(*s)++ = '\0';
+	}
+	return num_parse(field, max, val);
+}
+
+static int bytecode_parse(struct parse *p, const struct word *w, const char *val)
+{
+	char *text = check_mem(strdup(val));
+	struct bpf_insn *prog = NULL;
+	uint64_t len, code, jt, jf, k;
+	char *s = text;
+	size_t i = 0;
+	int rc;
+
+	if (bytecode_field(&s, ',', UINT16_MAX, &len))
+		goto bad;
+	prog = check_mem(calloc(len + 1, sizeof(*prog)));
+	for (; i < len && *s; i++) {
+		if (bytecode_field(&s, ' ', UINT16_MAX, &code) ||
+		    bytecode_field(&s, ' ', UINT8_MAX, &jt) ||
+		    bytecode_field(&s, ' ', UINT8_MAX, &jf) ||
+		    bytecode_field(&s, ',', UINT32_MAX, &k))
+			goto bad;
+		prog[i] = (struct bpf_insn){ code, jt, jf, k };
+	}
+	if (!len || i < len || *s)
+		goto bad;
+	rc = filter_put(p, w, w->attr, prog, len);
+	goto out;
+bad:
+	rc = word_bad(w, val);
+out:
+	free(prog);
+	free(text);
+	return rc;
+}
+
+static void bytecode_format(FILE *f, const struct word *w, const struct view *v)
+{
+	const struct bpf_insn *i = mnl_attr_get_payload(v->tb[w->attr]);
+	size_t len = mnl_attr_get_payload_len(v->tb[w->attr]) / sizeof(*i);
+
+	fprintf(f, "%zu", len);
+	for (; len--; i++)
+		fprintf(f, ",%u %u %u %u", i->code, i->jt, i->jf, i->k);
+}
+
+static void bytecode_json(const struct word *w, const struct view *v)
+{
+	char *text;
+	size_t len;
+	FILE *f = check_mem(open_memstream(&text, &len));
+
+	bytecode_format(f, w, v);
+	fclose(f);
+	out_str("filter", text);
+	free(text);
+}
+
+const struct type type_bytecode = {
+	"PROGRAM", .parse = bytecode_parse, .format = bytecode_format, .to_json = bytecode_json
+};

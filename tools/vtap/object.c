@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The commands on objects, driven by their tables of words. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vtap.h"
+
+static const struct {
+	const char *name;
+	uint16_t flags;		/* words that may be given */
+	bool key;		/* the key must be given */
+} commands[CMDS] = {
+	[CMD_SHOW] = { "show", W_KEY, false },
+	[CMD_ADD] = { "add", W_ADD, false },
+	[CMD_SET] = { "set", W_SET | W_KEY, true },
+	[CMD_DEL] = { "del", W_KEY, true },
+	[CMD_FLUSH] = { "flush", W_FLUSH, false },
+};
+
+/* reading messages */
+
+void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh)
+{
+	const struct nlattr *a;
+
+	*v = (struct view){ .nlh = nlh };
+	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(a) <= ATTR_MAX && !v->tb[mnl_attr_get_type(a)])
+			v->tb[mnl_attr_get_type(a)] = a;
+	if (!o->match || !v->tb[o->match])
+		return;
+	mnl_attr_for_each_nested(a, v->tb[o->match])
+		if (mnl_attr_get_type(a) <= ATTR_MAX)
+			v->match[mnl_attr_get_type(a)] = a;
+}
+
+/**
+ * word_text - Value of a word as it would be given, without quotes.
+ * @all: Also when it is the default or follows from others.
+ *
+ * Return: The text, to be freed, or NULL when there is nothing to show.
+ */
+char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f;
+
+	if ((!w->type->format && !w->type->write) || !view_attr(v, w, w->attr) ||
+	    (o->implied && o->implied(w, v, all)))
+		return NULL;
+	f = check_mem(open_memstream(&text, &len));
+	word_format(f, w, v);
+	fclose(f);
+	check_mem(text);
+	if (!all && w->def && !strcmp(text, w->def)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+void word_write(FILE *f, const struct word *w, const char *text)
+{
+	if (!(w->flags & W_POS))
+		fprintf(f, "%s ", w->name);
+	if (w->flags & W_VERBATIM)
+		fputs(text, f);
+	else
+		out_quoted(f, text);
+}
+
+/* The words that add would need for such an object, to be freed. */
+char *object_text(const struct object *o, const struct nlmsghdr *nlh)
+{
+	const char *sep = "";
+	const struct word *w;
+	struct view v;
+	char *text;
+	size_t len;
+	FILE *f = check_mem(open_memstream(&text, &len));
+
+	view_init(&v, o, nlh);
+	for (w = o->words; w->name; w++) {
+		char *val = w->flags & W_ADD ? word_text(o, w, &v, false) : NULL;
+
+		if (!val)
+			continue;
+		fputs(sep, f);
+		word_write(f, w, val);
+		sep = " ";
+		free(val);
+	}
+	fclose(f);
+	return check_mem(text);
+}
+
+static void object_print_json(const struct object *o, const struct view *v, const char *event)
+{
+	const struct word *w;
+	bool match = false;
+
+	out_open(NULL, '{');
+	if (event) {
+		out_str("object", o->name);
+		out_str("event", event);
+	}
+	for (w = o->words; w->name; w++) {
+		char *text = NULL;
+
+		if (!(w->flags & W_STATS) || opt.stats)
+			text = word_text(o, w, v, true);
+		if (!text)
+			continue;
+		if (match != !!(w->flags & W_MATCH)) {
+			match = !match;
+			if (match)
+				out_open("match", '{');
+			else
+				out_close('}');
+		}
+		word_json(w, v);
+		free(text);
+	}
+	if (match)
+		out_close('}');
+	out_close('}');
+}
+
+static void object_print_text(const struct object *o, const struct view *v, const char *event)
+{
+	const struct word *w;
+	const char *sep = "";
+	bool stats = false;
+
+	if (event)
+		printf("%s %s ", o->name, event);
+	for (w = o->words; w->name; w++) {
+		char *text = NULL;
+
+		if (!(w->flags & W_STATS) || opt.stats)
+			text = word_text(o, w, v, opt.details);
+		if (!text)
+			continue;
+		if (w->flags & W_STATS && (!stats || w->nest) && !opt.oneline)
+			sep = "\n    ";
+		stats = w->flags & W_STATS;
+		fputs(sep, stdout);
+		word_write(stdout, w, text);
+		sep = " ";
+		free(text);
+	}
+	putchar('\n');
+}
+
+/* Show an object, or with @event what happened to it. */
+void object_print(const struct object *o, const struct nlmsghdr *nlh, const char *event)
+{
+	struct view v;
+
+	view_init(&v, o, nlh);
+	if (opt.json)
+		object_print_json(o, &v, event);
+	else
+		object_print_text(o, &v, event);
+}
+
+/* building messages */
+
+static const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
+{
+	const struct word *w;
+
+	for (w = o->words; w->name; w++)
+		if (w->flags & flags && !(w->flags & W_POS) && !strcmp(w->name, name))
+			return w;
+	return NULL;
+}
+
+static int word_take(struct parse *p, const struct word *w)
+{
+	uint32_t bits = 1u << w->attr | (w->attr2 ? 1u << w->attr2 : 0);
+	uint32_t *seen = &p->seen[!!(w->flags & W_MATCH)];
+
+	if (*seen & bits)
+		return usage("duplicate \"%s\"", w->name);
+	*seen |= bits;
+	if (!*p->argv)
+		return usage("\"%s\" requires a value", w->name);
+	if (w->flags & W_MATCH)
+		p->has_match = true;
+	return word_parse(p, w, *p->argv++);
+}
+
+static int words_parse(struct parse *p, const struct object *o, enum command cmd)
+{
+	const struct word *key = o->words, *w;
+	uint16_t flags = commands[cmd].flags;
+	int rc = OK;
+
+	if (key->flags & W_POS && key->flags & flags) {
+		if (*p->argv)
+			rc = word_take(p, key);
+		else if (cmd != CMD_SHOW)
+			rc = usage("%s %s: a name is required", o->name, commands[cmd].name);
+	}
+	while (!rc && *p->argv) {
+		w = word_find(o, *p->argv, flags);
+		if (!w)
+			return usage("\"%s\" is unknown to \"%s %s\", see \"vtap %s help\"",
+				     *p->argv, o->name, commands[cmd].name, o->name);
+		p->argv++;
+		rc = word_take(p, w);
+	}
+	if (!rc && commands[cmd].key && !(p->seen[0] & 1u << key->attr))
+		rc = usage("%s %s: \"%s\" is required", o->name, commands[cmd].name, key->name);
+	return rc;
+}
+
+/**
+ * object_parse - Make the message of a command.
+ * @argv: The words behind the command, ends with NULL.
+ * @nlh: Set to the message, to be freed, when OK is returned.
+ *
+ * Return: OK; USAGE after telling what is wrong.
+ */
+int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh)
+{
+	struct parse p = {
+		.argv = argv,
+		.nlh = msg_new(o->cmd[cmd]),
+		.match = msg_new(0),
+	};
+	int rc = words_parse(&p, o, cmd);
+	size_t len = mnl_nlmsg_get_payload_len(p.match) - sizeof(struct genlmsghdr);
+
+	if (!rc && p.has_match &&
+	    !mnl_attr_put_check(p.nlh, MSG_MAX, o->match | NLA_F_NESTED, len,
+				mnl_nlmsg_get_payload_offset(p.match, sizeof(struct genlmsghdr))))
+		rc = usage("the rule does not fit in the message");
+	free(p.match);
+	if (rc)
+		free(p.nlh);
+	else
+		*nlh = check_mem(realloc(p.nlh, p.nlh->nlmsg_len));
+	return rc;
+}
+
+/* commands */
+
+static void object_help(const struct object *o)
+{
+	const struct word *key = o->words, *w;
+	const char *arg = key->flags & W_POS ? "NAME" : "id ID";
+	const char *words = key->flags & W_POS ? "NAME WORDS" : "WORDS";
+
+	printf("Usage: vtap %s [ show [ %s ] ]\n", o->name, arg);
+	if (o->cmd[CMD_ADD]) {
+		printf("       vtap %s add %s\n", o->name, words);
+		printf("       vtap %s set %s WORDS\n", o->name, arg);
+		printf("       vtap %s del %s\n", o->name, arg);
+	}
+	for (w = o->words; w->name; w++)
+		if (w->flags & W_FLUSH)
+			printf("       vtap %s flush [ %s VALUE ]\n", o->name, w->name);
+	if (o->cmd[CMD_ADD])
+		puts("WORDS :=");
+	for (w = o->words; w->name; w++) {
+		const struct name *n = w->names;
+
+		if (!(w->flags & (W_ADD | W_SET)) || w->flags & W_KEY)
+			continue;
+		printf("       [ %s ", w->name);
+		if (w->type->help) {
+			fputs(w->type->help, stdout);
+		} else {
+			for (; n->name; n++)
+				printf("%s %s", n == w->names ? "{" : " |", n->name);
+			fputs(" }", stdout);
+		}
+		puts(" ]");
+	}
+}
+
+static void object_keep(const struct nlmsghdr *nlh, void *data)
+{
+	msgs_add(data, msg_dup(nlh));
+}
+
+static int object_show(const struct object *o, struct nlmsghdr *nlh)
+{
+	bool one = mnl_nlmsg_get_payload_len(nlh) > sizeof(struct genlmsghdr);
+	struct msgs m = {};
+	int rc;
+
+	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump(o->cmd[CMD_SHOW], &m);
+	if (!rc && opt.json)
+		out_open(NULL, '[');
+	for (size_t i = 0; !rc && i < m.n; i++)
+		object_print(o, m.v[i], NULL);
+	if (!rc && opt.json)
+		out_close(']');
+	msgs_free(&m);
+	return rc;
+}
+
+/* The reply to add says which key the kernel gave. */
+static void object_print_key(const struct nlmsghdr *nlh, void *data)
+{
+	const struct object *o = data;
+	struct view v;
+
+	view_init(&v, o, nlh);
+	if (!v.tb[o->words->attr])
+		return;
+	if (opt.json) {
+		out_open(NULL, '[');
+		out_open(NULL, '{');
+		out_num(o->words->name, attr_num(v.tb[o->words->attr]));
+		out_close('}');
+		out_close(']');
+	} else if (opt.details) {
+		printf("%s %u\n", o->words->name, (unsigned int)attr_num(v.tb[o->words->attr]));
+	}
+}
+
+int object_run(const struct object *o, char **argv)
+{
+	enum command cmd = CMD_SHOW;
+	struct nlmsghdr *nlh;
+	nl_cb cb = NULL;
+	int rc;
+
+	if (*argv) {
+		if (!strcmp(*argv, "help")) {
+			object_help(o);
+			return OK;
+		}
+		while (cmd < CMDS && (!o->cmd[cmd] || strcmp(*argv, commands[cmd].name)))
+			cmd++;
+		if (cmd == CMDS)
+			return usage("\"%s\" is not a command of \"%s\", see \"vtap %s help\"",
+				     *argv, o->name, o->name);
+		argv++;
+	}
+	rc = object_parse(o, cmd, argv, &nlh);
+	if (rc)
+		return rc;
+	if (cmd == CMD_ADD && !(o->words->flags & W_POS))
+		cb = object_print_key;
+	rc = cmd == CMD_SHOW ? object_show(o, nlh) : nl_talk(nlh, cb, (void *)o);
+	free(nlh);
+	return rc;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/* JSON on standard output, and quoting of values in text. */
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "vtap.h"
+
+static int out_depth;
+static bool out_more;	/* something stands before at this depth */
+
+static void out_json_string(const char *s)
+{
+	putchar('"');
+	for (; *s; s++) {
+		unsigned char c = *s;
+
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+static void out_newline(void)
+{
+	if (opt.pretty)
+		printf("\n%*s", out_depth * 4, "");
+}
+
+static void out_key(const char *key)
+{
+	if (out_more)
+		putchar(',');
+	if (out_depth)
+		out_newline();
+	out_more = true;
+	if (key) {
+		out_json_string(key);
+		fputs(opt.pretty ? ": " : ":", stdout);
+	}
+}
+
+void out_open(const char *key, char bracket)
+{
+	out_key(key);
+	putchar(bracket);
+	out_depth++;
+	out_more = false;
+}
+
+/* Ends the line when nothing is open any more. */
+void out_close(char bracket)
+{
+	out_depth--;
+	if (out_more)
+		out_newline();
+	putchar(bracket);
+	out_more = out_depth;
+	if (!out_depth)
+		putchar('\n');
+}
+
+void out_num(const char *key, uint64_t val)
+{
+	out_key(key);
+	printf("%" PRIu64, val);
+}
+
+void out_bool(const char *key, bool val)
+{
+	out_key(key);
+	fputs(val ? "true" : "false", stdout);
+}
+
+void out_str(const char *key, const char *val)
+{
+	out_key(key);
+	out_json_string(val);
+}
+
+/* As a shell and line.c read it. */
+void out_quoted(FILE *f, const char *s)
+{
+	const char *c = s;
+
+	while (isalnum((unsigned char)*c) || (*c && strchr("_.:@-/,+=%", *c)))
+		c++;
+	if (*s && !*c) {
+		fputs(s, f);
+		return;
+	}
+	putc('\'', f);
+	for (; *s; s++) {
+		if (*s == '\'')
+			fputs("'\\''", f);
+		else
+			putc(*s, f);
+	}
+	putc('\'', f);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sessions: where copies go and how they are wrapped. */
+
+#include "vtap.h"
+
+static const struct name type_names[] = {
+	{ "gre", VTAP_SESSION_TYPE_GRE },
+	{ "erspan1", VTAP_SESSION_TYPE_ERSPAN1 },
+	{ "erspan2", VTAP_SESSION_TYPE_ERSPAN2 },
+	{ "erspan3", VTAP_SESSION_TYPE_ERSPAN3 },
+	{ "vxlan", VTAP_SESSION_TYPE_VXLAN },
+	{ "port", VTAP_SESSION_TYPE_PORT },
+	{}
+};
+
+static const struct name mtu_names[] = {
+	{ "fragment", VTAP_MTU_POLICY_FRAGMENT },
+	{ "truncate", VTAP_MTU_POLICY_TRUNCATE },
+	{ "drop", VTAP_MTU_POLICY_DROP },
+	{}
+};
+
+static const struct name vlan_names[] = {
+	{ "keep", VTAP_VLAN_MODE_KEEP },
+	{ "strip", VTAP_VLAN_MODE_STRIP },
+	{}
+};
+
+static const struct name state_names[] = {
+	{ "active", VTAP_SESSION_STATE_ACTIVE },
+	{ "resolving", VTAP_SESSION_STATE_RESOLVING },
+	{ "no-route", VTAP_SESSION_STATE_NO_ROUTE },
+	{ "no-device", VTAP_SESSION_STATE_NO_DEVICE },
+	{}
+};
+
+#define A(n)	.attr = VTAP_A_SESSION_STATS_##n, .type = &type_u64
+
+static const struct word stats_words[] = {
+	{ "matched", A(MATCHED) },
+	{ "sent", A(SENT) },
+	{ "bytes", A(BYTES) },
+	{ "truncated", A(TRUNCATED) },
+	{ "fragmented", A(FRAGMENTED) },
+	{ "drop_inactive", A(DROP_INACTIVE), .flags = W_BREAK },
+	{ "drop_nomem", A(DROP_NOMEM) },
+	{ "drop_mtu", A(DROP_MTU) },
+	{ "drop_rate", A(DROP_RATE) },
+	{ "drop_xmit", A(DROP_XMIT) },
+	{ "drop_loop", A(DROP_LOOP) },
+	{ "drop_frame", A(DROP_FRAME) },
+	{}
+};
+
+#undef A
+#define A(n)	.attr = VTAP_A_SESSION_##n
+#define RW	.flags = W_ADD | W_SET
+
+static const struct word session_words[] = {
+	{ "name", &type_str, A(NAME), .flags = W_ADD | W_KEY | W_POS, .max = VTAP_NAME_MAX },
+	{ "type", &type_enum, A(TYPE), .flags = W_ADD | W_SET | W_FLUSH | W_FIXED,
+	  .names = type_names },
+	{ "remote", &type_addr, A(REMOTE), RW },
+	{ "local", &type_addr, A(LOCAL), RW },
+	{ "dev", &type_str, "", A(DEV), RW, .max = 15 },
+	{ "key", &type_u32, A(KEY), RW },
+	{ "id", &type_u16, "0", A(ID), RW },
+	{ "index", &type_u32, "0", A(INDEX), RW },
+	{ "ttl", &type_u8, "64", A(TTL), RW },
+	{ "tos", &type_u8, "0", A(TOS), RW },
+	{ "snaplen", &type_u32, "0", A(SNAPLEN), RW },
+	{ "mtu", &type_enum, "fragment", A(MTU), RW, .names = mtu_names },
+	{ "vlan", &type_enum, "keep", A(VLAN), RW, .names = vlan_names },
+	{ "seq", &type_onoff, "off", A(SEQ), RW, .names = onoff_names },
+	{ "subheader", &type_onoff, "off", A(SUBHEADER), RW, .names = onoff_names },
+	{ "dport", &type_u16, "4789", A(DPORT), RW },
+	{ "rate", &type_rate, "0", A(RATE), RW },
+	{ "pps", &type_u32, "0", A(PPS), RW },
+	{ "burst", &type_size, "0", A(BURST), RW },
+	{ "state", &type_enum, A(STATE), .names = state_names },
+	{ "egress", &type_str, A(EGRESS) },
+	{ "path_mtu", &type_u32, A(PATH_MTU) },
+	{ "stats", &type_nest, A(STATS), .nest = stats_words, .flags = W_STATS | W_VERBATIM },
+	{}
+};
+
+const struct object session_object = {
+	.name = "session",
+	.words = session_words,
+	.cmd = {
+		[CMD_SHOW] = VTAP_CMD_SESSION_GET,
+		[CMD_ADD] = VTAP_CMD_SESSION_NEW,
+		[CMD_SET] = VTAP_CMD_SESSION_SET,
+		[CMD_DEL] = VTAP_CMD_SESSION_DEL,
+		[CMD_FLUSH] = VTAP_CMD_SESSION_FLUSH,
+	},
+	.ntf = VTAP_CMD_SESSION_ADD_NTF,
+};

@@ -1,0 +1,271 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# test.sh [VTAP]: what the tool refuses by itself. Needs neither the module nor root; TAP output.
+# WRAP=valgrind etc. runs the tool under another program.
+set -u
+cd "$(dirname "$(readlink -f "$0")")" || exit 1
+
+vtap=${1:-./vtap}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+n=0
+failed=0
+
+run() {
+	# shellcheck disable=SC2086 # WRAP has words
+	out=$(${WRAP:-} "$vtap" "$@" 2>"$tmp/err" </dev/null)
+	rc=$?
+	msg=$(<"$tmp/err")
+}
+
+result() { # RESULT DESCRIPTION
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $n - $2"
+		echo "# exit code $rc, output: $out, message: $msg"
+	fi
+}
+
+# bad TEXT WORD...: refused as wrong usage with a one-line message that has TEXT in it
+bad() {
+	local text=$1 r=1
+	shift
+	run "$@"
+	[ $rc = 2 ] && [ -z "$out" ] && [[ $msg == "vtap: "*"$text"* && $msg != *$'\n'* ]] && r=0
+	result $r "refuses: ${*:-nothing}"
+}
+
+# parsed WORD...: the words are right, whether or not there is a kernel module to take them
+parsed() {
+	# an unknown namespace: the words are read, nothing is ever sent
+	run -n vtap-test-none "$@"
+	[ $rc = 1 ] && [[ $msg == *'network namespace "vtap-test-none"'* ]]
+	result $? "parses: $*"
+}
+
+good() { # TEXT WORD...
+	local text=$1 r=1
+	shift
+	run "$@"
+	[ $rc = 0 ] && [[ $out == *"$text"* ]] && [ -z "$msg" ] && r=0
+	result $r "prints: $*"
+}
+
+# bad_file TEXT LINES: apply and batch refuse the lines and say which one
+bad_file() {
+	printf '%s\n' "$2" >"$tmp/conf"
+	bad "$tmp/conf:$1" apply "$tmp/conf"
+	[ "${3:-}" = apply ] || bad "$tmp/conf:$1" -b "$tmp/conf"
+}
+
+S="session add s type gre remote 192.0.2.9"
+R="rule add pref 1 action skip"
+long15=abcdefghijklmno
+long31=abcdefghijklmnopqrstuvwxyz01234
+text1023=$(printf 'udp%1020s' '')
+
+good "vtap 0." -V
+good "vtap 0." --version
+good "Usage: vtap" help
+good "Usage: vtap" -h
+good "erspan2" session help
+good "tcp_flags" rule help
+good "port" port help
+
+# options and objects
+run
+[ $rc = 2 ] && [[ $msg == Usage:* ]]
+result $? "no object: usage"
+bad '"-x"' -x session
+bad '"-jp"' -jp session
+bad '"-n"' -n
+bad '"-b"' -b
+bad '"session"' -b "$tmp/conf" session
+bad '-force' -force session
+bad '"sess"' sess show
+bad '"sho"' session sho
+bad '"add"' port add eth0
+bad '"flush"' port flush
+bad '"x"' monitor x
+bad '"x"' save x
+bad '"apply"' apply
+bad '"y"' apply x y
+
+# words: unknown, without value, twice, missing
+# shellcheck disable=SC2086 # S and R have words
+{
+bad '"foo"' $S foo 1
+bad '"tt"' $S tt 64
+bad '"name"' session add s name t
+bad '"stats"' $S stats 1
+bad '"state"' $S state active
+bad '"foo"' $R foo 1
+bad '"id"' $R id 3
+bad '"packets"' $R packets 3
+bad '"match"' $R match
+for w in type remote local dev key id index ttl tos snaplen mtu vlan seq subheader dport \
+	 rate pps burst; do
+	bad "\"$w\" requires" session add s $w
+done
+for w in pref port master mac dir src_mac dst_mac protocol vlan_id vlan_prio src_ip dst_ip \
+	 ip_proto src_port dst_port tcp_flags icmp_type icmp_code ip_flags filter bytecode \
+	 action sample dup; do
+	bad "\"$w\" requires" rule add $w
+done
+bad '"mirror" requires' rule add action mirror
+bad '"flow" requires' rule add sample flow
+bad 'duplicate "ttl"' $S ttl 1 ttl 1
+bad 'duplicate "type"' $S type gre
+bad 'duplicate "src_ip"' $R src_ip 10.0.0.1 src_ip 10.0.0.2
+bad 'duplicate "action"' $R action skip
+bad 'duplicate "bytecode"' $R filter tcp bytecode '1,6 0 0 1'
+bad 'name' session add
+bad 'name' session set
+bad 'name' session del
+bad '"id" is required' rule del
+bad '"id" is required' rule set action skip
+bad '"3"' rule del 3
+bad '"pref"' rule show pref 3
+bad '"id"' rule flush id 3
+bad '"remote"' session flush remote 192.0.2.9
+bad '"x"' session del s x
+bad '"x"' port show eth0 x
+
+# numbers
+for v in '' x 1x ' 1' '1 ' +1 -1 0x 0xg 1.5 256 99999999999999999999; do
+	bad "\"$v\" is not a valid value for \"ttl\"" $S ttl "$v"
+done
+bad '"65536"' $S id 65536
+bad '"4294967296"' $S key 4294967296
+bad '"4294967296"' rule del id 4294967296
+bad '"1e3"' $R sample 1e3
+bad '"x"' $R sample flow x
+for v in '' x 1xbit 1.bit .5mbit 1.2.3 1gbitx -1 1.0000001gbit 99999999tbit; do
+	bad "\"$v\" is not a valid value for \"rate\"" $S rate "$v"
+done
+bad '"5g"' $S burst 5g
+bad '"1kbit"' $S burst 1kbit
+
+# names of values
+bad '"foo"' session add s type foo
+bad '"erspan"' session add s type erspan
+bad '"fragments"' $S mtu fragments
+bad '"tag"' $S vlan tag
+bad '"yes"' $S seq yes
+bad '"1"' $S subheader 1
+bad '"in"' $R dir in
+bad '"copy"' rule add action copy
+bad '"true"' $R dup true
+bad '"all"' rule set id 3 match all
+bad '"foo"' session flush type foo
+
+# addresses
+for v in '' 192.0.2 192.0.2.256 192.0.2.9/24 192.0.2.9x 2001:db8::g 2001:db8::1::2 host; do
+	bad "\"$v\" is not a valid value for \"remote\"" session add s remote "$v"
+done
+bad '"local"' $S local 2001:db8::1
+bad '"dst_ip"' $R src_ip 10.0.0.0/8 dst_ip 2001:db8::/32
+for v in 10.0.0.0/33 10.0.0.0/ 10.0.0.0/-1 10.0.0.0/8x /8 2001:db8::/129; do
+	bad "\"$v\" is not a valid value for \"src_ip\"" $R src_ip "$v"
+done
+for v in '' 02:00:00:00:00 02:00:00:00:00:00:00 2:0:0:0:0:1 02-00-00-00-00-01 \
+	 02:00:00:00:00:0g 02:00:00:00:00:01/ff 02:00:00:00:00:01/; do
+	bad "\"$v\" is not a valid value for \"src_mac\"" $R src_mac "$v"
+done
+bad '"mac"' $R mac 02:00:00:00:00:01/ff:ff:ff:00:00:00
+
+# other values of matches
+for v in '' - 1- -1 1-x 65536 1-65536 1-2-3; do
+	bad "\"$v\" is not a valid value for \"dst_port\"" $R dst_port "$v"
+done
+for v in '' xyz 'syn,' syn/ 0x 12345 syn,foo; do
+	bad "\"$v\" is not a valid value for \"tcp_flags\"" $R tcp_flags "$v"
+done
+for v in '' no frags frag,nofrag 'frag,'; do
+	bad "\"$v\" is not a valid value for \"ip_flags\"" $R ip_flags "$v"
+done
+bad '"ipx4"' $R protocol ipx4
+bad '"tcpp"' $R ip_proto tcpp
+bad '"filter"' $R filter 'udp prt 53'
+bad '"filter"' $R filter 'not'
+for v in '' x 1 '2,6 0 0 1' '1,6 0 0' '1,6 0 0 1,6 0 0 1' '1,6 256 0 1' '0,'; do
+	bad "\"$v\" is not a valid value for \"bytecode\"" $R bytecode "$v"
+done
+
+# lengths
+bad "too long" session add ${long31}x
+bad "too long" $S dev ${long15}x
+bad "too long" $R port ${long31}x
+bad "too long" $R master ${long15}x
+bad "too long" rule add action mirror a,${long31}x
+bad "too long" port show ${long15}x
+bad "empty session name" rule add action mirror a,,b
+bad "1023" $R filter "$text1023 "
+
+# what must be understood
+parsed session
+parsed session show s
+parsed session add ids type erspan2 remote 192.0.2.9 id 100
+parsed session add rec type gre remote 2001:db8::9 key 7 snaplen 256 mtu truncate rate 1gbit
+parsed session add x type vxlan remote 192.0.2.9 key 5000 dport 4789
+parsed session add $long31 type port dev $long15
+parsed session add ttl type erspan3 remote ::1 local ::2 index 1 ttl 0xff tos 4 vlan strip \
+	seq on subheader off rate 2.5gbit pps 1000 burst 64kib
+parsed session set s rate 0
+parsed session flush
+parsed session flush type gre
+parsed rule add pref 10 port 'vnet*' dir both ip_proto tcp dst_port 445 action skip
+parsed rule add pref 20 port 'vnet*' dir both src_ip 10.0.0.0/8 action mirror ids,rec
+parsed rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' \
+	action mirror ids sample 10
+parsed $R sample flow 10 dup on mac 02:00:00:00:00:01
+parsed $R src_mac 02:00:00:00:00:01/ff:ff:ff:00:00:00 dst_mac FF:FF:FF:FF:FF:FF
+parsed $R protocol 0x88cc vlan_id 5 vlan_prio 7
+parsed $R protocol 802.1q icmp_type 8 icmp_code 0 ip_flags nofrag,firstfrag
+parsed $R src_port 1-1024 dst_port 65535 tcp_flags syn/syn,ack
+parsed $R tcp_flags 0x12/17 bytecode '1,6 0 0 65535'
+parsed $R filter "$text1023"
+parsed rule set id 3 match any
+parsed rule set id 3 action skip
+parsed rule del id 3
+parsed rule show id 3
+parsed rule flush pref 7
+parsed port show eth0
+parsed save
+parsed monitor
+}
+
+# files
+bad_file "1: \"foo\"" "foo"
+bad_file "3: \"ttl\"" $'# comment\n\nsession add a ttl'
+bad_file "2: \"1x\"" $'\nsession add a \\\n type gre \\\n ttl 1x'
+bad_file "1: no closing '" "session add 'a"
+bad_file "1: no closing \"" 'session add "a'
+bad_file "2: \"c d\"" $' # "\nsession add a type "c d"\n'
+bad_file "1: \"a#b\"" "session add a#b a#b # c"
+bad_file "1: \"c\\d'\"" "session add a type 'c\\d'\\'"
+bad_file "1: \"c\\e\"\"" 'session add a type "c\e\""'
+bad_file "2: session \"a\" is there twice" \
+	$'session add a type gre\nsession add a type gre' apply
+bad_file "1: session \"b\"" $'rule add pref 1 action mirror a,b\nsession add a' apply
+bad_file "1: \"del\"" "session del a" apply
+bad_file "1: \"session\"" "session" apply
+bad_file "1: \"port\"" "port show" apply
+printf 'session add a\0b\n' >"$tmp/conf"
+bad "NUL" apply "$tmp/conf"
+printf 'rule add \\\n' >"$tmp/conf"
+parsed -b "$tmp/conf"
+printf 'rule add foo\nsession add\n' >"$tmp/conf"
+run -force -b "$tmp/conf"
+[ $rc = 2 ] && [[ $msg == *:1:*$'\n'*:2:* ]]
+result $? "-force goes on"
+: >"$tmp/conf"
+good "" -b "$tmp/conf"
+parsed apply "$tmp/conf"
+
+echo "1..$n"
+[ $failed = 0 ] || echo "# $failed of $n failed"
+[ $failed = 0 ]

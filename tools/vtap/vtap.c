@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vtap: configures the virtual network TAP. Options, batches and messages. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vtap.h"
+
+struct options opt;
+const char *err_file;
+int err_line;
+
+static bool force;
+
+const struct object *const objects[] = {
+	&session_object, &rule_object, &port_object, NULL
+};
+
+static void err_print(const char *fmt, va_list ap)
+{
+	fflush(stdout);
+	fputs("vtap: ", stderr);
+	if (err_file)
+		fprintf(stderr, "%s:", err_file);
+	if (err_file && err_line)
+		fprintf(stderr, "%d:", err_line);
+	if (err_file)
+		putc(' ', stderr);
+	vfprintf(stderr, fmt, ap);
+	putc('\n', stderr);
+}
+
+void err(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	err_print(fmt, ap);
+	va_end(ap);
+}
+
+int usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	err_print(fmt, ap);
+	va_end(ap);
+	return USAGE;
+}
+
+void *check_mem(void *p)
+{
+	if (!p) {
+		err("out of memory");
+		exit(REFUSED);
+	}
+	return p;
+}
+
+static void help(FILE *f)
+{
+	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
+	      "       vtap [ OPTIONS ] monitor\n"
+	      "       vtap [ OPTIONS ] save\n"
+	      "       vtap [ OPTIONS ] apply { FILE | - }\n"
+	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
+	      "where  OBJECT := { session | rule | port }\n"
+	      "       OPTIONS := { -j[son] | -p[retty] | -s[tatistics] | -d[etails] |\n"
+	      "                    -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
+}
+
+static int run(char **argv)
+{
+	if (!strcmp(*argv, "help")) {
+		help(stdout);
+		return OK;
+	}
+	for (int i = 0; objects[i]; i++)
+		if (!strcmp(*argv, objects[i]->name))
+			return object_run(objects[i], argv + 1);
+	if (!strcmp(*argv, "monitor"))
+		return monitor_run(argv + 1);
+	if (!strcmp(*argv, "save"))
+		return save_run(argv + 1);
+	if (!strcmp(*argv, "apply"))
+		return apply_run(argv + 1);
+	return usage("\"%s\" is not an object, see \"vtap help\"", *argv);
+}
+
+static int batch(const char *name)
+{
+	bool std = !strcmp(name, "-");
+	FILE *f = std ? stdin : fopen(name, "r");
+	struct line line = {};
+	int first = OK;
+	int rc;
+
+	if (!f) {
+		err("%s: %m", name);
+		return REFUSED;
+	}
+	for (;;) {
+		err_file = std ? "stdin" : name;
+		rc = line_read(f, &line);
+		if (rc || !line.argc)
+			break;
+		err_line = line.first;
+		rc = run(line.argv);
+		if (!first)
+			first = rc;
+		if (rc && !force)
+			break;
+	}
+	line_free(&line);
+	if (!std)
+		fclose(f);
+	err_file = NULL;
+	return first ? first : rc;
+}
+
+/* -j and -json and --json are one. */
+static bool is_opt(const char *arg, const char *name)
+{
+	arg++;
+	if (*arg == '-')
+		return !strcmp(arg + 1, name);
+	return !strcmp(arg, name) || (arg[0] == name[0] && !arg[1]);
+}
+
+int main(int argc, char **argv)
+{
+	const char *file = NULL;
+	int rc;
+
+	(void)argc;
+	for (argv++; *argv && **argv == '-'; argv++) {
+		const char *arg = *argv;
+
+		if (is_opt(arg, "json")) {
+			opt.json = true;
+		} else if (is_opt(arg, "pretty")) {
+			opt.json = true;
+			opt.pretty = true;
+		} else if (is_opt(arg, "statistics") || !strcmp(arg, "-stats") ||
+			   !strcmp(arg, "--stats")) {
+			opt.stats = true;
+		} else if (is_opt(arg, "details")) {
+			opt.details = true;
+		} else if (!strcmp(arg, "-force") || !strcmp(arg, "--force")) {
+			force = true;
+		} else if (is_opt(arg, "netns") || is_opt(arg, "batch")) {
+			if (!argv[1])
+				return usage("option \"%s\" requires a value", arg);
+			if (is_opt(arg, "batch"))
+				file = *++argv;
+			else
+				opt.netns = *++argv;
+		} else if (is_opt(arg, "Version") || !strcmp(arg, "--version") ||
+			   !strcmp(arg, "-version")) {
+			puts("vtap " VTAP_VERSION);
+			return OK;
+		} else if (is_opt(arg, "help")) {
+			help(stdout);
+			return OK;
+		} else {
+			return usage("option \"%s\" is unknown, see \"vtap help\"", arg);
+		}
+	}
+
+	if (file && *argv)
+		return usage("\"%s\" after option -batch", *argv);
+	if (!file && force)
+		return usage("option -force without -batch");
+	if (!file && !*argv) {
+		help(stderr);
+		return USAGE;
+	}
+	rc = file ? batch(file) : run(argv);
+
+	if (fflush(stdout) || ferror(stdout)) {
+		err("write: %m");
+		return REFUSED;
+	}
+	return rc;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the files of the vtap tool share, grouped by file. */
+#ifndef VTAP_TOOL_H
+#define VTAP_TOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <linux/vtap.h>
+
+#define VTAP_VERSION	"0.1"
+#define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
+#define ATTR_MAX	31		/* no attribute set of the spec is larger */
+
+/* What functions that can fail return, and the exit codes. */
+enum {
+	OK,
+	REFUSED,	/* by the kernel, or a system call failed */
+	USAGE,		/* the words are wrong; nothing was changed */
+};
+
+enum {
+	W_ADD		= 1 << 0,	/* may be given to add */
+	W_SET		= 1 << 1,	/* may be given to set */
+	W_FLUSH		= 1 << 2,	/* picks what flush deletes */
+	W_KEY		= 1 << 3,	/* names the object for set, del and show */
+	W_POS		= 1 << 4,	/* comes first, without its keyword */
+	W_FIXED		= 1 << 5,	/* cannot change while the object exists */
+	W_MATCH		= 1 << 6,	/* stands in the nested attribute match */
+	W_STATS		= 1 << 7,	/* shown with -s only */
+	W_BREAK		= 1 << 8,	/* counters: starts a line */
+	W_HEX		= 1 << 9,	/* a number without name is shown as 0x%04x */
+	W_VERBATIM	= 1 << 10,	/* more than one word: never quoted as a whole */
+};
+
+struct view;
+struct parse;
+struct word;
+
+struct name {
+	const char *name;
+	uint32_t value;
+};
+
+struct unit {
+	const char *name;
+	uint64_t value;
+};
+
+/**
+ * struct type - How values of a kind are read and written.
+ * @help: Stands for the value in the help text, NULL for the names.
+ * @size: Bytes of a number's attribute; 0 when @parse and @format do all.
+ * @sep: Divides two numbers: '/' a value and its mask, '-' the ends of a range.
+ * @json: How a number is written: 'n' as number, 's' as text, 'b' as true or false.
+ * @mask: The mask that is not written, since it leaves nothing out.
+ * @units: Of a number, the first one that divides it is written.
+ * @read: Reads a number.
+ * @write: Writes it as @read takes it.
+ * @parse: Puts a value into the message; takes further arguments itself.
+ * @format: Writes the value as @parse takes it.
+ * @to_json: Writes the value under its keys; NULL for a string as @format has it.
+ */
+struct type {
+	const char *help;
+	uint8_t size;
+	char sep;
+	char json;
+	uint64_t mask;
+	const struct unit *units;
+	int (*read)(const struct word *w, const char *s, uint64_t *val);
+	void (*write)(FILE *f, const struct word *w, uint64_t val);
+	int (*parse)(struct parse *p, const struct word *w, const char *val);
+	void (*format)(FILE *f, const struct word *w, const struct view *v);
+	void (*to_json)(const struct word *w, const struct view *v);
+};
+
+/**
+ * struct word - A keyword of an object: drives parsing, show, save and apply.
+ * @name: Keyword, and key in JSON.
+ * @def: Text of the default, which set takes to bring it back; NULL for none.
+ * @name2: Key of @attr2 in JSON.
+ * @attr2: Prefix length, mask, upper end or other second half of the value.
+ * @max: Longest string.
+ */
+struct word {
+	const char *name;
+	const struct type *type;
+	const char *def;
+	const struct name *names;
+	const struct word *nest;
+	const char *name2;
+	uint16_t attr;
+	uint16_t attr2;
+	uint16_t flags;
+	uint16_t max;
+};
+
+/* A message that is being built of words. */
+struct parse {
+	char **argv;			/* what is still to be read */
+	struct nlmsghdr *nlh;
+	struct nlmsghdr *match;		/* collects the nested attributes */
+	const struct word *word;
+	const struct word *addr;	/* the first address, for its family */
+	uint16_t addr_len;
+	bool has_match;
+	uint32_t seen[2];		/* attributes outside and inside of match */
+};
+
+/* A message that is being read. */
+struct view {
+	const struct nlmsghdr *nlh;
+	const struct nlattr *tb[ATTR_MAX + 1];
+	const struct nlattr *match[ATTR_MAX + 1];
+};
+
+enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
+
+/**
+ * struct object - A kind of object.
+ * @words: In the order in which they are shown; the key comes first.
+ * @implied: Whether a value follows from others and is not shown, @all as in word_text().
+ * @cmd: The command on the wire for each command, 0 for none.
+ * @ntf: The first of the notifications add, del and change.
+ * @match: The attribute that holds the W_MATCH words.
+ */
+struct object {
+	const char *name;
+	const struct word *words;
+	bool (*implied)(const struct word *w, const struct view *v, bool all);
+	uint8_t cmd[CMDS];
+	uint8_t ntf;
+	uint8_t match;
+};
+
+/* vtap.c */
+struct options {
+	bool json, pretty, stats, details;
+	bool oneline;	/* counters go into the line of their object */
+	const char *netns;
+};
+
+extern struct options opt;
+extern const struct object *const objects[];
+extern const char *err_file;	/* goes before messages, with err_line if not 0 */
+extern int err_line;
+void err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void *check_mem(void *p);
+
+/* line.c */
+struct line {
+	char **argv;		/* ends with NULL */
+	int argc;
+	int first;		/* number of the line it starts in */
+	int next;		/* number of the line after it */
+};
+
+int line_read(FILE *f, struct line *l);
+void line_free(struct line *l);
+
+/* words.c */
+extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
+	type_rate, type_size, type_since, type_mac, type_mac_mask, type_ports, type_tcp_flags,
+	type_addr, type_str, type_ip_flags, type_action, type_sample, type_any, type_nest;
+extern const struct name onoff_names[];
+int num_parse(const char *s, uint64_t max, uint64_t *val);
+uint64_t attr_num(const struct nlattr *a);
+const struct nlattr *view_attr(const struct view *v, const struct word *w, uint16_t attr);
+int word_bad(const struct word *w, const char *val);
+int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len);
+int word_parse(struct parse *p, const struct word *w, const char *val);
+void word_format(FILE *f, const struct word *w, const struct view *v);
+void word_json(const struct word *w, const struct view *v);
+
+/* filter.c */
+extern const struct type type_filter, type_bytecode;
+
+/* out.c */
+void out_open(const char *key, char bracket);
+void out_close(char bracket);
+void out_num(const char *key, uint64_t val);
+void out_bool(const char *key, bool val);
+void out_str(const char *key, const char *val);
+void out_quoted(FILE *f, const char *s);
+
+/* nl.c */
+struct msgs {
+	struct nlmsghdr **v;
+	size_t n;
+};
+
+typedef void (*nl_cb)(const struct nlmsghdr *nlh, void *data);
+
+struct nlmsghdr *msg_new(uint8_t cmd);
+struct nlmsghdr *msg_dup(const struct nlmsghdr *nlh);
+void msgs_add(struct msgs *m, struct nlmsghdr *nlh);
+void msgs_free(struct msgs *m);
+int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data);
+int nl_dump(uint8_t cmd, struct msgs *m);
+int nl_monitor(nl_cb cb);
+uint8_t nl_cmd(const struct nlmsghdr *nlh);
+
+/* object.c */
+void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh);
+char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all);
+void word_write(FILE *f, const struct word *w, const char *text);
+char *object_text(const struct object *o, const struct nlmsghdr *nlh);
+void object_print(const struct object *o, const struct nlmsghdr *nlh, const char *event);
+int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh);
+int object_run(const struct object *o, char **argv);
+
+/* session.c, rule.c, port.c */
+extern const struct object session_object, rule_object, port_object;
+
+/* monitor.c */
+int monitor_run(char **argv);
+
+/* apply.c */
+int save_run(char **argv);
+int apply_run(char **argv);
+
+#endif
