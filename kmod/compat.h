@@ -8,10 +8,12 @@
 #define _VTAP_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/local_lock.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/dst.h>
 #include <net/flow.h>
+#include <net/genetlink.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
@@ -24,11 +26,11 @@
 #include <net/gso.h>
 #endif
 
-/* 6.1: resv_start_op */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
-#define VTAP_GENL_RESV_START_OP(op)	.resv_start_op = (op),
+/* 6.1: a multicast group has flags of its own; before, those of an operation */
+#ifdef GENL_MCAST_CAP_NET_ADMIN
+#define VTAP_GENL_MCAST_ADMIN	GENL_MCAST_CAP_NET_ADMIN
 #else
-#define VTAP_GENL_RESV_START_OP(op)
+#define VTAP_GENL_MCAST_ADMIN	GENL_UNS_ADMIN_PERM
 #endif
 
 /* 6.18: flowi4_dscp, of a type of its own, in place of flowi4_tos */
@@ -36,6 +38,12 @@
 #define vtap_flowi4_set_tos(fl4, tos)	((fl4)->flowi4_dscp = inet_dsfield_to_dscp(tos))
 #else
 #define vtap_flowi4_set_tos(fl4, tos)	((fl4)->flowi4_tos = (tos))
+#endif
+
+/* 6.11: until then softirqs of one CPU do not preempt each other, PREEMPT_RT or not */
+#ifndef local_lock_nested_bh
+#define local_lock_nested_bh(lock)	do { } while (0)
+#define local_unlock_nested_bh(lock)	do { } while (0)
 #endif
 
 /* kernels without IPv6 */

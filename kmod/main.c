@@ -38,9 +38,12 @@ static int __init vtap_init(void)
 {
 	int err;
 
-	err = register_pernet_subsys(&vtap_net_ops);
+	err = vtap_table_init();
 	if (err)
 		return err;
+	err = register_pernet_subsys(&vtap_net_ops);
+	if (err)
+		goto err_table;
 	err = vtap_session_init();
 	if (err)
 		goto err_net;
@@ -59,6 +62,8 @@ err_session:
 err_net:
 	unregister_pernet_subsys(&vtap_net_ops);
 	rcu_barrier();
+err_table:
+	vtap_table_exit();
 	return err;
 }
 
@@ -70,6 +75,7 @@ static void __exit vtap_exit(void)
 	unregister_pernet_subsys(&vtap_net_ops);
 	/* callbacks of ours may still be queued */
 	rcu_barrier();
+	vtap_table_exit();
 }
 
 module_init(vtap_init);

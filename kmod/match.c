@@ -1,48 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Frame to key, match to key and mask, key to rule. No locks, no netlink. */
+/* Frame to key; match to key and mask. No locks, no netlink. */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netlink.h>
-#include <linux/rcupdate.h>
-#include <linux/slab.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/gre.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
+#include <net/vxlan.h>
 
 #include "vtap.h"
 
 #define VTAP_MAX_TAGS		4	/* in the frame, besides one in the metadata */
 #define VTAP_MAX_EXTHDRS	8
-
-/**
- * struct vtap_entry - a rule as packets are compared with it
- * @rule: the rule
- * @key: what the bits in @mask have to be, a struct vtap_key
- * @mask: the bits that matter, a struct vtap_key
- * @sport: lowest and highest source port
- * @dport: lowest and highest destination port
- * @words: bit i set when key word i matters
- * @ranges: @sport and @dport have to be looked at as well
- * @dirs: directions the rule is for, BIT(VTAP_IN) | BIT(VTAP_OUT)
- */
-struct vtap_entry {
-	const struct vtap_rule *rule;
-	u64 key[VTAP_KEY_WORDS];
-	u64 mask[VTAP_KEY_WORDS];
-	u16 sport[2];
-	u16 dport[2];
-	u8 words;
-	bool ranges;
-	u8 dirs;
-};
-
-struct vtap_table {
-	struct rcu_head rcu;
-	unsigned int n;
-	struct vtap_entry entry[];
-};
+/* as draft-foschiano-erspan has them; encap.c writes them */
+#define VTAP_ERSPAN2_LEN	8
+#define VTAP_ERSPAN3_LEN	12
+#define VTAP_ERSPAN3_SUB_LEN	8
 
 static const void *vtap_match_header(const struct vtap_frame *f, unsigned int off,
 				     unsigned int len, void *buf)
@@ -141,7 +118,7 @@ static void vtap_match_ipv6(struct vtap_frame *f, unsigned int off)
 	key->ip_proto = ip6h->nexthdr;
 	off += sizeof(*ip6h);
 
-	for (i = 0; i < VTAP_MAX_EXTHDRS; i++) {
+	for (i = 0; i <= VTAP_MAX_EXTHDRS; i++) {
 		const struct frag_hdr *fh;
 
 		switch (key->ip_proto) {
@@ -175,6 +152,114 @@ static void vtap_match_ipv6(struct vtap_frame *f, unsigned int off)
 	}
 }
 
+/* What follows the addresses */
+static void vtap_match_network(struct vtap_frame *f, __be16 proto)
+{
+	struct vtap_key *key = &f->key;
+	unsigned int off = ETH_HLEN;
+	int i;
+
+	for (i = 0; eth_type_vlan(proto) && i < VTAP_MAX_TAGS; i++) {
+		const struct vlan_hdr *vh;
+		struct vlan_hdr buf;
+
+		vh = vtap_match_header(f, off, sizeof(buf), &buf);
+		if (!vh)
+			break;
+		if (!key->vlan)
+			key->vlan = vh->h_vlan_TCI | htons(VTAP_KEY_TAGGED);
+		proto = vh->h_vlan_encapsulated_proto;
+		off += VLAN_HLEN;
+	}
+	key->proto = proto;
+
+	if (proto == htons(ETH_P_IP))
+		vtap_match_ipv4(f, off);
+	else if (proto == htons(ETH_P_IPV6))
+		vtap_match_ipv6(f, off);
+}
+
+/* Length of a GRE header with an Ethernet frame behind it, ERSPAN included; 0 for others. */
+static unsigned int vtap_match_gre(const struct vtap_frame *f)
+{
+	unsigned int len = sizeof(struct gre_base_hdr);
+	const struct gre_base_hdr *gre;
+	struct gre_base_hdr buf;
+	const u8 *h;
+	u8 last;
+
+	gre = vtap_match_header(f, f->l4, sizeof(buf), &buf);
+	if (!gre || gre->flags & (GRE_ROUTING | GRE_VERSION))
+		return 0;
+	if (gre->flags & GRE_CSUM)
+		len += sizeof(__be32);
+	if (gre->flags & GRE_KEY)
+		len += sizeof(__be32);
+	if (gre->flags & GRE_SEQ)
+		len += sizeof(__be32);
+	switch (gre->protocol) {
+	case htons(ETH_P_TEB):
+		return len;
+	case htons(ETH_P_ERSPAN):
+		/* type I has no sequence number, and no header of its own */
+		return gre->flags & GRE_SEQ ? len + VTAP_ERSPAN2_LEN : len;
+	case htons(ETH_P_ERSPAN2):
+		h = vtap_match_header(f, f->l4 + len + VTAP_ERSPAN3_LEN - 1, 1, &last);
+		if (!h)
+			return 0;
+		return len + VTAP_ERSPAN3_LEN + (*h & 1 ? VTAP_ERSPAN3_SUB_LEN : 0);
+	default:
+		return 0;
+	}
+}
+
+/* The same for VXLAN, whatever the port: the frame behind it tells more than a number would. */
+static unsigned int vtap_match_vxlan(const struct vtap_frame *f)
+{
+	const unsigned int len = sizeof(struct udphdr) + sizeof(struct vxlanhdr);
+	const __be32 *flags;
+	__be32 buf;
+
+	flags = vtap_match_header(f, f->l4 + sizeof(struct udphdr), sizeof(buf), &buf);
+	return flags && get_unaligned(flags) == VXLAN_HF_VNI ? len : 0;
+}
+
+/**
+ * vtap_match_inner - read the fields of the Ethernet frame within GRE, ERSPAN or VXLAN
+ * @f: parsed frame that is GRE or UDP
+ * @inner: gets the frame; the same as @f or another
+ *
+ * Return: false when there is none.
+ */
+bool vtap_match_inner(const struct vtap_frame *f, struct vtap_frame *inner)
+{
+	const struct ethhdr *eth;
+	unsigned int off;
+	struct ethhdr buf;
+
+	if (!f->l4)
+		return false;
+	off = f->key.ip_proto == IPPROTO_GRE ? vtap_match_gre(f) : vtap_match_vxlan(f);
+	if (!off)
+		return false;
+	off += f->l4;
+	eth = vtap_match_header(f, off, sizeof(buf), &buf);
+	if (!eth)
+		return false;
+	inner->skb = f->skb;
+	inner->ifindex = f->ifindex;
+	inner->dir = f->dir;
+	inner->mac = f->mac + (int)off;
+	inner->len = f->len - off;
+	inner->l3 = 0;
+	inner->l4 = 0;
+	memset(&inner->key, 0, sizeof(inner->key));
+	memcpy(&inner->key.macs, eth, sizeof(inner->key.macs));
+	inner->key.dir = BIT(f->dir);
+	vtap_match_network(inner, eth->h_proto);
+	return true;
+}
+
 /**
  * vtap_match_parse - read the fields that rules can ask for
  * @f: frame with skb, ifindex and dir set; the rest is filled in
@@ -188,9 +273,6 @@ bool vtap_match_parse(struct vtap_frame *f)
 	const struct sk_buff *skb = f->skb;
 	struct vtap_key *key = &f->key;
 	const struct ethhdr *eth;
-	unsigned int off = ETH_HLEN;
-	__be16 proto;
-	int i;
 
 	if (unlikely(!skb_mac_header_was_set(skb)))
 		return false;
@@ -210,25 +292,7 @@ bool vtap_match_parse(struct vtap_frame *f)
 	if (skb_vlan_tag_present(skb))
 		key->vlan = htons(skb_vlan_tag_get(skb) | VTAP_KEY_TAGGED);
 
-	proto = eth->h_proto;
-	for (i = 0; eth_type_vlan(proto) && i < VTAP_MAX_TAGS; i++) {
-		const struct vlan_hdr *vh;
-		struct vlan_hdr buf;
-
-		vh = vtap_match_header(f, off, sizeof(buf), &buf);
-		if (!vh)
-			break;
-		if (!key->vlan)
-			key->vlan = vh->h_vlan_TCI | htons(VTAP_KEY_TAGGED);
-		proto = vh->h_vlan_encapsulated_proto;
-		off += VLAN_HLEN;
-	}
-	key->proto = proto;
-
-	if (proto == htons(ETH_P_IP))
-		vtap_match_ipv4(f, off);
-	else if (proto == htons(ETH_P_IPV6))
-		vtap_match_ipv6(f, off);
+	vtap_match_network(f, eth->h_proto);
 	return true;
 }
 
@@ -375,13 +439,25 @@ static bool vtap_match_port(u16 lo, u16 hi, __be16 *key, __be16 *mask, u16 range
 	return false;
 }
 
-static void vtap_match_compile(const struct vtap_match *m, struct vtap_entry *e)
+/**
+ * vtap_match_compile - the bits of a key that a match looks at
+ * @m: checked by vtap_match_check()
+ * @k: gets their values
+ * @w: gets the mask of them
+ * @sport: gets the lowest and the highest source port
+ * @dport: gets the lowest and the highest destination port
+ *
+ * Return: true when @sport and @dport say more than @k and @w.
+ */
+bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct vtap_key *w,
+			u16 sport[2], u16 dport[2])
 {
-	struct vtap_key *k = (struct vtap_key *)e->key, *w = (struct vtap_key *)e->mask;
 	u8 family = m->src_ip.family ?: m->dst_ip.family;
-	unsigned int i;
+	bool ranges = false;
 
 	BUILD_BUG_ON(sizeof(struct vtap_key) != 64);
+	memset(k, 0, sizeof(*k));
+	memset(w, 0, sizeof(*w));
 
 	vtap_match_mac(m->src_mac, m->src_mac_mask, k->src_mac, w->src_mac);
 	vtap_match_mac(m->dst_mac, m->dst_mac_mask, k->dst_mac, w->dst_mac);
@@ -409,14 +485,16 @@ static void vtap_match_compile(const struct vtap_match *m, struct vtap_entry *e)
 		w->ip_proto = 0xff;
 		k->flags |= VTAP_KEY_IP;
 	}
-	e->sport[1] = 0xffff;
-	e->dport[1] = 0xffff;
+	sport[0] = 0;
+	sport[1] = 0xffff;
+	dport[0] = 0;
+	dport[1] = 0xffff;
 	if (vtap_match_has(m, VTAP_A_MATCH_SRC_PORT))
-		e->ranges |= vtap_match_port(m->src_port, m->src_port_max,
-					     &k->sport, &w->sport, e->sport);
+		ranges |= vtap_match_port(m->src_port, m->src_port_max,
+					     &k->sport, &w->sport, sport);
 	if (vtap_match_has(m, VTAP_A_MATCH_DST_PORT))
-		e->ranges |= vtap_match_port(m->dst_port, m->dst_port_max,
-					     &k->dport, &w->dport, e->dport);
+		ranges |= vtap_match_port(m->dst_port, m->dst_port_max,
+					     &k->dport, &w->dport, dport);
 	if (vtap_match_ports(m))
 		k->flags |= VTAP_KEY_PORTS;
 	if (vtap_match_has(m, VTAP_A_MATCH_TCP_FLAGS)) {
@@ -441,122 +519,5 @@ static void vtap_match_compile(const struct vtap_match *m, struct vtap_entry *e)
 		w->flags |= m->ip_flags_mask | VTAP_KEY_IP;
 	}
 
-	for (i = 0; i < VTAP_KEY_WORDS; i++) {
-		if (e->mask[i])
-			e->words |= BIT(i);
-	}
-}
-
-/**
- * vtap_table_alloc - an empty table
- * @n_rules: most rules that will be appended
- *
- * Return: the table, NULL when memory is short.
- */
-struct vtap_table *vtap_table_alloc(unsigned int n_rules)
-{
-	struct vtap_table *t;
-
-	return kvzalloc(struct_size(t, entry, n_rules), GFP_KERNEL);
-}
-
-/**
- * vtap_table_append - add a rule behind those that are in the table
- * @t: not published yet, with room for one more
- * @rule: stays valid for an RCU grace period after the table is replaced
- */
-void vtap_table_append(struct vtap_table *t, const struct vtap_rule *rule)
-{
-	struct vtap_entry *e = &t->entry[t->n++];
-
-	e->rule = rule;
-	e->dirs = rule->cfg.dir;
-	vtap_match_compile(&rule->cfg.match, e);
-}
-
-static bool vtap_table_match(const struct vtap_entry *e, const struct vtap_key *key)
-{
-	const u64 *k = (const u64 *)key;
-	unsigned int words = e->words;
-
-	if (!(e->dirs & key->dir))
-		return false;
-	while (words) {
-		unsigned int i = __ffs(words);
-
-		if ((k[i] & e->mask[i]) != e->key[i])
-			return false;
-		words &= words - 1;
-	}
-	if (unlikely(e->ranges)) {
-		u16 s = ntohs(key->sport), d = ntohs(key->dport);
-
-		return s >= e->sport[0] && s <= e->sport[1] &&
-		       d >= e->dport[0] && d <= e->dport[1];
-	}
-	return true;
-}
-
-/**
- * vtap_table_lookup - the first rule that matches
- * @t: published table; RCU read side
- * @f: parsed frame
- *
- * Return: the rule, NULL for none.
- */
-const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const struct vtap_frame *f)
-{
-	const struct vtap_entry *e;
-
-	for (e = t->entry; e < t->entry + t->n; e++) {
-		if (vtap_table_match(e, &f->key))
-			return e->rule;
-	}
-	return NULL;
-}
-
-/**
- * vtap_table_same - do two tables hold the same rules?
- * @a: a table
- * @b: another
- *
- * Return: true when packets cannot tell them apart.
- */
-bool vtap_table_same(const struct vtap_table *a, const struct vtap_table *b)
-{
-	unsigned int i;
-
-	if (a->n != b->n)
-		return false;
-	for (i = 0; i < a->n; i++) {
-		if (a->entry[i].rule != b->entry[i].rule)
-			return false;
-	}
-	return true;
-}
-
-/**
- * vtap_table_dirs - directions that any of the rules is for
- * @t: a table
- *
- * Return: BIT(VTAP_IN) | BIT(VTAP_OUT), or one of them.
- */
-u32 vtap_table_dirs(const struct vtap_table *t)
-{
-	unsigned int i;
-	u32 dirs = 0;
-
-	for (i = 0; i < t->n; i++)
-		dirs |= t->entry[i].dirs;
-	return dirs;
-}
-
-/**
- * vtap_table_free_rcu - free a table that no packet finds any more
- * @t: a table, or NULL
- */
-void vtap_table_free_rcu(struct vtap_table *t)
-{
-	if (t)
-		kvfree_rcu(t, rcu);
+	return ranges;
 }

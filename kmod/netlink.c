@@ -12,9 +12,7 @@
 static const struct genl_multicast_group vtap_nl_groups[] = {
 	[VTAP_NLGRP_MONITOR] = {
 		.name = "monitor",
-#ifdef GENL_MCAST_CAP_NET_ADMIN
-		.flags = GENL_MCAST_CAP_NET_ADMIN,
-#endif
+		.flags = VTAP_GENL_MCAST_ADMIN,
 	},
 };
 
@@ -28,7 +26,6 @@ static struct genl_family vtap_nl_family __ro_after_init = {
 	.n_ops = ARRAY_SIZE(vtap_nl_ops),
 	.mcgrps = vtap_nl_groups,
 	.n_mcgrps = ARRAY_SIZE(vtap_nl_groups),
-	VTAP_GENL_RESV_START_OP(__VTAP_CMD_MAX)
 };
 
 /* What is common to a reply, an entry of a dump and an event */
@@ -97,6 +94,18 @@ static int vtap_nl_put_addr(struct sk_buff *skb, int attr, const struct vtap_add
 	return nla_put(skb, attr, addr->family == AF_INET ? 4 : 16, &addr->ip);
 }
 
+/* Names and patterns come back as text, so they have to be printable. */
+static bool vtap_nl_is_word(const struct nlattr *a)
+{
+	const char *p = nla_data(a);
+
+	if (!*p)
+		return false;
+	while (isascii(*p) && isgraph(*p))
+		p++;
+	return !*p;
+}
+
 /* Sessions */
 
 static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct genl_info *info)
@@ -108,8 +117,15 @@ static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct genl_inf
 	      vtap_nl_get_addr(&cfg->local, a[VTAP_A_SESSION_LOCAL], NULL, info->extack);
 	if (err)
 		return err;
-	if (a[VTAP_A_SESSION_DEV])
+	if (a[VTAP_A_SESSION_DEV]) {
 		nla_strscpy(cfg->dev, a[VTAP_A_SESSION_DEV], sizeof(cfg->dev));
+		/* "" gives the choice back to the route */
+		if (cfg->dev[0] && !vtap_nl_is_word(a[VTAP_A_SESSION_DEV])) {
+			NL_SET_ERR_MSG_ATTR(info->extack, a[VTAP_A_SESSION_DEV],
+					    "dev is no device name");
+			return -EINVAL;
+		}
+	}
 	if (a[VTAP_A_SESSION_KEY]) {
 		cfg->key = nla_get_u32(a[VTAP_A_SESSION_KEY]);
 		cfg->has_key = true;
@@ -548,18 +564,6 @@ static int vtap_nl_put_match(struct sk_buff *skb, const struct vtap_match *m)
 
 /* Rules */
 
-/* Names and patterns come back as text, so they have to be printable. */
-static bool vtap_nl_is_word(const struct nlattr *a)
-{
-	const char *p = nla_data(a);
-
-	if (!*p)
-		return false;
-	while (isascii(*p) && isgraph(*p))
-		p++;
-	return !*p;
-}
-
 static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct genl_info *info)
 {
 	const struct nlattr *a;
@@ -616,6 +620,10 @@ static int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct genl_info *inf
 		}
 		nla_strscpy(cfg->master, a[VTAP_A_RULE_MASTER], sizeof(cfg->master));
 	}
+	if (a[VTAP_A_RULE_MAC])
+		ether_addr_copy(cfg->mac, nla_data(a[VTAP_A_RULE_MAC]));
+	if (a[VTAP_A_RULE_DUP])
+		cfg->dup = nla_get_u8(a[VTAP_A_RULE_DUP]);
 	if (a[VTAP_A_RULE_DIR])
 		cfg->dir = nla_get_u32(a[VTAP_A_RULE_DIR]);
 	if (a[VTAP_A_RULE_ACTION]) {
@@ -648,6 +656,9 @@ static int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct v
 	    nla_put_u32(skb, VTAP_A_RULE_PREF, cfg->pref) ||
 	    (cfg->port[0] && nla_put_string(skb, VTAP_A_RULE_PORT, cfg->port)) ||
 	    (cfg->master[0] && nla_put_string(skb, VTAP_A_RULE_MASTER, cfg->master)) ||
+	    (!is_zero_ether_addr(cfg->mac) &&
+	     nla_put(skb, VTAP_A_RULE_MAC, ETH_ALEN, cfg->mac)) ||
+	    nla_put_u8(skb, VTAP_A_RULE_DUP, cfg->dup) ||
 	    nla_put_u32(skb, VTAP_A_RULE_DIR, cfg->dir) ||
 	    nla_put_u32(skb, VTAP_A_RULE_ACTION, cfg->action) ||
 	    vtap_nl_put_match(skb, &cfg->match) ||
@@ -797,6 +808,8 @@ static int vtap_nl_put_port_stats(struct sk_buff *skb, int attr, const u64 v[__V
 	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_UNMATCHED, v[VTAP_PST_UNMATCHED],
 			    VTAP_A_PORT_STATS_PAD) ||
 	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_OWN, v[VTAP_PST_OWN],
+			    VTAP_A_PORT_STATS_PAD) ||
+	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_DUP, v[VTAP_PST_DUP],
 			    VTAP_A_PORT_STATS_PAD))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
@@ -869,6 +882,11 @@ int vtap_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 void vtap_nl_port_notify(const struct vtap_port *port, u8 cmd)
 {
 	vtap_nl_notify(port->vn, port, vtap_nl_put_port, cmd);
+}
+
+int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return -EOPNOTSUPP;
 }
 
 /**

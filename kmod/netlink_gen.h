@@ -12,7 +12,15 @@
 #include <uapi/linux/vtap.h>
 
 /* Common nested types */
+extern const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_RULE_FLUSH + 1];
 extern const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 1];
+extern const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
+extern const struct nla_policy vtap_rule_key_nl_policy[VTAP_A_RULE_ID + 1];
+extern const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_PREF + 1];
+extern const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
+extern const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_NAME + 1];
+extern const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TYPE + 1];
+extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_PPS + 1];
 
 extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1];
 
@@ -36,8 +44,10 @@ extern const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_PREF + 1];
 
 extern const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_NAME + 1];
 
+extern const struct nla_policy vtap_commit_nl_policy[VTAP_A_COMMIT_CHANGE + 1];
+
 /* Ops table for vtap */
-extern const struct genl_ops vtap_nl_ops[11];
+extern const struct genl_ops vtap_nl_ops[12];
 
 int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_session_get_dumpit(struct sk_buff *skb,
@@ -54,6 +64,7 @@ int vtap_nl_rule_del_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	VTAP_NLGRP_MONITOR,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The rules of a namespace in their order, and which of them a device gets. */
+#include <linux/filter.h>
 #include <linux/glob.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -55,8 +56,19 @@ static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
 
 static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_ack *extack)
 {
-	if (!cfg->port[0] && !cfg->master[0]) {
-		NL_SET_ERR_MSG(extack, "a rule needs port or master");
+	bool mac = !is_zero_ether_addr(cfg->mac);
+
+	if (!cfg->port[0] && !cfg->master[0] && !mac) {
+		NL_SET_ERR_MSG(extack, "a rule needs port, master or mac");
+		return -EINVAL;
+	}
+	if (is_multicast_ether_addr(cfg->mac)) {
+		NL_SET_ERR_MSG(extack, "mac is no address of a VM");
+		return -EINVAL;
+	}
+	if ((mac && cfg->dir & VTAP_DIR_INGRESS && !is_zero_ether_addr(cfg->match.src_mac_mask)) ||
+	    (mac && cfg->dir & VTAP_DIR_EGRESS && !is_zero_ether_addr(cfg->match.dst_mac_mask))) {
+		NL_SET_ERR_MSG(extack, "mac takes the place of src_mac at ingress, of dst_mac at egress");
 		return -EINVAL;
 	}
 	if (!cfg->dir) {
@@ -239,6 +251,28 @@ struct vtap_rule *vtap_rule_find(const struct vtap_net *vn, u32 id)
 }
 
 /**
+ * vtap_rule_filter - does a rule's filter program want a frame?
+ * @rule: a rule that has one
+ * @f: parsed frame; softirq, RCU read side
+ *
+ * The program sees the frame from its Ethernet header on, as a packet socket
+ * does: a VLAN tag in the metadata is not in the data.
+ *
+ * Return: true when the program's result is not 0.
+ */
+bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_frame *f)
+{
+	struct sk_buff *skb = f->skb;
+	bool ok;
+
+	/* the skb may be shared: nobody else sees the push */
+	__skb_push(skb, -f->mac);
+	ok = bpf_prog_run_clear_cb(rule->filter, skb);
+	__skb_pull(skb, -f->mac);
+	return ok;
+}
+
+/**
  * vtap_rule_count - a rule decided on a frame; softirq, RCU read side
  * @rule: the rule
  * @bytes: length of the frame
@@ -285,9 +319,10 @@ static bool vtap_rule_binds(const struct vtap_rule_cfg *cfg, const struct net_de
 {
 	if (cfg->port[0] && !glob_match(cfg->port, dev->name))
 		return false;
-	if (cfg->master[0] && (!master || strcmp(cfg->master, master->name)))
-		return false;
-	return true;
+	if (cfg->master[0])
+		return master && !strcmp(cfg->master, master->name);
+	/* a VM's address alone: on the ports of all switches */
+	return cfg->port[0] || master || netif_is_macvlan_port(dev);
 }
 
 /**
@@ -295,26 +330,35 @@ static bool vtap_rule_binds(const struct vtap_rule_cfg *cfg, const struct net_de
  * @vn: the namespace's vtap
  * @dev: an Ethernet device
  *
- * Return: a table, NULL when no rule binds to the device, or -ENOMEM as an ERR_PTR().
+ * Return: a table with a reference, NULL when no rule binds to the device, or -ENOMEM as an
+ * ERR_PTR().
  */
-struct vtap_table *vtap_rule_table(const struct vtap_net *vn, struct net_device *dev)
+struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 {
 	const struct net_device *master = netdev_master_upper_dev_get(dev);
-	const struct vtap_rule *rule;
-	struct vtap_table *t;
+	const struct vtap_rule_cfg *last = NULL;
+	const struct vtap_rule *rule, **rules;
+	struct vtap_table *t = NULL;
 	unsigned int n = 0;
+	bool binds = false;
 
-	list_for_each_entry(rule, &vn->rules, list)
-		n += vtap_rule_binds(&rule->cfg, dev, master);
-	if (!n)
+	if (!vn->n_rules)
 		return NULL;
-	t = vtap_table_alloc(n);
-	if (!t)
+	rules = kvmalloc_array(vn->n_rules, sizeof(*rules), GFP_KERNEL);
+	if (!rules)
 		return ERR_PTR(-ENOMEM);
 	list_for_each_entry(rule, &vn->rules, list) {
-		if (vtap_rule_binds(&rule->cfg, dev, master))
-			vtap_table_append(t, rule);
+		/* neighbours in the list often name the same ports */
+		if (!last || strcmp(last->port, rule->cfg.port) ||
+		    strcmp(last->master, rule->cfg.master))
+			binds = vtap_rule_binds(&rule->cfg, dev, master);
+		last = &rule->cfg;
+		if (binds)
+			rules[n++] = rule;
 	}
+	if (n)
+		t = vtap_table_get(vn, rules, n) ?: ERR_PTR(-ENOMEM);
+	kvfree(rules);
 	return t;
 }
 
@@ -325,6 +369,7 @@ struct vtap_table *vtap_rule_table(const struct vtap_net *vn, struct net_device 
 void vtap_rule_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->rules);
+	INIT_LIST_HEAD(&vn->tables);
 }
 
 /**

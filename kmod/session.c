@@ -18,6 +18,7 @@
 #define VTAP_SESSIONS_MAX	1024
 #define VTAP_TICK		HZ
 #define VTAP_KICK		msecs_to_jiffies(10)
+#define VTAP_OWN_DEPTH		4	/* copies of copies that are known for what they are */
 
 static void vtap_session_kick(struct vtap_net *vn)
 {
@@ -247,7 +248,7 @@ static int vtap_session_check(const struct vtap_session_cfg *cfg, struct netlink
 	const char *p;
 
 	for (p = cfg->name; *p; p++) {
-		if (!isalnum(*p) && !strchr("_.:@-", *p)) {
+		if (!isascii(*p) || (!isalnum(*p) && !strchr("_.:@-", *p))) {
 			NL_SET_ERR_MSG(extack, "a session's name has letters, digits and _.:@- only");
 			return -EINVAL;
 		}
@@ -516,31 +517,51 @@ bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes)
 	return ok;
 }
 
+/* Did a session of this namespace make this very packet? */
+static bool vtap_session_made(const struct vtap_net *vn, const struct vtap_frame *f)
+{
+	const struct vtap_session *s;
+
+	if (f->key.ip_proto == IPPROTO_UDP && !READ_ONCE(vn->n_vxlan))
+		return false;
+	list_for_each_entry_rcu(s, &vn->sessions, list) {
+		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
+
+		if (t && vtap_encap_is_own(t, f))
+			return true;
+	}
+	return false;
+}
+
+static bool vtap_session_may_be_own(const struct vtap_frame *f)
+{
+	return f->key.ip_proto == IPPROTO_GRE || f->key.ip_proto == IPPROTO_UDP;
+}
+
 /**
  * vtap_session_is_own - is the frame one of the copies that vtap sends here?
  * @vn: the namespace's vtap
  * @f: parsed frame; RCU read side
  *
- * Return: true when a session of this namespace made it.
+ * What others copied of our copies, and of theirs of them, is our own as well:
+ * else two hosts that see each other's copies would copy for ever.
+ *
+ * Return: true when a session of this namespace made it, or a frame within it.
  */
 bool vtap_session_is_own(const struct vtap_net *vn, const struct vtap_frame *f)
 {
-	const struct vtap_session *s;
+	struct vtap_frame inner;
+	int depth;
 
-	switch (f->key.ip_proto) {
-	case IPPROTO_GRE:
-		break;
-	case IPPROTO_UDP:
-		if (READ_ONCE(vn->n_vxlan))
-			break;
-		fallthrough;
-	default:
+	if (likely(!vtap_session_may_be_own(f)))
 		return false;
-	}
-	list_for_each_entry_rcu(s, &vn->sessions, list) {
-		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
-
-		if (t && vtap_encap_is_own(t, f))
+	if (vtap_session_made(vn, f))
+		return true;
+	for (depth = 0; depth < VTAP_OWN_DEPTH; depth++) {
+		if (!vtap_match_inner(depth ? &inner : f, &inner) ||
+		    !vtap_session_may_be_own(&inner))
+			return false;
+		if (vtap_session_made(vn, &inner))
 			return true;
 	}
 	return false;

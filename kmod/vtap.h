@@ -4,6 +4,7 @@
 #define _VTAP_H
 
 #include <linux/etherdevice.h>
+#include <linux/hashtable.h>
 #include <linux/if_vlan.h>
 #include <linux/in6.h>
 #include <linux/netdevice.h>
@@ -17,8 +18,10 @@
 
 #include "compat.h"
 
+struct bpf_prog;
 struct dst_entry;
 struct netlink_ext_ack;
+struct vtap_chain;
 struct vtap_rule;
 struct vtap_session;
 struct vtap_table;
@@ -47,6 +50,7 @@ enum vtap_port_stat {
 	VTAP_PST_MATCHED,
 	VTAP_PST_UNMATCHED,
 	VTAP_PST_OWN,
+	VTAP_PST_DUP,
 	__VTAP_PST_MAX,
 };
 
@@ -58,7 +62,9 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @net: the namespace; it outlives this
  * @sessions: struct vtap_session in order of creation; written under RTNL, read under RCU
  * @rules: struct vtap_rule in the order in which they are tried; RTNL
+ * @tables: struct vtap_table, what ports look rules up in; RTNL
  * @ports: struct vtap_port; RTNL
+ * @port_index: the same by ifindex; written under RTNL, read under RCU
  * @n_sessions: length of @sessions; written under RTNL, read anywhere
  * @n_vxlan: sessions of type vxlan; written under RTNL, read anywhere
  * @n_rules: length of @rules; RTNL
@@ -73,7 +79,9 @@ struct vtap_net {
 	struct net *net;
 	struct list_head sessions;
 	struct list_head rules;
+	struct list_head tables;
 	struct list_head ports;
+	DECLARE_HASHTABLE(port_index, 6);
 	unsigned int n_sessions;
 	unsigned int n_vxlan;
 	unsigned int n_rules;
@@ -97,7 +105,7 @@ struct vtap_addr {
 	struct in6_addr ip;
 };
 
-/**
+/*
  * struct vtap_session_cfg - what a user says of a session
  *
  * Members are named and bounded as the attributes in vtap.yaml.
@@ -240,7 +248,7 @@ struct vtap_session {
 	atomic_t seq ____cacheline_aligned_in_smp;
 };
 
-/**
+/*
  * struct vtap_match - what a user wants a frame to look like
  * @present: BIT(VTAP_A_MATCH_*) of the members that were given
  *
@@ -343,7 +351,7 @@ struct vtap_frame {
 	u8 dir;
 };
 
-/**
+/*
  * struct vtap_rule_cfg - what a user says of a rule
  * @sessions: the sessions that get copies, @n_sessions of them
  *
@@ -357,6 +365,8 @@ struct vtap_rule_cfg {
 	struct vtap_session *sessions[VTAP_RULE_SESSIONS_MAX];
 	char port[VTAP_NAME_MAX + 1];
 	char master[IFNAMSIZ];
+	u8 mac[ETH_ALEN];
+	bool dup;
 	struct vtap_match match;
 };
 
@@ -371,6 +381,7 @@ struct vtap_rule_stats {
  * @list: in vtap_net.rules; RTNL
  * @id: given by the kernel
  * @cfg: what the user said
+ * @filter: a further condition, or NULL; see vtap_rule_filter()
  * @stats: counters, handed on to the rule that takes this one's place
  * @rcu: frees it when no packet can see it any more
  */
@@ -378,6 +389,7 @@ struct vtap_rule {
 	struct list_head list;
 	u32 id;
 	struct vtap_rule_cfg cfg;
+	struct bpf_prog *filter;
 	struct vtap_rule_stats __percpu *stats;
 	struct rcu_head rcu;
 };
@@ -390,12 +402,18 @@ struct vtap_port_stats {
 /**
  * struct vtap_port - a device that rules bind to
  * @list: in vtap_net.ports; RTNL
+ * @node: in vtap_net.port_index; written under RTNL, read under RCU
  * @vn: the namespace's vtap
  * @dev: the device; no reference, the port goes before the device does
  * @table: rules for this port; written under RTNL, read under RCU
  * @stats: counters
- * @ops: netfilter hooks, registered where @hook says so; RTNL
- * @hook: enum vtap_hook in use for each direction; RTNL
+ * @hook: enum vtap_hook in use for each direction; written under RTNL
+ * @handover: not 0 while frames may pass the old and the new ingress hook; written under RTNL
+ * @nf_in: ops[VTAP_IN] is registered; RTNL
+ * @chain: the handler in front of the master's, or NULL; RTNL
+ * @bucket: where the port is found by device, with @chain; RTNL
+ * @ops: netfilter hooks
+ * @packet: outgoing packet handler, where the kernel has no egress hook
  * @since: when @hook last changed; RTNL
  * @name: name that rules were last bound by; RTNL
  * @master: ifindex of the master that rules were last bound by, or 0; RTNL
@@ -403,12 +421,18 @@ struct vtap_port_stats {
  */
 struct vtap_port {
 	struct list_head list;
+	struct hlist_node node;
 	struct vtap_net *vn;
 	struct net_device *dev;
 	struct vtap_table __rcu *table;
 	struct vtap_port_stats __percpu *stats;
-	struct nf_hook_ops ops[VTAP_NDIR];
 	u32 hook[VTAP_NDIR];
+	u32 handover;
+	bool nf_in;
+	struct vtap_chain *chain;
+	unsigned int bucket;
+	struct nf_hook_ops ops[VTAP_NDIR];
+	struct packet_type packet;
 	ktime_t since;
 	char name[IFNAMSIZ];
 	int master;
@@ -423,16 +447,22 @@ static inline struct vtap_net *vtap_pernet(const struct net *net)
 	return net_generic(net, vtap_net_id);
 }
 
-/* match.c: frame -> key, match -> key and mask, key -> rule */
+/* match.c: frame -> key, match -> key and mask */
 bool vtap_match_parse(struct vtap_frame *f);
+bool vtap_match_inner(const struct vtap_frame *f, struct vtap_frame *inner);
 u32 vtap_match_hash(const struct vtap_key *key);
 int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack);
-struct vtap_table *vtap_table_alloc(unsigned int n_rules);
-void vtap_table_append(struct vtap_table *t, const struct vtap_rule *rule);
+bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct vtap_key *w,
+			u16 sport[2], u16 dport[2]);
+
+/* table.c: key -> rule */
+struct vtap_table *vtap_table_get(struct vtap_net *vn, const struct vtap_rule *const *rules,
+				  unsigned int n);
+void vtap_table_put(struct vtap_table *t);
 const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const struct vtap_frame *f);
-bool vtap_table_same(const struct vtap_table *a, const struct vtap_table *b);
 u32 vtap_table_dirs(const struct vtap_table *t);
-void vtap_table_free_rcu(struct vtap_table *t);
+int vtap_table_init(void);
+void vtap_table_exit(void);
 
 /* rule.c: the list of rules, and the tables made of it */
 int vtap_rule_add(struct vtap_net *vn, const struct vtap_rule_cfg *cfg, u32 *id,
@@ -444,9 +474,10 @@ int vtap_rule_flush(struct vtap_net *vn, const u32 *pref);
 void vtap_rule_init_net(struct vtap_net *vn);
 void vtap_rule_exit_net(struct vtap_net *vn);
 struct vtap_rule *vtap_rule_find(const struct vtap_net *vn, u32 id);
+bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_frame *f);
 void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes);
 void vtap_rule_read(const struct vtap_rule *rule, u64 *packets, u64 *bytes);
-struct vtap_table *vtap_rule_table(const struct vtap_net *vn, struct net_device *dev);
+struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev);
 
 /* session.c: the list of sessions, their routes, neighbours and counters */
 int vtap_session_add(struct vtap_net *vn, const struct vtap_session_cfg *cfg,
