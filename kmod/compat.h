@@ -26,12 +26,25 @@
 #include <net/gso.h>
 #endif
 
+/* 5.11: strings of attributes */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define nla_strscpy(dst, nla, size)	nla_strlcpy(dst, nla, size)
+#endif
+
+/* 5.12: a per-CPU cache of sk_buffs */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
+#define napi_build_skb(data, size)	build_skb(data, size)
+#endif
+
 /* 6.1: a multicast group has flags of its own; before, those of an operation */
 #ifdef GENL_MCAST_CAP_NET_ADMIN
 #define VTAP_GENL_MCAST_ADMIN	GENL_MCAST_CAP_NET_ADMIN
 #else
 #define VTAP_GENL_MCAST_ADMIN	GENL_UNS_ADMIN_PERM
 #endif
+
+/* 6.17: dst_dev(), which stable kernels got at various times */
+#define vtap_dst_dev(dst)	READ_ONCE((dst)->dev)
 
 /* 6.18: flowi4_dscp, of a type of its own, in place of flowi4_tos */
 #ifdef flowi4_dscp

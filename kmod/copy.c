@@ -90,6 +90,7 @@ static int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb, u32 ha
 	skb->dev = t->dev;
 	__skb_set_sw_hash(skb, hash, true);
 	if (!t->family) {
+		__skb_set_sw_hash(skb, vtap_session_raw_hash(hash), true);
 		skb->protocol = eth_hdr(skb)->h_proto;
 		skb_set_network_header(skb, ETH_HLEN);
 		rc = dev_queue_xmit(skb);
@@ -304,7 +305,7 @@ static void vtap_copy_frame(const struct vtap_tmpl *t, const struct vtap_frame *
 	const unsigned int whole = f->len + e.insert - e.remove;
 	unsigned int len = vtap_copy_limit(t, whole);
 	struct sk_buff *copy;
-	struct vtap_wrap w;
+	struct vtap_wrap w __uninitialized;
 
 	vtap_session_count(t->s, VTAP_ST_MATCHED, 1);
 	if (unlikely(!len)) {
@@ -396,7 +397,7 @@ static void vtap_copy_tcp_segment(const struct vtap_tmpl *t, const struct vtap_t
 	int from = c->f->mac + (int)(c->skip + off);
 	unsigned int whole = c->hlen + n, len = vtap_copy_limit(t, whole), room, part;
 	struct sk_buff *copy;
-	struct vtap_wrap w;
+	struct vtap_wrap w __uninitialized;
 	__wsum csum;
 	u8 *p;
 
@@ -434,7 +435,7 @@ static bool vtap_copy_tcp(const struct vtap_tmpl *t, const struct vtap_frame *f)
 	const u8 need = VTAP_KEY_IP | VTAP_KEY_PORTS | VTAP_KEY_TCP;
 	unsigned int off, mss = sh->gso_size;
 	const struct tcphdr *th;
-	struct vtap_tcp c;
+	struct vtap_tcp c __uninitialized;
 
 	if (sh->gso_type & ~known || f->skb->encapsulation || f->key.ip_proto != IPPROTO_TCP ||
 	    (f->key.flags & (need | VTAP_KEY_FRAG)) != need)

@@ -334,6 +334,32 @@ void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
 }
 
 /**
+ * vtap_encap_same_path - are addresses and protocol of a packet those of this template?
+ * @t: template
+ * @key: the packet's
+ *
+ * Return: true when they are.
+ */
+bool vtap_encap_same_path(const struct vtap_tmpl *t, const struct vtap_key *key)
+{
+	const u8 *ip = t->hdr + t->l2len;
+
+	if (t->family == AF_INET) {
+		const struct iphdr *iph = (const struct iphdr *)ip;
+
+		return key->proto == htons(ETH_P_IP) && key->ip_proto == iph->protocol &&
+		       key->dst.s6_addr32[0] == iph->daddr && key->src.s6_addr32[0] == iph->saddr;
+	} else if (t->family == AF_INET6) {
+		const struct ipv6hdr *ip6h = (const struct ipv6hdr *)ip;
+
+		return key->proto == htons(ETH_P_IPV6) && key->ip_proto == ip6h->nexthdr &&
+		       ipv6_addr_equal(&key->dst, &ip6h->daddr) &&
+		       ipv6_addr_equal(&key->src, &ip6h->saddr);
+	}
+	return false;
+}
+
+/**
  * vtap_encap_is_own - was this frame made of this template?
  * @t: template
  * @f: parsed frame that is GRE or UDP
@@ -345,27 +371,13 @@ void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
 bool vtap_encap_is_own(const struct vtap_tmpl *t, const struct vtap_frame *f)
 {
 	const struct vtap_key *key = &f->key;
-	const u8 *ip = t->hdr + t->l2len, *tun = t->hdr + t->tun;
+	const u8 *tun = t->hdr + t->tun;
 	unsigned int len = t->l4len;
 	const u8 *h;
 	u8 buf[16];
 
-	if (t->family == AF_INET) {
-		const struct iphdr *iph = (const struct iphdr *)ip;
-
-		if (key->proto != htons(ETH_P_IP) || key->ip_proto != iph->protocol ||
-		    key->dst.s6_addr32[0] != iph->daddr || key->src.s6_addr32[0] != iph->saddr)
-			return false;
-	} else if (t->family == AF_INET6) {
-		const struct ipv6hdr *ip6h = (const struct ipv6hdr *)ip;
-
-		if (key->proto != htons(ETH_P_IPV6) || key->ip_proto != ip6h->nexthdr ||
-		    !ipv6_addr_equal(&key->dst, &ip6h->daddr) ||
-		    !ipv6_addr_equal(&key->src, &ip6h->saddr))
-			return false;
-	} else {
+	if (!vtap_encap_same_path(t, key))
 		return false;
-	}
 	if (!f->l4)
 		return key->flags & VTAP_KEY_FRAG;
 	if (t->type == VTAP_SESSION_TYPE_VXLAN)

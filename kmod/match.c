@@ -16,6 +16,7 @@
 
 #define VTAP_MAX_TAGS		4	/* in the frame, besides one in the metadata */
 #define VTAP_MAX_EXTHDRS	8
+#define VTAP_MAX_HEADERS	512	/* looked at when they are not in the linear part */
 /* as draft-foschiano-erspan has them; encap.c writes them */
 #define VTAP_ERSPAN2_LEN	8
 #define VTAP_ERSPAN3_LEN	12
@@ -27,17 +28,19 @@ static const void *vtap_match_header(const struct vtap_frame *f, unsigned int of
 	return skb_header_pointer(f->skb, f->mac + (int)off, len, buf);
 }
 
-static void vtap_match_l4(struct vtap_frame *f, unsigned int off)
+/*
+ * The functions below read headers from @p, of which @len bytes are there,
+ * counted from the MAC header. Return: false when a header does not fit.
+ */
+static __always_inline bool vtap_match_l4(struct vtap_frame *f, const u8 *p, unsigned int len,
+					  unsigned int off)
 {
 	struct vtap_key *key = &f->key;
-	const __be16 *w;
-	__be16 buf[7];
-	const u8 *b;
+	const __be16 *w = (const __be16 *)(p + off);
 
 	switch (key->ip_proto) {
 	case IPPROTO_TCP:
-		w = vtap_match_header(f, off, 14, buf);
-		if (w) {
+		if (off + 14 <= len) {
 			key->tcp_flags = w[6] & htons(0x0fff);
 			key->flags |= VTAP_KEY_TCP;
 			f->l4 = off;
@@ -52,37 +55,37 @@ static void vtap_match_l4(struct vtap_frame *f, unsigned int off)
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		if ((key->ip_proto == IPPROTO_ICMP) != (key->proto == htons(ETH_P_IP)))
-			return;
-		b = vtap_match_header(f, off, 2, buf);
-		if (b) {
-			key->icmp_type = b[0];
-			key->icmp_code = b[1];
-			key->flags |= VTAP_KEY_ICMP;
-			f->l4 = off;
-		}
-		return;
+			return true;
+		if (off + 2 > len)
+			return false;
+		key->icmp_type = p[off];
+		key->icmp_code = p[off + 1];
+		key->flags |= VTAP_KEY_ICMP;
+		f->l4 = off;
+		return true;
 	default:
 		f->l4 = off;
-		return;
+		return true;
 	}
 
-	w = vtap_match_header(f, off, 4, buf);
-	if (w) {
-		key->sport = w[0];
-		key->dport = w[1];
-		key->flags |= VTAP_KEY_PORTS;
-	}
+	if (off + 4 > len)
+		return false;
+	key->sport = w[0];
+	key->dport = w[1];
+	key->flags |= VTAP_KEY_PORTS;
+	return key->ip_proto != IPPROTO_TCP || key->flags & VTAP_KEY_TCP;
 }
 
-static void vtap_match_ipv4(struct vtap_frame *f, unsigned int off)
+static __always_inline bool vtap_match_ipv4(struct vtap_frame *f, const u8 *p, unsigned int len,
+					    unsigned int off)
 {
+	const struct iphdr *iph = (const struct iphdr *)(p + off);
 	struct vtap_key *key = &f->key;
-	const struct iphdr *iph;
-	struct iphdr buf;
 
-	iph = vtap_match_header(f, off, sizeof(buf), &buf);
-	if (!iph || iph->version != 4 || iph->ihl < 5)
-		return;
+	if (off + sizeof(*iph) > len)
+		return false;
+	if (iph->version != 4 || iph->ihl < 5)
+		return true;
 
 	f->l3 = off;
 	key->flags |= VTAP_KEY_IP;
@@ -92,24 +95,23 @@ static void vtap_match_ipv4(struct vtap_frame *f, unsigned int off)
 	if (iph->frag_off & htons(IP_MF | IP_OFFSET)) {
 		key->flags |= VTAP_KEY_FRAG;
 		if (iph->frag_off & htons(IP_OFFSET))
-			return;
+			return true;
 		key->flags |= VTAP_KEY_FIRST;
 	}
-	vtap_match_l4(f, off + iph->ihl * 4);
+	return vtap_match_l4(f, p, len, off + iph->ihl * 4);
 }
 
-static void vtap_match_ipv6(struct vtap_frame *f, unsigned int off)
+static noinline bool vtap_match_ipv6(struct vtap_frame *f, const u8 *p, unsigned int len,
+				     unsigned int off)
 {
+	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)(p + off);
 	struct vtap_key *key = &f->key;
-	const struct ipv6_opt_hdr *opt;
-	const struct ipv6hdr *ip6h;
-	struct frag_hdr fbuf;
-	struct ipv6hdr buf;
 	int i;
 
-	ip6h = vtap_match_header(f, off, sizeof(buf), &buf);
-	if (!ip6h || ip6h->version != 6)
-		return;
+	if (off + sizeof(*ip6h) > len)
+		return false;
+	if (ip6h->version != 6)
+		return true;
 
 	f->l3 = off;
 	key->flags |= VTAP_KEY_IP;
@@ -119,17 +121,17 @@ static void vtap_match_ipv6(struct vtap_frame *f, unsigned int off)
 	off += sizeof(*ip6h);
 
 	for (i = 0; i <= VTAP_MAX_EXTHDRS; i++) {
-		const struct frag_hdr *fh;
+		const struct ipv6_opt_hdr *opt = (const struct ipv6_opt_hdr *)(p + off);
+		const struct frag_hdr *fh = (const struct frag_hdr *)(p + off);
 
 		switch (key->ip_proto) {
 		case NEXTHDR_FRAGMENT:
-			fh = vtap_match_header(f, off, sizeof(fbuf), &fbuf);
-			if (!fh)
-				return;
+			if (off + sizeof(*fh) > len)
+				return false;
 			key->flags |= VTAP_KEY_FRAG;
 			key->ip_proto = fh->nexthdr;
 			if (fh->frag_off & htons(IP6_OFFSET))
-				return;
+				return true;
 			/* an atomic fragment is a fragment, as the flow dissector has it */
 			key->flags |= VTAP_KEY_FIRST;
 			off += sizeof(*fh);
@@ -138,34 +140,50 @@ static void vtap_match_ipv6(struct vtap_frame *f, unsigned int off)
 		case NEXTHDR_ROUTING:
 		case NEXTHDR_DEST:
 		case NEXTHDR_AUTH:
-			opt = vtap_match_header(f, off, sizeof(*opt), &fbuf);
-			if (!opt)
-				return;
+			if (off + sizeof(*opt) > len)
+				return false;
 			off += key->ip_proto == NEXTHDR_AUTH ?
 			       ipv6_authlen(opt) : ipv6_optlen(opt);
 			key->ip_proto = opt->nexthdr;
 			break;
 		default:
-			vtap_match_l4(f, off);
-			return;
+			return vtap_match_l4(f, p, len, off);
 		}
 	}
+	return true;
 }
 
-/* What follows the addresses */
-static void vtap_match_network(struct vtap_frame *f, __be16 proto)
+/* A whole frame; @tci is of a tag in the metadata, 0 when there is none. */
+static __always_inline bool vtap_match_frame(struct vtap_frame *f, const u8 *p, unsigned int len,
+					     __be16 tci)
 {
+	const struct ethhdr *eth = (const struct ethhdr *)p;
 	struct vtap_key *key = &f->key;
 	unsigned int off = ETH_HLEN;
+	__be16 proto = eth->h_proto;
 	int i;
 
-	for (i = 0; eth_type_vlan(proto) && i < VTAP_MAX_TAGS; i++) {
-		const struct vlan_hdr *vh;
-		struct vlan_hdr buf;
+	f->l3 = 0;
+	f->l4 = 0;
+	/* word by word: compilers make a string instruction of a memset() of this size */
+	BUILD_BUG_ON(VTAP_KEY_WORDS != 8);
+	((u64 *)key)[2] = 0;
+	((u64 *)key)[3] = 0;
+	((u64 *)key)[4] = 0;
+	((u64 *)key)[5] = 0;
+	((u64 *)key)[6] = 0;
+	((u64 *)key)[7] = 0;
+	memcpy(&key->macs, eth, sizeof(key->macs));
+	key->dir = BIT(f->dir);
+	key->vlan = tci;
 
-		vh = vtap_match_header(f, off, sizeof(buf), &buf);
-		if (!vh)
-			break;
+	for (i = 0; eth_type_vlan(proto) && i < VTAP_MAX_TAGS; i++) {
+		const struct vlan_hdr *vh = (const struct vlan_hdr *)(p + off);
+
+		if (off + sizeof(*vh) > len) {
+			key->proto = proto;
+			return false;
+		}
 		if (!key->vlan)
 			key->vlan = vh->h_vlan_TCI | htons(VTAP_KEY_TAGGED);
 		proto = vh->h_vlan_encapsulated_proto;
@@ -174,9 +192,20 @@ static void vtap_match_network(struct vtap_frame *f, __be16 proto)
 	key->proto = proto;
 
 	if (proto == htons(ETH_P_IP))
-		vtap_match_ipv4(f, off);
-	else if (proto == htons(ETH_P_IPV6))
-		vtap_match_ipv6(f, off);
+		return vtap_match_ipv4(f, p, len, off);
+	if (proto == htons(ETH_P_IPV6))
+		return vtap_match_ipv6(f, p, len, off);
+	return true;
+}
+
+/* Headers that lie in page frags. Apart, so that other frames do not pay for the buffer. */
+static noinline void vtap_match_far(struct vtap_frame *f, __be16 tci)
+{
+	unsigned int len = min_t(unsigned int, f->len, VTAP_MAX_HEADERS);
+	u8 buf[VTAP_MAX_HEADERS] __aligned(8);
+
+	if (!skb_copy_bits(f->skb, f->mac, buf, len))
+		vtap_match_frame(f, buf, len, tci);
 }
 
 /* Length of a GRE header with an Ethernet frame behind it, ERSPAN included; 0 for others. */
@@ -233,9 +262,8 @@ static unsigned int vtap_match_vxlan(const struct vtap_frame *f)
  */
 bool vtap_match_inner(const struct vtap_frame *f, struct vtap_frame *inner)
 {
-	const struct ethhdr *eth;
 	unsigned int off;
-	struct ethhdr buf;
+	int avail;
 
 	if (!f->l4)
 		return false;
@@ -243,20 +271,17 @@ bool vtap_match_inner(const struct vtap_frame *f, struct vtap_frame *inner)
 	if (!off)
 		return false;
 	off += f->l4;
-	eth = vtap_match_header(f, off, sizeof(buf), &buf);
-	if (!eth)
+	if (off + ETH_HLEN > f->len)
 		return false;
 	inner->skb = f->skb;
 	inner->ifindex = f->ifindex;
 	inner->dir = f->dir;
 	inner->mac = f->mac + (int)off;
 	inner->len = f->len - off;
-	inner->l3 = 0;
-	inner->l4 = 0;
-	memset(&inner->key, 0, sizeof(inner->key));
-	memcpy(&inner->key.macs, eth, sizeof(inner->key.macs));
-	inner->key.dir = BIT(f->dir);
-	vtap_match_network(inner, eth->h_proto);
+	avail = (int)skb_headlen(f->skb) - inner->mac;
+	if (avail < ETH_HLEN || (!vtap_match_frame(inner, f->skb->data + inner->mac, avail, 0) &&
+				 avail < inner->len))
+		vtap_match_far(inner, 0);
 	return true;
 }
 
@@ -271,28 +296,22 @@ bool vtap_match_inner(const struct vtap_frame *f, struct vtap_frame *inner)
 bool vtap_match_parse(struct vtap_frame *f)
 {
 	const struct sk_buff *skb = f->skb;
-	struct vtap_key *key = &f->key;
-	const struct ethhdr *eth;
+	__be16 tci = 0;
+	int avail;
 
 	if (unlikely(!skb_mac_header_was_set(skb)))
 		return false;
 
 	f->mac = skb_mac_header(skb) - skb->data;
-	if (unlikely(f->mac > 0 || (int)skb_headlen(skb) - f->mac < ETH_HLEN))
+	avail = (int)skb_headlen(skb) - f->mac;
+	if (unlikely(f->mac > 0 || avail < ETH_HLEN))
 		return false;
 
 	f->len = skb->len - f->mac;
-	f->l3 = 0;
-	f->l4 = 0;
-	memset(key, 0, sizeof(*key));
-	eth = (const struct ethhdr *)(skb->data + f->mac);
-	memcpy(&key->macs, eth, sizeof(key->macs));
-	key->dir = BIT(f->dir);
-
 	if (skb_vlan_tag_present(skb))
-		key->vlan = htons(skb_vlan_tag_get(skb) | VTAP_KEY_TAGGED);
-
-	vtap_match_network(f, eth->h_proto);
+		tci = htons(skb_vlan_tag_get(skb) | VTAP_KEY_TAGGED);
+	if (unlikely(!vtap_match_frame(f, skb->data + f->mac, avail, tci)) && avail < f->len)
+		vtap_match_far(f, tci);
 	return true;
 }
 

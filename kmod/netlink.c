@@ -51,10 +51,23 @@ static struct vtap_net *vtap_nl_net(struct genl_info *info)
 	return vtap_pernet(genl_info_net(info));
 }
 
+/*
+ * One change: the attributes of a command, or of a nest in a transaction
+ * @a: by type
+ * @head: all of them, @len bytes
+ */
+struct vtap_nl_args {
+	struct nlattr **a;
+	const struct nlattr *head;
+	int len;
+};
+
 /* Addresses */
 
+/* @clear: an address of no bytes is none */
 static int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
-			    const struct nlattr *len, struct netlink_ext_ack *extack)
+			    const struct nlattr *len, bool clear,
+			    struct netlink_ext_ack *extack)
 {
 	unsigned int bits;
 
@@ -65,6 +78,11 @@ static int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
 		return -EINVAL;
 	}
 	switch (nla_len(a)) {
+	case 0:
+		if (!clear)
+			goto bad;
+		memset(addr, 0, sizeof(*addr));
+		return 0;
 	case sizeof(struct in_addr):
 		addr->family = AF_INET;
 		bits = 32;
@@ -74,8 +92,7 @@ static int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
 		bits = 128;
 		break;
 	default:
-		NL_SET_ERR_MSG_ATTR(extack, a, "an address has 4 or 16 bytes");
-		return -EINVAL;
+		goto bad;
 	}
 	memset(&addr->ip, 0, sizeof(addr->ip));
 	memcpy(&addr->ip, nla_data(a), nla_len(a));
@@ -85,6 +102,10 @@ static int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
 		return -EINVAL;
 	}
 	return 0;
+
+bad:
+	NL_SET_ERR_MSG_ATTR(extack, a, "an address has 4 or 16 bytes");
+	return -EINVAL;
 }
 
 static int vtap_nl_put_addr(struct sk_buff *skb, int attr, const struct vtap_addr *addr)
@@ -94,13 +115,11 @@ static int vtap_nl_put_addr(struct sk_buff *skb, int attr, const struct vtap_add
 	return nla_put(skb, attr, addr->family == AF_INET ? 4 : 16, &addr->ip);
 }
 
-/* Names and patterns come back as text, so they have to be printable. */
+/* Names and patterns come back as text, so they have to be printable. "" is none. */
 static bool vtap_nl_is_word(const struct nlattr *a)
 {
 	const char *p = nla_data(a);
 
-	if (!*p)
-		return false;
 	while (isascii(*p) && isgraph(*p))
 		p++;
 	return !*p;
@@ -108,23 +127,22 @@ static bool vtap_nl_is_word(const struct nlattr *a)
 
 /* Sessions */
 
-static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct genl_info *info)
+static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr **a,
+				   struct netlink_ext_ack *extack)
 {
-	struct nlattr **a = info->attrs;
 	int err;
 
-	err = vtap_nl_get_addr(&cfg->remote, a[VTAP_A_SESSION_REMOTE], NULL, info->extack) ?:
-	      vtap_nl_get_addr(&cfg->local, a[VTAP_A_SESSION_LOCAL], NULL, info->extack);
+	err = vtap_nl_get_addr(&cfg->remote, a[VTAP_A_SESSION_REMOTE], NULL, false, extack) ?:
+	      vtap_nl_get_addr(&cfg->local, a[VTAP_A_SESSION_LOCAL], NULL, true, extack);
 	if (err)
 		return err;
 	if (a[VTAP_A_SESSION_DEV]) {
-		nla_strscpy(cfg->dev, a[VTAP_A_SESSION_DEV], sizeof(cfg->dev));
-		/* "" gives the choice back to the route */
-		if (cfg->dev[0] && !vtap_nl_is_word(a[VTAP_A_SESSION_DEV])) {
-			NL_SET_ERR_MSG_ATTR(info->extack, a[VTAP_A_SESSION_DEV],
+		if (!vtap_nl_is_word(a[VTAP_A_SESSION_DEV])) {
+			NL_SET_ERR_MSG_ATTR(extack, a[VTAP_A_SESSION_DEV],
 					    "dev is no device name");
 			return -EINVAL;
 		}
+		nla_strscpy(cfg->dev, a[VTAP_A_SESSION_DEV], sizeof(cfg->dev));
 	}
 	if (a[VTAP_A_SESSION_KEY]) {
 		cfg->key = nla_get_u32(a[VTAP_A_SESSION_KEY]);
@@ -159,19 +177,19 @@ static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct genl_inf
 	return 0;
 }
 
-static struct vtap_session *vtap_nl_find_session(struct genl_info *info)
+static struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, const struct nlattr *a,
+						 struct netlink_ext_ack *extack)
 {
-	struct nlattr *a = info->attrs[VTAP_A_SESSION_NAME];
 	struct vtap_session *s;
 
 	if (!a) {
-		NL_SET_ERR_MSG(info->extack, "name is missing");
+		NL_SET_ERR_MSG(extack, "name is missing");
 		return ERR_PTR(-EINVAL);
 	}
-	s = vtap_session_find(vtap_nl_net(info), nla_data(a));
+	s = vtap_session_find(vn, nla_data(a));
 	if (s)
 		return s;
-	NL_SET_ERR_MSG_ATTR(info->extack, a, "no session of this name");
+	NL_SET_ERR_MSG_ATTR(extack, a, "no session of this name");
 	return ERR_PTR(-ENOENT);
 }
 
@@ -250,82 +268,61 @@ static int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struc
 	return 0;
 }
 
-int vtap_nl_session_new_doit(struct sk_buff *skb, struct genl_info *info)
+static int vtap_nl_session_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
 	struct vtap_session_cfg cfg = { .ttl = 64 };
-	struct nlattr **a = info->attrs;
+	struct nlattr **a = args->a;
 	int err;
 
 	if (!a[VTAP_A_SESSION_NAME]) {
-		NL_SET_ERR_MSG(info->extack, "name is missing");
+		NL_SET_ERR_MSG(txn->extack, "name is missing");
 		return -EINVAL;
 	}
 	if (!a[VTAP_A_SESSION_TYPE]) {
-		NL_SET_ERR_MSG(info->extack, "type is missing");
+		NL_SET_ERR_MSG(txn->extack, "type is missing");
 		return -EINVAL;
 	}
 	nla_strscpy(cfg.name, a[VTAP_A_SESSION_NAME], sizeof(cfg.name));
 	cfg.type = nla_get_u32(a[VTAP_A_SESSION_TYPE]);
 	if (cfg.type == VTAP_SESSION_TYPE_VXLAN)
-		cfg.dport = 4789;
-	err = vtap_nl_get_session_cfg(&cfg, info);
-	if (err)
-		return err;
-	rtnl_lock();
-	err = vtap_session_add(vtap_nl_net(info), &cfg, info->extack);
-	rtnl_unlock();
-	return err;
+		cfg.dport = VTAP_VXLAN_PORT;
+	err = vtap_nl_get_session_cfg(&cfg, a, txn->extack);
+	return err ?: vtap_session_add(txn, &cfg);
 }
 
-int vtap_nl_session_set_doit(struct sk_buff *skb, struct genl_info *info)
+static int vtap_nl_session_set(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
-	struct nlattr *type = info->attrs[VTAP_A_SESSION_TYPE];
+	struct nlattr *type = args->a[VTAP_A_SESSION_TYPE];
 	struct vtap_session_cfg cfg;
 	struct vtap_session *s;
 	int err;
 
-	rtnl_lock();
-	s = vtap_nl_find_session(info);
-	if (IS_ERR(s)) {
-		err = PTR_ERR(s);
-		goto out;
-	}
+	s = vtap_nl_find_session(txn->vn, args->a[VTAP_A_SESSION_NAME], txn->extack);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
 	cfg = s->cfg;
 	if (type && nla_get_u32(type) != cfg.type) {
-		NL_SET_ERR_MSG_ATTR(info->extack, type, "the type of a session cannot be changed");
-		err = -EINVAL;
-		goto out;
+		NL_SET_ERR_MSG_ATTR(txn->extack, type, "the type of a session cannot be changed");
+		return -EINVAL;
 	}
-	err = vtap_nl_get_session_cfg(&cfg, info);
-	if (!err)
-		err = vtap_session_set(s, &cfg, info->extack);
-out:
-	rtnl_unlock();
-	return err;
+	err = vtap_nl_get_session_cfg(&cfg, args->a, txn->extack);
+	return err ?: vtap_session_set(txn, s, &cfg);
 }
 
-int vtap_nl_session_del_doit(struct sk_buff *skb, struct genl_info *info)
+static int vtap_nl_session_del(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
 	struct vtap_session *s;
-	int err;
 
-	rtnl_lock();
-	s = vtap_nl_find_session(info);
-	err = IS_ERR(s) ? PTR_ERR(s) : vtap_session_del(s, info->extack);
-	rtnl_unlock();
-	return err;
+	s = vtap_nl_find_session(txn->vn, args->a[VTAP_A_SESSION_NAME], txn->extack);
+	return IS_ERR(s) ? PTR_ERR(s) : vtap_session_del(txn, s);
 }
 
-int vtap_nl_session_flush_doit(struct sk_buff *skb, struct genl_info *info)
+static int vtap_nl_session_flush(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
-	struct nlattr *a = info->attrs[VTAP_A_SESSION_TYPE];
+	struct nlattr *a = args->a[VTAP_A_SESSION_TYPE];
 	u32 type = a ? nla_get_u32(a) : 0;
-	int err;
 
-	rtnl_lock();
-	err = vtap_session_flush(vtap_nl_net(info), a ? &type : NULL, info->extack);
-	rtnl_unlock();
-	return err;
+	return vtap_session_flush(txn, a ? &type : NULL);
 }
 
 /* Replies: @put writes one object. */
@@ -334,7 +331,8 @@ typedef int (*vtap_nl_put_t)(struct sk_buff *skb, const void *obj, const struct 
 /* Rules carry a filter of up to this much, on top of what a page holds. */
 #define VTAP_NL_MSG_SIZE	(NLMSG_GOODSIZE + VTAP_FILTER_MAX * sizeof(u64))
 
-static int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd)
+static struct sk_buff *vtap_nl_prepare(struct genl_info *info, const void *obj,
+				       vtap_nl_put_t put, u8 cmd)
 {
 	const struct vtap_nl_msg m = {
 		.portid = info->snd_portid, .seq = info->snd_seq, .cmd = cmd,
@@ -344,16 +342,24 @@ static int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t 
 
 	msg = genlmsg_new(VTAP_NL_MSG_SIZE, GFP_KERNEL);
 	if (!msg)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	err = put(msg, obj, &m);
 	if (err) {
 		nlmsg_free(msg);
-		return err;
+		return ERR_PTR(err);
 	}
-	return genlmsg_reply(msg, info);
+	return msg;
 }
 
-static void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t put, u8 cmd)
+static int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd)
+{
+	struct sk_buff *msg = vtap_nl_prepare(info, obj, put, cmd);
+
+	return IS_ERR(msg) ? PTR_ERR(msg) : genlmsg_reply(msg, info);
+}
+
+static void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t put, u8 cmd,
+			   size_t size)
 {
 	const struct vtap_nl_msg m = { .cmd = cmd };
 	struct sk_buff *msg;
@@ -361,7 +367,7 @@ static void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t p
 
 	if (!genl_has_listeners(&vtap_nl_family, vn->net, VTAP_NLGRP_MONITOR))
 		return;
-	msg = genlmsg_new(VTAP_NL_MSG_SIZE, GFP_KERNEL);
+	msg = genlmsg_new(size, GFP_KERNEL);
 	if (msg)
 		err = put(msg, obj, &m);
 	if (!err) {
@@ -392,6 +398,10 @@ static int vtap_nl_dump(struct sk_buff *skb, struct netlink_callback *cb, vtap_n
 	list_for_each(pos, list) {
 		if (i >= cb->args[0]) {
 			err = put(skb, (void *)pos - member_offset, &m);
+			/* the kernel goes by the reads there were: one object fits in any case */
+			if (err && !skb->len &&
+			    !pskb_expand_head(skb, 0, VTAP_NL_MSG_SIZE, GFP_KERNEL))
+				err = put(skb, (void *)pos - member_offset, &m);
 			if (err)
 				break;
 		}
@@ -408,7 +418,8 @@ int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	rtnl_lock();
-	s = vtap_nl_find_session(info);
+	s = vtap_nl_find_session(vtap_nl_net(info), info->attrs[VTAP_A_SESSION_NAME],
+				 info->extack);
 	err = IS_ERR(s) ? PTR_ERR(s) :
 	      vtap_nl_reply(info, s, vtap_nl_put_session, VTAP_CMD_SESSION_GET);
 	rtnl_unlock();
@@ -429,7 +440,7 @@ int vtap_nl_session_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
  */
 void vtap_nl_session_notify(const struct vtap_session *s, u8 cmd)
 {
-	vtap_nl_notify(s->vn, s, vtap_nl_put_session, cmd);
+	vtap_nl_notify(s->vn, s, vtap_nl_put_session, cmd, NLMSG_GOODSIZE);
 }
 
 /* Matches */
@@ -450,9 +461,9 @@ static int vtap_nl_get_match(struct vtap_match *m, const struct nlattr *nest,
 			m->present |= BIT(i);
 	}
 	err = vtap_nl_get_addr(&m->src_ip, a[VTAP_A_MATCH_SRC_IP], a[VTAP_A_MATCH_SRC_IP_LEN],
-			       extack) ?:
+			       false, extack) ?:
 	      vtap_nl_get_addr(&m->dst_ip, a[VTAP_A_MATCH_DST_IP], a[VTAP_A_MATCH_DST_IP_LEN],
-			       extack);
+			       false, extack);
 	if (err)
 		return err;
 	if ((a[VTAP_A_MATCH_SRC_MAC_MASK] && !a[VTAP_A_MATCH_SRC_MAC]) ||
@@ -564,32 +575,33 @@ static int vtap_nl_put_match(struct sk_buff *skb, const struct vtap_match *m)
 
 /* Rules */
 
-static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct genl_info *info)
+static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
+				const struct vtap_nl_args *args)
 {
 	const struct nlattr *a;
 	int rem, i;
 
 	cfg->n_sessions = 0;
-	nla_for_each_attr(a, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
+	nla_for_each_attr(a, args->head, args->len, rem) {
 		char name[VTAP_NAME_MAX + 1];
 		struct vtap_session *s;
 
 		if (nla_type(a) != VTAP_A_RULE_SESSION)
 			continue;
 		nla_strscpy(name, a, sizeof(name));
-		s = vtap_session_find(vtap_nl_net(info), name);
+		s = vtap_session_find(txn->vn, name);
 		if (!s) {
-			NL_SET_ERR_MSG_ATTR(info->extack, a, "no session of this name");
+			NL_SET_ERR_MSG_ATTR(txn->extack, a, "no session of this name");
 			return -ENOENT;
 		}
 		for (i = 0; i < cfg->n_sessions; i++) {
 			if (cfg->sessions[i] == s) {
-				NL_SET_ERR_MSG_ATTR(info->extack, a, "the session is named twice");
+				NL_SET_ERR_MSG_ATTR(txn->extack, a, "the session is named twice");
 				return -EINVAL;
 			}
 		}
 		if (cfg->n_sessions == VTAP_RULE_SESSIONS_MAX) {
-			NL_SET_ERR_MSG_ATTR(info->extack, a, "a rule has at most 8 sessions");
+			NL_SET_ERR_MSG_ATTR(txn->extack, a, "a rule has at most 8 sessions");
 			return -EINVAL;
 		}
 		cfg->sessions[cfg->n_sessions++] = s;
@@ -597,16 +609,67 @@ static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct genl_info *inf
 	return 0;
 }
 
-static int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct genl_info *info)
+/* With a filter in @cfg comes a reference. */
+static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, struct nlattr **a,
+			      struct netlink_ext_ack *extack)
 {
-	struct nlattr **a = info->attrs;
+	const struct nlattr *text = a[VTAP_A_RULE_FILTER_TEXT], *prog = a[VTAP_A_RULE_FILTER];
+	struct vtap_filter *old = cfg->filter;
+	const struct sock_filter *insns;
+	unsigned int n;
+
+	cfg->filter = NULL;
+	if (prog) {
+		insns = nla_data(prog);
+		n = nla_len(prog) / sizeof(*insns);
+		if (nla_len(prog) % sizeof(*insns)) {
+			NL_SET_ERR_MSG_ATTR(extack, prog, "a filter is made of 8-byte instructions");
+			return -EINVAL;
+		}
+		if (n > VTAP_FILTER_MAX) {
+			NL_SET_ERR_MSG_ATTR(extack, prog, "a filter has at most 2048 instructions");
+			return -EINVAL;
+		}
+	} else {
+		insns = old ? old->insns : NULL;
+		n = old ? old->n : 0;
+	}
+	if (text && nla_len(text) > 1 && (!prog || !n)) {
+		NL_SET_ERR_MSG_ATTR(extack, text, "filter-text without a filter");
+		return -EINVAL;
+	}
+	if (!prog && !text) {
+		cfg->filter = vtap_filter_get(old);
+		return 0;
+	}
+	if (!n)
+		return 0;
+	cfg->filter = vtap_filter_new(insns, n, text ? nla_data(text) : "", extack);
+	if (!IS_ERR(cfg->filter))
+		return 0;
+	if (extack && !extack->bad_attr)
+		NL_SET_BAD_ATTR(extack, prog ?: text);
+	n = PTR_ERR(cfg->filter);
+	cfg->filter = NULL;
+	return n;
+}
+
+/* The caller puts the reference to the filter in @cfg, after errors as well. */
+static int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
+				const struct vtap_nl_args *args)
+{
+	struct nlattr **a = args->a;
 	int err;
+
+	err = vtap_nl_get_filter(cfg, a, txn->extack);
+	if (err)
+		return err;
 
 	if (a[VTAP_A_RULE_PREF])
 		cfg->pref = nla_get_u32(a[VTAP_A_RULE_PREF]);
 	if (a[VTAP_A_RULE_PORT]) {
 		if (!vtap_nl_is_word(a[VTAP_A_RULE_PORT])) {
-			NL_SET_ERR_MSG_ATTR(info->extack, a[VTAP_A_RULE_PORT],
+			NL_SET_ERR_MSG_ATTR(txn->extack, a[VTAP_A_RULE_PORT],
 					    "port is no device name and no pattern");
 			return -EINVAL;
 		}
@@ -614,7 +677,7 @@ static int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct genl_info *inf
 	}
 	if (a[VTAP_A_RULE_MASTER]) {
 		if (!vtap_nl_is_word(a[VTAP_A_RULE_MASTER])) {
-			NL_SET_ERR_MSG_ATTR(info->extack, a[VTAP_A_RULE_MASTER],
+			NL_SET_ERR_MSG_ATTR(txn->extack, a[VTAP_A_RULE_MASTER],
 					    "master is no device name");
 			return -EINVAL;
 		}
@@ -624,20 +687,27 @@ static int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct genl_info *inf
 		ether_addr_copy(cfg->mac, nla_data(a[VTAP_A_RULE_MAC]));
 	if (a[VTAP_A_RULE_DUP])
 		cfg->dup = nla_get_u8(a[VTAP_A_RULE_DUP]);
+	if (a[VTAP_A_RULE_SAMPLE])
+		cfg->sample = nla_get_u32(a[VTAP_A_RULE_SAMPLE]);
+	if (a[VTAP_A_RULE_SAMPLE_FLOW])
+		cfg->sample_flow = nla_get_u8(a[VTAP_A_RULE_SAMPLE_FLOW]);
 	if (a[VTAP_A_RULE_DIR])
 		cfg->dir = nla_get_u32(a[VTAP_A_RULE_DIR]);
 	if (a[VTAP_A_RULE_ACTION]) {
 		cfg->action = nla_get_u32(a[VTAP_A_RULE_ACTION]);
-		if (cfg->action == VTAP_ACTION_SKIP)
+		if (cfg->action == VTAP_ACTION_SKIP) {
 			cfg->n_sessions = 0;
+			if (!a[VTAP_A_RULE_SAMPLE])
+				cfg->sample = 1;
+		}
 	}
 	if (a[VTAP_A_RULE_SESSION]) {
-		err = vtap_nl_get_sessions(cfg, info);
+		err = vtap_nl_get_sessions(cfg, txn, args);
 		if (err)
 			return err;
 	}
 	if (a[VTAP_A_RULE_MATCH])
-		return vtap_nl_get_match(&cfg->match, a[VTAP_A_RULE_MATCH], info->extack);
+		return vtap_nl_get_match(&cfg->match, a[VTAP_A_RULE_MATCH], txn->extack);
 	return 0;
 }
 
@@ -645,6 +715,7 @@ static int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct v
 {
 	const struct vtap_rule *rule = obj;
 	const struct vtap_rule_cfg *cfg = &rule->cfg;
+	const struct vtap_filter *filter = cfg->filter;
 	void *hdr = vtap_nl_put_header(skb, m);
 	u64 packets, bytes;
 	unsigned int i;
@@ -659,9 +730,15 @@ static int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct v
 	    (!is_zero_ether_addr(cfg->mac) &&
 	     nla_put(skb, VTAP_A_RULE_MAC, ETH_ALEN, cfg->mac)) ||
 	    nla_put_u8(skb, VTAP_A_RULE_DUP, cfg->dup) ||
+	    nla_put_u32(skb, VTAP_A_RULE_SAMPLE, cfg->sample) ||
+	    nla_put_u8(skb, VTAP_A_RULE_SAMPLE_FLOW, cfg->sample_flow) ||
 	    nla_put_u32(skb, VTAP_A_RULE_DIR, cfg->dir) ||
 	    nla_put_u32(skb, VTAP_A_RULE_ACTION, cfg->action) ||
 	    vtap_nl_put_match(skb, &cfg->match) ||
+	    (filter && nla_put(skb, VTAP_A_RULE_FILTER, filter->n * sizeof(*filter->insns),
+			       filter->insns)) ||
+	    (filter && filter->text &&
+	     nla_put_string(skb, VTAP_A_RULE_FILTER_TEXT, filter->text)) ||
 	    vtap_nl_put_u64(skb, VTAP_A_RULE_PACKETS, packets, VTAP_A_RULE_PAD) ||
 	    vtap_nl_put_u64(skb, VTAP_A_RULE_BYTES, bytes, VTAP_A_RULE_PAD))
 		goto cancel;
@@ -677,19 +754,19 @@ cancel:
 	return -EMSGSIZE;
 }
 
-static struct vtap_rule *vtap_nl_find_rule(struct genl_info *info)
+static struct vtap_rule *vtap_nl_find_rule(struct vtap_net *vn, const struct nlattr *a,
+					   struct netlink_ext_ack *extack)
 {
-	struct nlattr *a = info->attrs[VTAP_A_RULE_ID];
 	struct vtap_rule *rule;
 
 	if (!a) {
-		NL_SET_ERR_MSG(info->extack, "id is missing");
+		NL_SET_ERR_MSG(extack, "id is missing");
 		return ERR_PTR(-EINVAL);
 	}
-	rule = vtap_rule_find(vtap_nl_net(info), nla_get_u32(a));
+	rule = vtap_rule_find(vn, nla_get_u32(a));
 	if (rule)
 		return rule;
-	NL_SET_ERR_MSG_ATTR(info->extack, a, "no rule of this id");
+	NL_SET_ERR_MSG_ATTR(extack, a, "no rule of this id");
 	return ERR_PTR(-ENOENT);
 }
 
@@ -699,7 +776,7 @@ int vtap_nl_rule_get_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	rtnl_lock();
-	rule = vtap_nl_find_rule(info);
+	rule = vtap_nl_find_rule(vtap_nl_net(info), info->attrs[VTAP_A_RULE_ID], info->extack);
 	err = IS_ERR(rule) ? PTR_ERR(rule) :
 	      vtap_nl_reply(info, rule, vtap_nl_put_rule, VTAP_CMD_RULE_GET);
 	rtnl_unlock();
@@ -712,75 +789,57 @@ int vtap_nl_rule_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 			    offsetof(struct vtap_net, rules), offsetof(struct vtap_rule, list));
 }
 
-int vtap_nl_rule_new_doit(struct sk_buff *skb, struct genl_info *info)
+static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
-	struct vtap_rule_cfg cfg = { .dir = VTAP_DIR_INGRESS | VTAP_DIR_EGRESS };
-	struct vtap_net *vn = vtap_nl_net(info);
+	struct vtap_rule_cfg cfg = { .dir = VTAP_DIR_INGRESS | VTAP_DIR_EGRESS, .sample = 1 };
 	int err;
-	u32 id;
 
-	if (!info->attrs[VTAP_A_RULE_PREF]) {
-		NL_SET_ERR_MSG(info->extack, "pref is missing");
+	if (!args->a[VTAP_A_RULE_PREF]) {
+		NL_SET_ERR_MSG(txn->extack, "pref is missing");
 		return -EINVAL;
 	}
-	if (!info->attrs[VTAP_A_RULE_ACTION]) {
-		NL_SET_ERR_MSG(info->extack, "action is missing");
+	if (!args->a[VTAP_A_RULE_ACTION]) {
+		NL_SET_ERR_MSG(txn->extack, "action is missing");
 		return -EINVAL;
 	}
-	rtnl_lock();
-	err = vtap_nl_get_rule_cfg(&cfg, info);
+	err = vtap_nl_get_rule_cfg(&cfg, txn, args);
 	if (!err)
-		err = vtap_rule_add(vn, &cfg, &id, info->extack);
-	if (!err)
-		err = vtap_nl_reply(info, vtap_rule_find(vn, id), vtap_nl_put_rule,
-				    VTAP_CMD_RULE_NEW);
-	rtnl_unlock();
+		err = vtap_rule_add(txn, &cfg);
+	vtap_filter_put(cfg.filter);
 	return err;
 }
 
-int vtap_nl_rule_set_doit(struct sk_buff *skb, struct genl_info *info)
+static int vtap_nl_rule_set(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
 	struct vtap_rule_cfg cfg;
 	struct vtap_rule *rule;
 	int err;
 
-	rtnl_lock();
-	rule = vtap_nl_find_rule(info);
-	if (IS_ERR(rule)) {
-		err = PTR_ERR(rule);
-		goto out;
-	}
+	rule = vtap_nl_find_rule(txn->vn, args->a[VTAP_A_RULE_ID], txn->extack);
+	if (IS_ERR(rule))
+		return PTR_ERR(rule);
 	cfg = rule->cfg;
-	err = vtap_nl_get_rule_cfg(&cfg, info);
+	err = vtap_nl_get_rule_cfg(&cfg, txn, args);
 	if (!err)
-		err = vtap_rule_set(rule, &cfg, vtap_nl_net(info), info->extack);
-out:
-	rtnl_unlock();
+		err = vtap_rule_set(txn, rule, &cfg);
+	vtap_filter_put(cfg.filter);
 	return err;
 }
 
-int vtap_nl_rule_del_doit(struct sk_buff *skb, struct genl_info *info)
+static int vtap_nl_rule_del(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
 	struct vtap_rule *rule;
-	int err;
 
-	rtnl_lock();
-	rule = vtap_nl_find_rule(info);
-	err = IS_ERR(rule) ? PTR_ERR(rule) : vtap_rule_del(vtap_nl_net(info), rule);
-	rtnl_unlock();
-	return err;
+	rule = vtap_nl_find_rule(txn->vn, args->a[VTAP_A_RULE_ID], txn->extack);
+	return IS_ERR(rule) ? PTR_ERR(rule) : vtap_rule_del(txn, rule);
 }
 
-int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info)
+static int vtap_nl_rule_flush(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
-	struct nlattr *a = info->attrs[VTAP_A_RULE_PREF];
+	struct nlattr *a = args->a[VTAP_A_RULE_PREF];
 	u32 pref = a ? nla_get_u32(a) : 0;
-	int err;
 
-	rtnl_lock();
-	err = vtap_rule_flush(vtap_nl_net(info), a ? &pref : NULL);
-	rtnl_unlock();
-	return err;
+	return vtap_rule_flush(txn, a ? &pref : NULL);
 }
 
 /**
@@ -791,7 +850,8 @@ int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info)
  */
 void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 cmd)
 {
-	vtap_nl_notify(vn, rule, vtap_nl_put_rule, cmd);
+	vtap_nl_notify(vn, rule, vtap_nl_put_rule, cmd,
+		       rule->filter ? VTAP_NL_MSG_SIZE : NLMSG_GOODSIZE);
 }
 
 /* Ports */
@@ -881,12 +941,182 @@ int vtap_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
  */
 void vtap_nl_port_notify(const struct vtap_port *port, u8 cmd)
 {
-	vtap_nl_notify(port->vn, port, vtap_nl_put_port, cmd);
+	vtap_nl_notify(port->vn, port, vtap_nl_put_port, cmd, NLMSG_GOODSIZE);
+}
+
+/* Changes */
+
+#define VTAP_NL_CHANGE(attr, name, nl_policy)				\
+	[VTAP_A_CHANGE_##attr] = {					\
+		.make = vtap_nl_##name,					\
+		.policy = vtap_##nl_policy##_nl_policy,			\
+		.max = ARRAY_SIZE(vtap_##nl_policy##_nl_policy) - 1,	\
+	}
+
+static const struct {
+	int (*make)(struct vtap_txn *txn, const struct vtap_nl_args *args);
+	const struct nla_policy *policy;
+	int max;
+} vtap_nl_changes[] = {
+	VTAP_NL_CHANGE(SESSION_NEW, session_new, session_words),
+	VTAP_NL_CHANGE(SESSION_SET, session_set, session_words),
+	VTAP_NL_CHANGE(SESSION_DEL, session_del, session_key),
+	VTAP_NL_CHANGE(SESSION_FLUSH, session_flush, session_kind),
+	VTAP_NL_CHANGE(RULE_NEW, rule_new, rule_words),
+	VTAP_NL_CHANGE(RULE_SET, rule_set, rule_change),
+	VTAP_NL_CHANGE(RULE_DEL, rule_del, rule_key),
+	VTAP_NL_CHANGE(RULE_FLUSH, rule_flush, rule_pref),
+};
+
+static int vtap_nl_put_commit(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
+{
+	const struct vtap_txn *txn = obj;
+	u32 n = txn->vn->last_id - txn->last_id;
+	void *hdr = vtap_nl_put_header(skb, m);
+
+	if (!hdr || nla_put_u32(skb, VTAP_A_COMMIT_RULES, n) ||
+	    (n && nla_put_u32(skb, VTAP_A_COMMIT_FIRST_ID, txn->last_id + 1)))
+		return -EMSGSIZE;
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/*
+ * The end of a transaction, with the reply to it if there is one. Nobody can be
+ * told of an error any more when the changes are made.
+ */
+static int vtap_nl_finish(struct genl_info *info, struct vtap_txn *txn, int err,
+			  struct sk_buff *reply)
+{
+	if (!err && IS_ERR(reply))
+		err = PTR_ERR(reply);
+	if (err)
+		vtap_txn_abort(txn);
+	else
+		err = vtap_txn_commit(txn);
+	if (IS_ERR_OR_NULL(reply))
+		return err;
+	if (err)
+		nlmsg_free(reply);
+	else
+		genlmsg_reply(reply, info);
+	return err;
+}
+
+/* A command is a transaction of one change. */
+static int vtap_nl_single(struct genl_info *info, int change)
+{
+	const struct vtap_nl_args args = {
+		.a = info->attrs,
+		.head = genlmsg_data(info->genlhdr),
+		.len = genlmsg_len(info->genlhdr),
+	};
+	struct sk_buff *reply = NULL;
+	struct vtap_txn txn;
+	int err;
+
+	rtnl_lock();
+	vtap_txn_begin(&txn, vtap_nl_net(info), info->extack);
+	err = vtap_nl_changes[change].make(&txn, &args);
+	if (!err && change == VTAP_A_CHANGE_RULE_NEW)
+		reply = vtap_nl_prepare(info, vtap_rule_find(txn.vn, txn.vn->last_id),
+					vtap_nl_put_rule, VTAP_CMD_RULE_NEW);
+	err = vtap_nl_finish(info, &txn, err, reply);
+	rtnl_unlock();
+	return err;
+}
+
+int vtap_nl_session_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_NEW);
+}
+
+int vtap_nl_session_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_SET);
+}
+
+int vtap_nl_session_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_DEL);
+}
+
+int vtap_nl_session_flush_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_FLUSH);
+}
+
+int vtap_nl_rule_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_NEW);
+}
+
+int vtap_nl_rule_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_SET);
+}
+
+int vtap_nl_rule_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_DEL);
+}
+
+int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_FLUSH);
+}
+
+/* enough for every policy in the table */
+#define VTAP_NL_ATTRS	32
+static_assert(VTAP_A_SESSION_MAX < VTAP_NL_ATTRS && VTAP_A_RULE_MAX < VTAP_NL_ATTRS);
+
+/* @change: the nest, with one attribute that says what to do */
+static int vtap_nl_change(struct vtap_txn *txn, const struct nlattr *change)
+{
+	struct nlattr *a[VTAP_NL_ATTRS];
+	const struct nlattr *op = nla_data(change);
+	struct vtap_nl_args args = { .a = a };
+	int err, type;
+
+	if (!nla_ok(op, nla_len(change)) || NLA_ALIGN(op->nla_len) < nla_len(change)) {
+		NL_SET_ERR_MSG(txn->extack, "a change has one attribute");
+		return -EINVAL;
+	}
+	type = nla_type(op);
+	err = nla_parse_nested(a, vtap_nl_changes[type].max, op, vtap_nl_changes[type].policy,
+			       txn->extack);
+	if (err)
+		return err;
+	args.head = nla_data(op);
+	args.len = nla_len(op);
+	return vtap_nl_changes[type].make(txn, &args);
 }
 
 int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return -EOPNOTSUPP;
+	struct sk_buff *reply = NULL;
+	const struct nlattr *change;
+	struct vtap_txn txn;
+	int rem, err = 0;
+
+	rtnl_lock();
+	vtap_txn_begin(&txn, vtap_nl_net(info), info->extack);
+	/* all of them are VTAP_A_COMMIT_CHANGE, and valid: the policy says so */
+	nla_for_each_attr(change, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
+		err = vtap_nl_change(&txn, change);
+		if (err) {
+			/* tells which one */
+			if (info->extack && !info->extack->bad_attr)
+				NL_SET_BAD_ATTR(info->extack, change);
+			break;
+		}
+		cond_resched();
+	}
+	if (!err)
+		reply = vtap_nl_prepare(info, &txn, vtap_nl_put_commit, VTAP_CMD_COMMIT);
+	err = vtap_nl_finish(info, &txn, err, reply);
+	rtnl_unlock();
+	return err;
 }
 
 /**

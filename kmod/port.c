@@ -58,7 +58,8 @@ struct vtap_bind {
 	struct vtap_table *table;
 };
 
-static void vtap_port_count(const struct vtap_port *port, unsigned int dir, enum vtap_port_stat stat)
+static void vtap_port_count(const struct vtap_port *port, unsigned int dir,
+			    enum vtap_port_stat stat)
 {
 	struct vtap_port_stats *st = this_cpu_ptr(port->stats);
 
@@ -116,7 +117,7 @@ static void vtap_port_frame(const struct vtap_port *port, struct sk_buff *skb, u
 {
 	const struct vtap_table *table = rcu_dereference(port->table);
 	const struct vtap_rule *rule, *before = NULL;
-	struct vtap_frame f;
+	struct vtap_frame f __uninitialized;
 	unsigned int i;
 
 	if (unlikely(!table))
@@ -139,8 +140,13 @@ static void vtap_port_frame(const struct vtap_port *port, struct sk_buff *skb, u
 	}
 	vtap_port_count(port, dir, VTAP_PST_MATCHED);
 	vtap_rule_count(rule, f.len);
+	if (unlikely(rule->cfg.sample > 1) && !vtap_rule_sample(rule, &f))
+		return;
 	if (dir == VTAP_OUT && rule->cfg.n_sessions && !rule->cfg.dup)
 		before = vtap_port_rule_in(port->vn, &f);
+	/* who samples may have let it pass; the same rule has its share there */
+	if (before && before != rule && before->cfg.sample > 1)
+		before = NULL;
 	for (i = 0; i < rule->cfg.n_sessions; i++) {
 		struct vtap_session *s = rule->cfg.sessions[i];
 

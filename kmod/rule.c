@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The rules of a namespace in their order, and which of them a device gets. */
-#include <linux/filter.h>
 #include <linux/glob.h>
 #include <linux/netlink.h>
+#include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
@@ -14,9 +14,18 @@ static struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 {
 	struct vtap_rule *rule = kzalloc(sizeof(*rule), GFP_KERNEL);
 
-	if (rule)
-		rule->cfg = *cfg;
+	if (!rule)
+		return NULL;
+	rule->cfg = *cfg;
+	if (vtap_filter_get(cfg->filter))
+		rule->filter = cfg->filter->prog;
 	return rule;
+}
+
+static void vtap_rule_free(struct vtap_rule *rule)
+{
+	vtap_filter_put(rule->cfg.filter);
+	kfree(rule);
 }
 
 static void vtap_rule_rcu(struct rcu_head *rcu)
@@ -24,23 +33,23 @@ static void vtap_rule_rcu(struct rcu_head *rcu)
 	struct vtap_rule *rule = container_of(rcu, struct vtap_rule, rcu);
 
 	free_percpu(rule->stats);
-	kfree(rule);
+	vtap_rule_free(rule);
+}
+
+/* The counters are those of the rule that took its place. */
+static void vtap_rule_replaced_rcu(struct rcu_head *rcu)
+{
+	vtap_rule_free(container_of(rcu, struct vtap_rule, rcu));
 }
 
 /* The sessions that a rule in the list names cannot be deleted. */
-static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule)
+static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule, struct list_head *prev)
 {
-	struct vtap_rule *pos;
 	unsigned int i;
 
 	for (i = 0; i < rule->cfg.n_sessions; i++)
 		rule->cfg.sessions[i]->users++;
-	list_for_each_entry_reverse(pos, &vn->rules, list) {
-		if (pos->cfg.pref < rule->cfg.pref ||
-		    (pos->cfg.pref == rule->cfg.pref && pos->id < rule->id))
-			break;
-	}
-	list_add(&rule->list, &pos->list);
+	list_add(&rule->list, prev);
 	vn->n_rules++;
 }
 
@@ -52,6 +61,37 @@ static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
 		rule->cfg.sessions[i]->users--;
 	list_del(&rule->list);
 	vn->n_rules--;
+}
+
+static bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b)
+{
+	return a->cfg.pref < b->cfg.pref || (a->cfg.pref == b->cfg.pref && a->id < b->id);
+}
+
+/* Put a rule in its place, which is often next to that of the one before. */
+static void vtap_rule_insert(struct vtap_txn *txn, struct vtap_rule *rule)
+{
+	struct list_head *head = &txn->vn->rules, *pos = txn->hint ?: head->prev;
+
+	while (pos != head && vtap_rule_before(rule, list_entry(pos, struct vtap_rule, list)))
+		pos = pos->prev;
+	while (pos->next != head &&
+	       vtap_rule_before(list_entry(pos->next, struct vtap_rule, list), rule))
+		pos = pos->next;
+	vtap_rule_link(txn->vn, rule, pos);
+	txn->hint = &rule->list;
+}
+
+/* Return: where the rule was. */
+static struct list_head *vtap_rule_remove(struct vtap_txn *txn, struct vtap_rule *rule)
+{
+	struct list_head *prev = rule->list.prev;
+
+	if (txn->hint == &rule->list)
+		txn->hint = prev;
+	vtap_rule_unlink(txn->vn, rule);
+	txn->rebind = true;
+	return prev;
 }
 
 static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_ack *extack)
@@ -83,153 +123,180 @@ static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_a
 		NL_SET_ERR_MSG(extack, "action skip takes no session");
 		return -EINVAL;
 	}
+	if (cfg->action == VTAP_ACTION_SKIP && cfg->sample > 1) {
+		NL_SET_ERR_MSG(extack, "sample is for action mirror");
+		return -EINVAL;
+	}
 	return vtap_match_check(&cfg->match, extack);
 }
 
 /**
- * vtap_rule_add - create a rule; RTNL
- * @vn: the namespace's vtap
+ * vtap_rule_add - create a rule
+ * @txn: the transaction
  * @cfg: what the user said
- * @id: gets the id of the new rule
- * @extack: gets the reason when refused
+ *
+ * Its id is vtap_net.last_id.
  *
  * Return: 0, -EINVAL, -ENOSPC or -ENOMEM; nothing has changed unless 0.
  */
-int vtap_rule_add(struct vtap_net *vn, const struct vtap_rule_cfg *cfg, u32 *id,
-		  struct netlink_ext_ack *extack)
+int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg)
 {
+	struct vtap_net *vn = txn->vn;
 	struct vtap_rule *rule;
+	struct vtap_undo *u;
 	int err;
 
-	err = vtap_rule_check(cfg, extack);
+	err = vtap_rule_check(cfg, txn->extack);
 	if (err)
 		return err;
 	if (vn->n_rules >= VTAP_RULES_MAX || vn->last_id == U32_MAX) {
-		NL_SET_ERR_MSG(extack, "too many rules");
+		NL_SET_ERR_MSG(txn->extack, "too many rules");
 		return -ENOSPC;
 	}
 	rule = vtap_rule_alloc(cfg);
 	if (!rule)
 		return -ENOMEM;
+	u = vtap_txn_alloc(VTAP_CMD_RULE_ADD_NTF);
 	rule->stats = alloc_percpu(struct vtap_rule_stats);
-	if (!rule->stats) {
-		kfree(rule);
+	rule->id = vn->last_id + 1;
+	if (!u || !rule->stats ||
+	    xa_err(xa_store(&vn->rule_ids, rule->id, rule, GFP_KERNEL))) {
+		free_percpu(rule->stats);
+		vtap_rule_free(rule);
+		kfree(u);
 		return -ENOMEM;
 	}
-	rule->id = vn->last_id + 1;
-	vtap_rule_link(vn, rule);
-	err = vtap_port_bind_all(vn);
-	if (err) {
-		vtap_rule_unlink(vn, rule);
-		call_rcu(&rule->rcu, vtap_rule_rcu);
-		return err;
-	}
-	*id = ++vn->last_id;
-	vn->gen++;
-	vtap_nl_rule_notify(vn, rule, VTAP_CMD_RULE_ADD_NTF);
+	vn->last_id++;
+	u->rule = rule;
+	vtap_rule_insert(txn, rule);
+	txn->rebind = true;
+	vtap_txn_log(txn, u);
 	return 0;
 }
 
 /**
- * vtap_rule_set - put another rule in the place of one; RTNL
- * @old: the rule; gone afterwards
+ * vtap_rule_set - put another rule in the place of one
+ * @txn: the transaction
+ * @old: the rule
  * @cfg: all that the new one shall be
- * @vn: the namespace's vtap
- * @extack: gets the reason when refused
  *
  * Id and counters go on.
  *
  * Return: 0, -EINVAL or -ENOMEM; nothing has changed unless 0.
  */
-int vtap_rule_set(struct vtap_rule *old, const struct vtap_rule_cfg *cfg,
-		  struct vtap_net *vn, struct netlink_ext_ack *extack)
+int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap_rule_cfg *cfg)
 {
 	struct vtap_rule *rule;
+	struct vtap_undo *u;
 	int err;
 
-	err = vtap_rule_check(cfg, extack);
+	err = vtap_rule_check(cfg, txn->extack);
 	if (err)
 		return err;
 	rule = vtap_rule_alloc(cfg);
 	if (!rule)
 		return -ENOMEM;
+	u = vtap_txn_alloc(VTAP_CMD_RULE_CHANGE_NTF);
+	if (!u) {
+		vtap_rule_free(rule);
+		return -ENOMEM;
+	}
 	rule->id = old->id;
 	rule->stats = old->stats;
-
-	vtap_rule_unlink(vn, old);
-	vtap_rule_link(vn, rule);
-	err = vtap_port_bind_all(vn);
-	if (err) {
-		vtap_rule_unlink(vn, rule);
-		vtap_rule_link(vn, old);
-		kfree(rule);
-		return err;
-	}
-	/* packets that still see the old rule count in what is the new one's */
-	kfree_rcu(old, rcu);
-	vn->gen++;
-	vtap_nl_rule_notify(vn, rule, VTAP_CMD_RULE_CHANGE_NTF);
+	u->rule = rule;
+	u->old = old;
+	u->prev = vtap_rule_remove(txn, old);
+	txn->hint = u->prev;
+	vtap_rule_insert(txn, rule);
+	/* needs no memory: the id has a place */
+	xa_store(&txn->vn->rule_ids, rule->id, rule, GFP_KERNEL);
+	vtap_txn_log(txn, u);
 	return 0;
 }
 
-static void vtap_rule_gone(struct vtap_net *vn, struct vtap_rule *rule)
-{
-	vtap_nl_rule_notify(vn, rule, VTAP_CMD_RULE_DEL_NTF);
-	call_rcu(&rule->rcu, vtap_rule_rcu);
-}
-
 /**
- * vtap_rule_del - delete a rule; RTNL
- * @vn: the namespace's vtap
+ * vtap_rule_del - delete a rule
+ * @txn: the transaction
  * @rule: the rule
  *
  * Return: 0, or -ENOMEM and nothing has changed.
  */
-int vtap_rule_del(struct vtap_net *vn, struct vtap_rule *rule)
+int vtap_rule_del(struct vtap_txn *txn, struct vtap_rule *rule)
 {
-	int err;
+	struct vtap_undo *u = vtap_txn_alloc(VTAP_CMD_RULE_DEL_NTF);
 
-	vtap_rule_unlink(vn, rule);
-	err = vtap_port_bind_all(vn);
-	if (err) {
-		vtap_rule_link(vn, rule);
-		return err;
-	}
-	vn->gen++;
-	vtap_rule_gone(vn, rule);
+	if (!u)
+		return -ENOMEM;
+	u->old = rule;
+	u->prev = vtap_rule_remove(txn, rule);
+	/* its id keeps its place, so that nothing can fail when this is undone */
+	rule->gone = true;
+	vtap_txn_log(txn, u);
 	return 0;
 }
 
 /**
- * vtap_rule_flush - delete all rules, or those of one pref; RTNL
- * @vn: the namespace's vtap
+ * vtap_rule_flush - delete all rules, or those of one pref
+ * @txn: the transaction
  * @pref: which, or NULL for all
  *
- * Return: 0, or -ENOMEM and nothing has changed.
+ * Return: 0, or -ENOMEM and the transaction is to be aborted.
  */
-int vtap_rule_flush(struct vtap_net *vn, const u32 *pref)
+int vtap_rule_flush(struct vtap_txn *txn, const u32 *pref)
 {
 	struct vtap_rule *rule, *next;
-	LIST_HEAD(gone);
 	int err;
 
-	list_for_each_entry_safe(rule, next, &vn->rules, list) {
+	list_for_each_entry_safe(rule, next, &txn->vn->rules, list) {
 		if (pref && rule->cfg.pref != *pref)
 			continue;
-		vtap_rule_unlink(vn, rule);
-		list_add_tail(&rule->list, &gone);
-	}
-	err = vtap_port_bind_all(vn);
-	list_for_each_entry_safe(rule, next, &gone, list) {
-		list_del(&rule->list);
+		err = vtap_rule_del(txn, rule);
 		if (err)
-			vtap_rule_link(vn, rule);
-		else
-			vtap_rule_gone(vn, rule);
+			return err;
 	}
-	if (!err)
-		vn->gen++;
-	return err;
+	return 0;
+}
+
+/**
+ * vtap_rule_undo - undo the last change of a transaction
+ * @txn: the transaction
+ * @u: the change, one of a rule
+ */
+void vtap_rule_undo(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	struct vtap_net *vn = txn->vn;
+
+	if (u->rule)
+		vtap_rule_unlink(vn, u->rule);
+	if (u->old) {
+		vtap_rule_link(vn, u->old, u->prev);
+		u->old->gone = false;
+		xa_store(&vn->rule_ids, u->old->id, u->old, GFP_KERNEL);
+		if (u->rule)
+			vtap_rule_free(u->rule);
+	} else {
+		xa_erase(&vn->rule_ids, u->rule->id);
+		free_percpu(u->rule->stats);
+		vtap_rule_free(u->rule);
+	}
+}
+
+/**
+ * vtap_rule_done - free what a change took away; no packet gets to see it any more
+ * @txn: the transaction
+ * @u: the change, one of a rule
+ */
+void vtap_rule_done(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	if (!u->old)
+		return;
+	if (u->rule) {
+		/* packets that still see the old rule count in what is the new one's */
+		call_rcu(&u->old->rcu, vtap_rule_replaced_rcu);
+	} else {
+		xa_erase(&txn->vn->rule_ids, u->old->id);
+		call_rcu(&u->old->rcu, vtap_rule_rcu);
+	}
 }
 
 /**
@@ -239,15 +306,11 @@ int vtap_rule_flush(struct vtap_net *vn, const u32 *pref)
  *
  * Return: the rule, or NULL.
  */
-struct vtap_rule *vtap_rule_find(const struct vtap_net *vn, u32 id)
+struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id)
 {
-	struct vtap_rule *rule;
+	struct vtap_rule *rule = xa_load(&vn->rule_ids, id);
 
-	list_for_each_entry(rule, &vn->rules, list) {
-		if (rule->id == id)
-			return rule;
-	}
-	return NULL;
+	return rule && !rule->gone ? rule : NULL;
 }
 
 /**
@@ -285,6 +348,22 @@ void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes)
 	u64_stats_inc(&st->packets);
 	u64_stats_add(&st->bytes, bytes);
 	u64_stats_update_end(&st->syncp);
+}
+
+/**
+ * vtap_rule_sample - is this frame one of those that a sampling rule copies?
+ * @rule: rule that decided on it
+ * @f: parsed frame
+ *
+ * Later fragments count as a flow of their own: they have no ports.
+ *
+ * Return: true for one in rule->cfg.sample frames, or flows.
+ */
+bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f)
+{
+	u32 n = rule->cfg.sample_flow ? vtap_match_hash(&f->key) : get_random_u32();
+
+	return !reciprocal_scale(n, rule->cfg.sample);
 }
 
 /**
@@ -369,6 +448,7 @@ struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 void vtap_rule_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->rules);
+	xa_init(&vn->rule_ids);
 	INIT_LIST_HEAD(&vn->tables);
 }
 
@@ -385,5 +465,6 @@ void vtap_rule_exit_net(struct vtap_net *vn)
 		vtap_rule_unlink(vn, rule);
 		call_rcu(&rule->rcu, vtap_rule_rcu);
 	}
+	xa_destroy(&vn->rule_ids);
 	rtnl_unlock();
 }

@@ -3,6 +3,7 @@
 #include <linux/ctype.h>
 #include <linux/if_arp.h>
 #include <linux/netlink.h>
+#include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/fib_notifier.h>
@@ -19,6 +20,15 @@
 #define VTAP_TICK		HZ
 #define VTAP_KICK		msecs_to_jiffies(10)
 #define VTAP_OWN_DEPTH		4	/* copies of copies that are known for what they are */
+
+/*
+ * Raw copies have no header to be known by, so their hash is a secret but for the bits that choose
+ * a queue. It stays with them through veth pairs and bridges, and does not leave the host.
+ */
+#define VTAP_RAW_SPREAD		0xfc000000
+
+static u32 vtap_session_raw __ro_after_init;
+unsigned int vtap_session_n_raw __read_mostly;
 
 static void vtap_session_kick(struct vtap_net *vn)
 {
@@ -118,7 +128,7 @@ static u32 vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 		return VTAP_SESSION_STATE_NO_ROUTE;
 
 	t->family = local.family;
-	t->dev = dst_dev(dst);
+	t->dev = READ_ONCE(dst->dev);
 	t->mtu = dst_mtu(dst);
 	if (!vtap_session_dev_ok(t->dev)) {
 		dst_release(dst);
@@ -173,7 +183,8 @@ static u32 vtap_session_resolve(struct vtap_session *s, struct vtap_tmpl *t)
 	if (dev->type != ARPHRD_ETHER)
 		return VTAP_SESSION_STATE_NO_DEVICE;
 	t->dev = dev;
-	t->mtu = dev->mtu + ETH_HLEN;
+	/* a tag is no part of a device's MTU */
+	t->mtu = dev->mtu + ETH_HLEN + VLAN_HLEN;
 	t->headroom = LL_RESERVED_SPACE(dev);
 	vtap_encap_build(t, cfg, NULL, NULL, NULL);
 	return VTAP_SESSION_STATE_ACTIVE;
@@ -187,8 +198,11 @@ static bool vtap_session_tmpl_same(const struct vtap_tmpl *a, const struct vtap_
 					    sizeof(*a) - from));
 }
 
-/* The path as it is now; RTNL. Without memory the old one stays until the next tick. */
-static void vtap_session_refresh(struct vtap_session *s)
+/*
+ * The path as it is now; RTNL. Without memory the old one stays until the next tick.
+ * Return: whether users see something else than before.
+ */
+static bool vtap_session_update(struct vtap_session *s)
 {
 	struct vtap_tmpl *old = rtnl_dereference(s->tmpl);
 	struct vtap_tmpl *t;
@@ -197,7 +211,7 @@ static void vtap_session_refresh(struct vtap_session *s)
 
 	t = kzalloc(sizeof(*t), GFP_KERNEL);
 	if (!t)
-		return;
+		return false;
 	state = vtap_session_resolve(s, t);
 	if (state != VTAP_SESSION_STATE_ACTIVE) {
 		kfree(t);
@@ -212,10 +226,15 @@ static void vtap_session_refresh(struct vtap_session *s)
 		vtap_session_tmpl_free(old);
 	}
 	s->state = state;
-	if (changed) {
-		s->vn->gen++;
-		vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
-	}
+	return changed;
+}
+
+static void vtap_session_refresh(struct vtap_session *s)
+{
+	if (!vtap_session_update(s))
+		return;
+	s->vn->gen++;
+	vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
 }
 
 static void vtap_session_refresh_all(struct vtap_net *vn)
@@ -238,6 +257,7 @@ static void vtap_session_tick_work(struct work_struct *work)
 	struct vtap_net *vn = container_of(work, struct vtap_net, tick.work);
 
 	vtap_session_refresh_all(vn);
+	vtap_pmtu_follow(vn, READ_ONCE(vn->n_sessions));
 	if (READ_ONCE(vn->n_sessions))
 		schedule_delayed_work(&vn->tick, VTAP_TICK);
 }
@@ -281,139 +301,208 @@ static void vtap_session_rcu(struct rcu_head *rcu)
 	kfree(s);
 }
 
-/**
- * vtap_session_add - create a session; RTNL
- * @vn: the namespace's vtap
- * @cfg: what the user said, with defaults filled in
- * @extack: gets the reason when refused
- *
- * Return: 0, -EINVAL, -EEXIST, -ENOSPC or -ENOMEM.
- */
-int vtap_session_add(struct vtap_net *vn, const struct vtap_session_cfg *cfg,
-		     struct netlink_ext_ack *extack)
+/* Those that a transaction has deleted do not count, but are there until it is committed. */
+static void vtap_session_hide(struct vtap_session *s, bool gone)
 {
+	struct vtap_net *vn = s->vn;
+
+	s->gone = gone;
+	WRITE_ONCE(vn->n_sessions, vn->n_sessions + (gone ? -1 : 1));
+}
+
+/**
+ * vtap_session_add - create a session
+ * @txn: the transaction
+ * @cfg: what the user said, with defaults filled in
+ *
+ * Return: 0, -EINVAL, -EEXIST, -ENOSPC or -ENOMEM; nothing has changed unless 0.
+ */
+int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
+{
+	struct vtap_net *vn = txn->vn;
 	struct vtap_session *s;
+	struct vtap_undo *u;
 	int err;
 
-	err = vtap_session_check(cfg, extack);
+	err = vtap_session_check(cfg, txn->extack);
 	if (err)
 		return err;
 	if (vtap_session_find(vn, cfg->name)) {
-		NL_SET_ERR_MSG(extack, "a session of this name exists");
+		NL_SET_ERR_MSG(txn->extack, "a session of this name exists");
 		return -EEXIST;
 	}
 	if (vn->n_sessions >= VTAP_SESSIONS_MAX) {
-		NL_SET_ERR_MSG(extack, "too many sessions");
+		NL_SET_ERR_MSG(txn->extack, "too many sessions");
 		return -ENOSPC;
 	}
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return -ENOMEM;
+	u = vtap_txn_alloc(VTAP_CMD_SESSION_ADD_NTF);
 	s->stats = alloc_percpu(struct vtap_session_stats);
-	if (!s->stats) {
+	if (!u || !s->stats) {
+		free_percpu(s->stats);
 		kfree(s);
+		kfree(u);
 		return -ENOMEM;
 	}
 	s->vn = vn;
 	s->cfg = *cfg;
 	s->state = VTAP_SESSION_STATE_NO_ROUTE;
 	spin_lock_init(&s->bucket_lock);
+	/* before any rule sends to it */
+	vtap_session_update(s);
 	list_add_tail_rcu(&s->list, &vn->sessions);
-	WRITE_ONCE(vn->n_sessions, vn->n_sessions + 1);
+	vtap_session_hide(s, false);
 	if (cfg->type == VTAP_SESSION_TYPE_VXLAN)
 		WRITE_ONCE(vn->n_vxlan, vn->n_vxlan + 1);
-	vn->gen++;
-	vtap_nl_session_notify(s, VTAP_CMD_SESSION_ADD_NTF);
-	vtap_session_refresh(s);
-	schedule_delayed_work(&vn->tick, VTAP_TICK);
+	if (cfg->type == VTAP_SESSION_TYPE_PORT)
+		WRITE_ONCE(vtap_session_n_raw, vtap_session_n_raw + 1);
+	u->session = s;
+	vtap_txn_log(txn, u);
 	return 0;
 }
 
 /**
- * vtap_session_set - change a session; RTNL
+ * vtap_session_set - change a session
+ * @txn: the transaction
  * @s: the session
  * @cfg: all that it shall be; name and type are as they were
- * @extack: gets the reason when refused
  *
- * Return: 0 or -EINVAL.
+ * Return: 0, -EINVAL or -ENOMEM; nothing has changed unless 0.
  */
-int vtap_session_set(struct vtap_session *s, const struct vtap_session_cfg *cfg,
-		     struct netlink_ext_ack *extack)
+int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
+		     const struct vtap_session_cfg *cfg)
 {
-	int err = vtap_session_check(cfg, extack);
+	struct vtap_undo *u;
+	int err;
 
+	err = vtap_session_check(cfg, txn->extack);
 	if (err)
 		return err;
+	u = vtap_txn_alloc(VTAP_CMD_SESSION_CHANGE_NTF);
+	if (!u)
+		return -ENOMEM;
+	u->session = s;
+	u->cfg = kmemdup(&s->cfg, sizeof(s->cfg), GFP_KERNEL);
+	if (!u->cfg) {
+		kfree(u);
+		return -ENOMEM;
+	}
+	/* packets go by the template, which follows when all is committed */
 	s->cfg = *cfg;
-	s->vn->gen++;
-	vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
-	vtap_session_refresh(s);
+	vtap_txn_log(txn, u);
 	return 0;
 }
 
+/**
+ * vtap_session_del - delete a session
+ * @txn: the transaction
+ * @s: the session
+ *
+ * Return: 0, -EBUSY while a rule names it, or -ENOMEM; nothing has changed unless 0.
+ */
+int vtap_session_del(struct vtap_txn *txn, struct vtap_session *s)
+{
+	struct vtap_undo *u;
+
+	if (s->users) {
+		NL_SET_ERR_MSG(txn->extack, "the session is used by a rule");
+		return -EBUSY;
+	}
+	u = vtap_txn_alloc(VTAP_CMD_SESSION_DEL_NTF);
+	if (!u)
+		return -ENOMEM;
+	u->session = s;
+	vtap_session_hide(s, true);
+	vtap_txn_log(txn, u);
+	return 0;
+}
+
+/**
+ * vtap_session_flush - delete all sessions, or those of one type
+ * @txn: the transaction
+ * @type: which, or NULL for all
+ *
+ * Return: 0, or -EBUSY while a rule names one of them, or -ENOMEM; unless 0 the transaction is
+ * to be aborted.
+ */
+int vtap_session_flush(struct vtap_txn *txn, const u32 *type)
+{
+	struct vtap_session *s;
+	int err;
+
+	list_for_each_entry(s, &txn->vn->sessions, list) {
+		if (s->gone || (type && s->cfg.type != *type))
+			continue;
+		err = vtap_session_del(txn, s);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Off the list; no packet gets to see it any more. */
 static void vtap_session_free(struct vtap_session *s)
 {
 	struct vtap_net *vn = s->vn;
 
 	list_del_rcu(&s->list);
-	WRITE_ONCE(vn->n_sessions, vn->n_sessions - 1);
 	if (s->cfg.type == VTAP_SESSION_TYPE_VXLAN)
 		WRITE_ONCE(vn->n_vxlan, vn->n_vxlan - 1);
-	vn->gen++;
+	if (s->cfg.type == VTAP_SESSION_TYPE_PORT)
+		WRITE_ONCE(vtap_session_n_raw, vtap_session_n_raw - 1);
 	vtap_session_tmpl_free(rtnl_dereference(s->tmpl));
 	RCU_INIT_POINTER(s->tmpl, NULL);
 	call_rcu(&s->rcu, vtap_session_rcu);
 }
 
-static int vtap_session_busy(const struct vtap_session *s, struct netlink_ext_ack *extack)
+/**
+ * vtap_session_undo - undo the last change of a transaction
+ * @u: the change, one of a session
+ */
+void vtap_session_undo(const struct vtap_undo *u)
 {
-	if (!s->users)
-		return 0;
-	NL_SET_ERR_MSG(extack, "the session is used by a rule");
-	return -EBUSY;
+	struct vtap_session *s = u->session;
+
+	switch (u->cmd) {
+	case VTAP_CMD_SESSION_ADD_NTF:
+		vtap_session_hide(s, true);
+		vtap_session_free(s);
+		break;
+	case VTAP_CMD_SESSION_CHANGE_NTF:
+		s->cfg = *u->cfg;
+		break;
+	case VTAP_CMD_SESSION_DEL_NTF:
+		vtap_session_hide(s, false);
+		break;
+	}
 }
 
 /**
- * vtap_session_del - delete a session; RTNL
- * @s: the session
- * @extack: gets the reason when refused
- *
- * Return: 0, or -EBUSY while a rule names it.
+ * vtap_session_tell - a change is committed: send the event, and let packets see it
+ * @u: the change, one of a session
  */
-int vtap_session_del(struct vtap_session *s, struct netlink_ext_ack *extack)
+void vtap_session_tell(const struct vtap_undo *u)
 {
-	int err = vtap_session_busy(s, extack);
+	struct vtap_session *s = u->session;
 
-	if (err)
-		return err;
-	vtap_nl_session_notify(s, VTAP_CMD_SESSION_DEL_NTF);
-	vtap_session_free(s);
-	return 0;
+	vtap_nl_session_notify(s, u->cmd);
+	if (s->gone)
+		return;
+	if (u->cmd == VTAP_CMD_SESSION_CHANGE_NTF)
+		vtap_session_refresh(s);
+	schedule_delayed_work(&s->vn->tick, VTAP_TICK);
 }
 
 /**
- * vtap_session_flush - delete all sessions, or those of one type; RTNL
- * @vn: the namespace's vtap
- * @type: which, or NULL for all
- * @extack: gets the reason when refused
- *
- * Return: 0, or -EBUSY while a rule names one of them, and none is deleted.
+ * vtap_session_done - free what a change took away
+ * @u: the change, one of a session
  */
-int vtap_session_flush(struct vtap_net *vn, const u32 *type, struct netlink_ext_ack *extack)
+void vtap_session_done(const struct vtap_undo *u)
 {
-	struct vtap_session *s, *next;
-
-	list_for_each_entry(s, &vn->sessions, list) {
-		int err = !type || s->cfg.type == *type ? vtap_session_busy(s, extack) : 0;
-
-		if (err)
-			return err;
-	}
-	list_for_each_entry_safe(s, next, &vn->sessions, list) {
-		if (!type || s->cfg.type == *type)
-			vtap_session_del(s, extack);
-	}
-	return 0;
+	if (u->cmd == VTAP_CMD_SESSION_DEL_NTF)
+		vtap_session_free(u->session);
 }
 
 /**
@@ -428,7 +517,7 @@ struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *na
 	struct vtap_session *s;
 
 	list_for_each_entry(s, &vn->sessions, list) {
-		if (!strcmp(s->cfg.name, name))
+		if (!s->gone && !strcmp(s->cfg.name, name))
 			return s;
 	}
 	return NULL;
@@ -495,21 +584,22 @@ static bool vtap_session_bucket(u64 *due, u64 now, u64 cost, u64 burst)
 bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes)
 {
 	struct vtap_session *s = t->s;
-	u64 now, paid;
+	u64 now, paid, cost;
 	bool ok;
 
 	if (likely(!t->rate && !t->pps))
 		return true;
 
+	/* rounded up, so that no limit is exceeded */
+	cost = t->rate ? div64_u64(bytes * (u64)NSEC_PER_SEC + t->rate - 1, t->rate) : 0;
 	now = ktime_get_ns();
 	spin_lock(&s->bucket_lock);
 	paid = s->packets_due;
-	ok = !t->pps || vtap_session_bucket(&s->packets_due, now, NSEC_PER_SEC / t->pps,
+	ok = !t->pps || vtap_session_bucket(&s->packets_due, now,
+					    DIV_ROUND_UP(NSEC_PER_SEC, t->pps),
 					    NSEC_PER_SEC / 10);
 	if (ok && t->rate) {
-		ok = vtap_session_bucket(&s->bytes_due, now,
-					 div64_u64(bytes * (u64)NSEC_PER_SEC, t->rate),
-					 t->burst_ns);
+		ok = vtap_session_bucket(&s->bytes_due, now, cost, t->burst_ns);
 		if (!ok)
 			s->packets_due = paid;
 	}
@@ -539,7 +629,18 @@ static bool vtap_session_may_be_own(const struct vtap_frame *f)
 }
 
 /**
- * vtap_session_is_own - is the frame one of the copies that vtap sends here?
+ * vtap_session_raw_hash - what a raw copy is known by
+ * @hash: of its flow
+ *
+ * Return: the hash for the copy.
+ */
+u32 vtap_session_raw_hash(u32 hash)
+{
+	return (hash & VTAP_RAW_SPREAD) | vtap_session_raw;
+}
+
+/**
+ * vtap_session_look_own - the rest of vtap_session_is_own()
  * @vn: the namespace's vtap
  * @f: parsed frame; RCU read side
  *
@@ -548,21 +649,22 @@ static bool vtap_session_may_be_own(const struct vtap_frame *f)
  *
  * Return: true when a session of this namespace made it, or a frame within it.
  */
-bool vtap_session_is_own(const struct vtap_net *vn, const struct vtap_frame *f)
+bool vtap_session_look_own(const struct vtap_net *vn, const struct vtap_frame *f)
 {
-	struct vtap_frame inner;
+	struct vtap_frame inner __uninitialized;
 	int depth;
 
-	if (likely(!vtap_session_may_be_own(f)))
-		return false;
-	if (vtap_session_made(vn, f))
+	if (unlikely(READ_ONCE(vtap_session_n_raw)) && f->skb->sw_hash &&
+	    !((f->skb->hash ^ vtap_session_raw) & ~VTAP_RAW_SPREAD))
 		return true;
-	for (depth = 0; depth < VTAP_OWN_DEPTH; depth++) {
-		if (!vtap_match_inner(depth ? &inner : f, &inner) ||
-		    !vtap_session_may_be_own(&inner))
+	for (depth = 0; depth <= VTAP_OWN_DEPTH; depth++) {
+		if (!vtap_session_may_be_own(f))
 			return false;
-		if (vtap_session_made(vn, &inner))
+		if (vtap_session_made(vn, f))
 			return true;
+		if (!vtap_match_inner(f, &inner))
+			return false;
+		f = &inner;
 	}
 	return false;
 }
@@ -646,11 +748,14 @@ void vtap_session_exit_net(struct vtap_net *vn)
 
 	unregister_fib_notifier(vn->net, &vn->fib_nb);
 	rtnl_lock();
-	list_for_each_entry_safe(s, next, &vn->sessions, list)
+	list_for_each_entry_safe(s, next, &vn->sessions, list) {
+		vtap_session_hide(s, true);
 		vtap_session_free(s);
+	}
 	rtnl_unlock();
 	cancel_delayed_work_sync(&vn->kick);
 	cancel_delayed_work_sync(&vn->tick);
+	vtap_pmtu_follow(vn, false);
 }
 
 /**
@@ -660,6 +765,7 @@ void vtap_session_exit_net(struct vtap_net *vn)
  */
 int vtap_session_init(void)
 {
+	vtap_session_raw = (get_random_u32() & ~VTAP_RAW_SPREAD) | 1;
 	return register_netevent_notifier(&vtap_session_netevent_nb);
 }
 

@@ -62,7 +62,7 @@ struct vtap_tuple {
  * struct vtap_table - the rules that bind to a port
  * @entries: in the order of the rules
  * @tuples: by their best entry
- * @heads: buckets of all tuples: number + 1 of an entry, or 0; NULL when entries are tried one by one
+ * @heads: buckets of all tuples: number + 1 of an entry, or 0; NULL when tried one by one
  * @n: length of @entries
  * @n_tuples: length of @tuples
  * @id: no other table has had it
@@ -109,7 +109,7 @@ static DEFINE_PER_CPU(struct vtap_cache, vtap_cache) = {
 	.lock = INIT_LOCAL_LOCK(lock),
 };
 
-/* Addresses that are the most likely to differ come last in the key: from there on. */
+/* What is the most likely to differ comes last in the key. */
 #define vtap_for_each_word(i, left, words) \
 	for (left = (words); left && (i = __fls(left), true); left &= ~BIT(i))
 
@@ -125,8 +125,9 @@ static u64 vtap_table_hash(const u64 *key, const u64 *mask, unsigned long words)
 	return h;
 }
 
-static bool vtap_table_match(const struct vtap_table *t, const struct vtap_entry *e,
-			     const struct vtap_frame *f)
+static __always_inline bool vtap_table_match(const struct vtap_table *t,
+					     const struct vtap_entry *e,
+					     const struct vtap_frame *f)
 {
 	const struct vtap_tuple *tuple = &t->tuples[e->tuple];
 	const u64 *key = (const u64 *)&f->key;
@@ -146,24 +147,20 @@ static bool vtap_table_match(const struct vtap_table *t, const struct vtap_entry
 	return true;
 }
 
-/* @pure becomes false when the answer depends on more than the key. */
 static const struct vtap_rule *vtap_table_linear(const struct vtap_table *t,
-						 const struct vtap_frame *f, bool *pure)
+						 const struct vtap_frame *f)
 {
 	const struct vtap_entry *e;
 
 	for (e = t->entries; e < t->entries + t->n; e++) {
-		if (!vtap_table_match(t, e, f))
-			continue;
-		if (likely(!e->rule->filter))
-			return e->rule;
-		*pure = false;
-		if (vtap_rule_filter(e->rule, f))
+		if (vtap_table_match(t, e, f) &&
+		    (likely(!e->rule->filter) || vtap_rule_filter(e->rule, f)))
 			return e->rule;
 	}
 	return NULL;
 }
 
+/* @pure becomes false when the answer depends on more than the key. */
 static const struct vtap_rule *vtap_table_search(const struct vtap_table *t,
 						 const struct vtap_frame *f, bool *pure)
 {
@@ -207,16 +204,8 @@ static bool vtap_table_cached(const struct vtap_table *t, const u64 *key,
 	return true;
 }
 
-/**
- * vtap_table_lookup - the first rule that matches
- * @t: published table
- * @f: parsed frame
- *
- * Softirq context, RCU read side.
- *
- * Return: the rule, NULL for none.
- */
-const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const struct vtap_frame *f)
+static const struct vtap_rule *vtap_table_recall(const struct vtap_table *t,
+						 const struct vtap_frame *f)
 {
 	const u64 *key = (const u64 *)&f->key;
 	const struct vtap_rule *rule;
@@ -225,9 +214,6 @@ const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const stru
 	bool pure = true;
 	unsigned int i;
 	u64 h;
-
-	if (!t->heads)
-		return vtap_table_linear(t, f, &pure);
 
 	h = vtap_table_hash(key, t->mask, t->words) >> (64 - VTAP_CACHE_BITS);
 	local_lock_nested_bh(&vtap_cache.lock);
@@ -245,6 +231,20 @@ const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const stru
 	}
 	local_unlock_nested_bh(&vtap_cache.lock);
 	return rule;
+}
+
+/**
+ * vtap_table_lookup - the first rule that matches
+ * @t: published table
+ * @f: parsed frame
+ *
+ * Softirq context, RCU read side.
+ *
+ * Return: the rule, NULL for none.
+ */
+const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const struct vtap_frame *f)
+{
+	return t->heads ? vtap_table_recall(t, f) : vtap_table_linear(t, f);
 }
 
 /* The tuple of a mask, a new one if need be. @chain links tuples by the hash of their masks. */
@@ -336,8 +336,8 @@ static int vtap_table_index(struct vtap_table *t)
 		u32 *head;
 
 		tuple = &t->tuples[e->tuple];
-		head = &t->heads[tuple->heads + (vtap_table_hash(e->key, tuple->mask, tuple->words) >>
-						 tuple->shift)];
+		head = t->heads + tuple->heads;
+		head += vtap_table_hash(e->key, tuple->mask, tuple->words) >> tuple->shift;
 		e->next = *head;
 		*head = i;
 	}

@@ -4,21 +4,23 @@
 #define _VTAP_H
 
 #include <linux/etherdevice.h>
+#include <linux/filter.h>
 #include <linux/hashtable.h>
 #include <linux/if_vlan.h>
 #include <linux/in6.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/refcount.h>
 #include <linux/skbuff.h>
 #include <linux/u64_stats_sync.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <uapi/linux/vtap.h>
 
 #include "compat.h"
 
-struct bpf_prog;
 struct dst_entry;
 struct netlink_ext_ack;
 struct vtap_chain;
@@ -62,6 +64,7 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @net: the namespace; it outlives this
  * @sessions: struct vtap_session in order of creation; written under RTNL, read under RCU
  * @rules: struct vtap_rule in the order in which they are tried; RTNL
+ * @rule_ids: the same by id, besides those that a transaction has deleted; RTNL
  * @tables: struct vtap_table, what ports look rules up in; RTNL
  * @ports: struct vtap_port; RTNL
  * @port_index: the same by ifindex; written under RTNL, read under RCU
@@ -74,11 +77,14 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @kick: the same, soon after an event that says they may have changed
  * @bind: looks at every device of the namespace and binds rules to it
  * @fib_nb: asks for @kick when routes change
+ * @pmtu_ops: hooks for what routers say of copies that are too long
+ * @pmtu_on: @pmtu_ops are registered; @tick only
  */
 struct vtap_net {
 	struct net *net;
 	struct list_head sessions;
 	struct list_head rules;
+	struct xarray rule_ids;
 	struct list_head tables;
 	struct list_head ports;
 	DECLARE_HASHTABLE(port_index, 6);
@@ -91,6 +97,8 @@ struct vtap_net {
 	struct delayed_work kick;
 	struct delayed_work bind;
 	struct notifier_block fib_nb;
+	struct nf_hook_ops pmtu_ops[2];
+	bool pmtu_on;
 };
 
 /**
@@ -223,6 +231,7 @@ struct vtap_session_stats {
  * @cfg: what the user said; RTNL
  * @state: enum vtap_session_state; RTNL
  * @users: number of rules that name it; RTNL
+ * @gone: a transaction has deleted it and is not committed yet; RTNL
  * @tmpl: outer headers and path, NULL while inactive; written under RTNL, read under RCU
  * @stats: counters
  * @rcu: frees it when no packet can see it any more
@@ -237,6 +246,7 @@ struct vtap_session {
 	struct vtap_session_cfg cfg;
 	u32 state;
 	unsigned int users;
+	bool gone;
 	struct vtap_tmpl __rcu *tmpl;
 	struct vtap_session_stats __percpu *stats;
 	struct rcu_head rcu;
@@ -287,17 +297,18 @@ struct vtap_match {
  * @vlan: outermost tag's TCI, with VTAP_KEY_TAGGED in the place of the DEI bit; 0 when untagged
  * @src: source address, IPv4 in the first word
  * @dst: destination address, IPv4 in the first word
+ * @ip_proto: protocol, or next header behind IPv6 extension headers
+ * @flags: VTAP_KEY_*
+ * @dir: BIT(VTAP_IN) or BIT(VTAP_OUT)
+ * @zero: always 0
  * @sport: source port
  * @dport: destination port
  * @tcp_flags: 12 flag bits
  * @icmp_type: ICMP type
  * @icmp_code: ICMP code
- * @ip_proto: protocol, or next header behind IPv6 extension headers
- * @flags: VTAP_KEY_*
- * @dir: BIT(VTAP_IN) or BIT(VTAP_OUT)
- * @zero: always 0
  *
- * What a frame does not have is zero. Compared as eight 64-bit words.
+ * What a frame does not have is zero. Compared as eight 64-bit words, the last
+ * one first: rules that look at ports differ there.
  */
 struct vtap_key {
 	struct_group(macs,
@@ -308,17 +319,18 @@ struct vtap_key {
 	__be16 vlan;
 	struct in6_addr src;
 	struct in6_addr dst;
+	u8 ip_proto;
+	u8 flags;
+	u8 dir;
+	u8 zero[5];
 	__be16 sport;
 	__be16 dport;
 	__be16 tcp_flags;
 	u8 icmp_type;
 	u8 icmp_code;
-	u8 ip_proto;
-	u8 flags;
-	u8 dir;
-	u8 zero[5];
 } __aligned(8);
 
+#define VTAP_VXLAN_PORT	4789
 #define VTAP_KEY_WORDS	(sizeof(struct vtap_key) / sizeof(u64))
 #define VTAP_KEY_TAGGED	VLAN_CFI_MASK
 /* vtap_key.flags; the fragment bits are those of enum vtap_ip_flag */
@@ -351,9 +363,26 @@ struct vtap_frame {
 	u8 dir;
 };
 
+/**
+ * struct vtap_filter - a program as a condition of rules
+ * @ref: rules that have it
+ * @prog: what packets run
+ * @text: what it was compiled from, or NULL
+ * @n: number of instructions
+ * @insns: the instructions as the user gave them
+ */
+struct vtap_filter {
+	refcount_t ref;
+	struct bpf_prog *prog;
+	char *text;
+	unsigned int n;
+	struct sock_filter insns[];
+};
+
 /*
  * struct vtap_rule_cfg - what a user says of a rule
  * @sessions: the sessions that get copies, @n_sessions of them
+ * @filter: a further condition, or NULL; a rule has a reference
  *
  * The other members are named and bounded as the attributes in vtap.yaml.
  */
@@ -362,11 +391,14 @@ struct vtap_rule_cfg {
 	u32 dir;
 	u32 action;
 	unsigned int n_sessions;
+	u32 sample;
+	bool sample_flow;
 	struct vtap_session *sessions[VTAP_RULE_SESSIONS_MAX];
 	char port[VTAP_NAME_MAX + 1];
 	char master[IFNAMSIZ];
 	u8 mac[ETH_ALEN];
 	bool dup;
+	struct vtap_filter *filter;
 	struct vtap_match match;
 };
 
@@ -381,7 +413,8 @@ struct vtap_rule_stats {
  * @list: in vtap_net.rules; RTNL
  * @id: given by the kernel
  * @cfg: what the user said
- * @filter: a further condition, or NULL; see vtap_rule_filter()
+ * @filter: the program of cfg.filter, or NULL; see vtap_rule_filter()
+ * @gone: a transaction has deleted it and is not committed yet; RTNL
  * @stats: counters, handed on to the rule that takes this one's place
  * @rcu: frees it when no packet can see it any more
  */
@@ -390,8 +423,49 @@ struct vtap_rule {
 	u32 id;
 	struct vtap_rule_cfg cfg;
 	struct bpf_prog *filter;
+	bool gone;
 	struct vtap_rule_stats __percpu *stats;
 	struct rcu_head rcu;
+};
+
+/**
+ * struct vtap_undo - a change that a transaction has made
+ * @list: in vtap_txn.log
+ * @cmd: event that tells of it, VTAP_CMD_*_NTF
+ * @session: a session that was added, set or deleted
+ * @cfg: what a session that was set was before
+ * @rule: a rule that was added, or takes the place of @old
+ * @old: a rule that was replaced or deleted
+ * @prev: where @old was in vtap_net.rules
+ */
+struct vtap_undo {
+	struct list_head list;
+	u8 cmd;
+	struct vtap_session *session;
+	struct vtap_session_cfg *cfg;
+	struct vtap_rule *rule;
+	struct vtap_rule *old;
+	struct list_head *prev;
+};
+
+/**
+ * struct vtap_txn - changes that are made together, all or none
+ * @vn: the namespace's vtap
+ * @extack: gets the reason when a change is refused
+ * @log: struct vtap_undo in order
+ * @hint: in vtap_net.rules, where the last rule was put; NULL for none
+ * @last_id: vtap_net.last_id before
+ * @rebind: the rules are others
+ *
+ * Between begin and end RTNL is held, and nobody else sees the lists.
+ */
+struct vtap_txn {
+	struct vtap_net *vn;
+	struct netlink_ext_ack *extack;
+	struct list_head log;
+	struct list_head *hint;
+	u32 last_id;
+	bool rebind;
 };
 
 struct vtap_port_stats {
@@ -464,33 +538,44 @@ u32 vtap_table_dirs(const struct vtap_table *t);
 int vtap_table_init(void);
 void vtap_table_exit(void);
 
+/* filter.c: classic BPF programs */
+struct vtap_filter *vtap_filter_new(const struct sock_filter *insns, unsigned int n,
+				    const char *text, struct netlink_ext_ack *extack);
+struct vtap_filter *vtap_filter_get(struct vtap_filter *filter);
+void vtap_filter_put(struct vtap_filter *filter);
+
 /* rule.c: the list of rules, and the tables made of it */
-int vtap_rule_add(struct vtap_net *vn, const struct vtap_rule_cfg *cfg, u32 *id,
-		  struct netlink_ext_ack *extack);
-int vtap_rule_set(struct vtap_rule *old, const struct vtap_rule_cfg *cfg,
-		  struct vtap_net *vn, struct netlink_ext_ack *extack);
-int vtap_rule_del(struct vtap_net *vn, struct vtap_rule *rule);
-int vtap_rule_flush(struct vtap_net *vn, const u32 *pref);
+int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg);
+int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap_rule_cfg *cfg);
+int vtap_rule_del(struct vtap_txn *txn, struct vtap_rule *rule);
+int vtap_rule_flush(struct vtap_txn *txn, const u32 *pref);
+void vtap_rule_undo(struct vtap_txn *txn, const struct vtap_undo *u);
+void vtap_rule_done(struct vtap_txn *txn, const struct vtap_undo *u);
 void vtap_rule_init_net(struct vtap_net *vn);
 void vtap_rule_exit_net(struct vtap_net *vn);
-struct vtap_rule *vtap_rule_find(const struct vtap_net *vn, u32 id);
+struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id);
 bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_frame *f);
 void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes);
+bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f);
 void vtap_rule_read(const struct vtap_rule *rule, u64 *packets, u64 *bytes);
 struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev);
 
 /* session.c: the list of sessions, their routes, neighbours and counters */
-int vtap_session_add(struct vtap_net *vn, const struct vtap_session_cfg *cfg,
-		     struct netlink_ext_ack *extack);
-int vtap_session_set(struct vtap_session *s, const struct vtap_session_cfg *cfg,
-		     struct netlink_ext_ack *extack);
-int vtap_session_del(struct vtap_session *s, struct netlink_ext_ack *extack);
-int vtap_session_flush(struct vtap_net *vn, const u32 *type, struct netlink_ext_ack *extack);
+int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg);
+int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
+		     const struct vtap_session_cfg *cfg);
+int vtap_session_del(struct vtap_txn *txn, struct vtap_session *s);
+int vtap_session_flush(struct vtap_txn *txn, const u32 *type);
+void vtap_session_undo(const struct vtap_undo *u);
+void vtap_session_tell(const struct vtap_undo *u);
+void vtap_session_done(const struct vtap_undo *u);
 struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name);
 void vtap_session_count(struct vtap_session *s, enum vtap_stat stat, unsigned int n);
 void vtap_session_read(const struct vtap_session *s, u64 v[__VTAP_ST_MAX]);
 bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes);
-bool vtap_session_is_own(const struct vtap_net *vn, const struct vtap_frame *f);
+u32 vtap_session_raw_hash(u32 hash);
+bool vtap_session_look_own(const struct vtap_net *vn, const struct vtap_frame *f);
+extern unsigned int vtap_session_n_raw;	/* type port, of all namespaces; written under RTNL */
 void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev);
 void vtap_session_dev_changed(struct vtap_net *vn);
 int vtap_session_init_net(struct vtap_net *vn);
@@ -498,12 +583,16 @@ void vtap_session_exit_net(struct vtap_net *vn);
 int vtap_session_init(void);
 void vtap_session_exit(void);
 
+/* pmtu.c: what routers say of copies that are too long */
+void vtap_pmtu_follow(struct vtap_net *vn, bool on);
+
 /* encap.c: outer headers */
 int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack *extack);
 void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 		      const struct vtap_addr *local, const u8 *smac, const u8 *dmac);
 void vtap_encap_finish(const struct vtap_tmpl *t, u8 *h, const struct vtap_wrap *w);
 void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb);
+bool vtap_encap_same_path(const struct vtap_tmpl *t, const struct vtap_key *key);
 bool vtap_encap_is_own(const struct vtap_tmpl *t, const struct vtap_frame *f);
 
 /* copy.c: frame -> copies on the wire */
@@ -517,11 +606,38 @@ void vtap_port_read(const struct vtap_port *port, u64 v[VTAP_NDIR][__VTAP_PST_MA
 int vtap_port_init(void);
 void vtap_port_exit(void);
 
+/* txn.c: changes that are made together; all under RTNL */
+void vtap_txn_begin(struct vtap_txn *txn, struct vtap_net *vn, struct netlink_ext_ack *extack);
+struct vtap_undo *vtap_txn_alloc(u8 cmd);
+void vtap_txn_log(struct vtap_txn *txn, struct vtap_undo *u);
+int vtap_txn_commit(struct vtap_txn *txn);
+void vtap_txn_abort(struct vtap_txn *txn);
+
 /* netlink.c: events; called under RTNL */
 void vtap_nl_session_notify(const struct vtap_session *s, u8 cmd);
 void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 cmd);
 void vtap_nl_port_notify(const struct vtap_port *port, u8 cmd);
 int vtap_nl_init(void);
 void vtap_nl_exit(void);
+
+/**
+ * vtap_session_is_own - is the frame one of the copies that vtap sends here?
+ * @vn: the namespace's vtap
+ * @f: parsed frame; RCU read side
+ *
+ * Most frames cannot be, and are to find out at once.
+ *
+ * Return: true when a session of this namespace made it, or a frame within it.
+ */
+static inline bool vtap_session_is_own(const struct vtap_net *vn, const struct vtap_frame *f)
+{
+	bool maybe = READ_ONCE(vtap_session_n_raw);
+
+	if (f->key.ip_proto == IPPROTO_GRE)
+		maybe = true;
+	else if (f->key.ip_proto == IPPROTO_UDP)
+		maybe |= READ_ONCE(vn->n_vxlan) || f->key.dport == htons(VTAP_VXLAN_PORT);
+	return unlikely(maybe) && vtap_session_look_own(vn, f);
+}
 
 #endif /* _VTAP_H */

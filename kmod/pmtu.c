@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Path MTU. What routers say of copies that were too long finds no socket and
+ * perhaps no tunnel device, so nobody but us would tell the routes.
+ */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <net/ip6_route.h>
+#include <net/route.h>
+
+#include "vtap.h"
+
+/* Did a session send a packet between these addresses? */
+static bool vtap_pmtu_ours(const struct vtap_net *vn, const struct vtap_key *key)
+{
+	const struct vtap_session *s;
+
+	list_for_each_entry_rcu(s, &vn->sessions, list) {
+		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
+
+		if (t && vtap_encap_same_path(t, key))
+			return true;
+	}
+	return false;
+}
+
+/* What an ICMP message of valid checksum quotes at @off, in an skb of its own; or NULL. */
+static struct sk_buff *vtap_pmtu_quoted(struct sk_buff *skb, unsigned int icmp, unsigned int off,
+					unsigned int need, u8 proto, u8 family)
+{
+	struct sk_buff *q = skb_clone(skb, GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!q)
+		return NULL;
+	if (!nf_checksum(q, NF_INET_LOCAL_IN, icmp, proto, family) &&
+	    pskb_may_pull(q, off + need)) {
+		__skb_pull(q, off);
+		return q;
+	}
+	consume_skb(q);
+	return NULL;
+}
+
+static unsigned int vtap_pmtu_v4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	const unsigned int icmp = ip_hdrlen(skb), off = icmp + sizeof(struct icmphdr);
+	const struct iphdr *outer = ip_hdr(skb), *iph;
+	const struct icmphdr *icmph;
+	struct vtap_key key = {};
+	struct icmphdr hbuf;
+	struct iphdr ibuf;
+	struct sk_buff *q;
+
+	if (likely(outer->protocol != IPPROTO_ICMP) || ip_is_fragment(outer))
+		return NF_ACCEPT;
+	icmph = skb_header_pointer(skb, icmp, sizeof(hbuf), &hbuf);
+	if (!icmph || icmph->type != ICMP_DEST_UNREACH || icmph->code != ICMP_FRAG_NEEDED)
+		return NF_ACCEPT;
+	iph = skb_header_pointer(skb, off, sizeof(ibuf), &ibuf);
+	if (!iph)
+		return NF_ACCEPT;
+	key.proto = htons(ETH_P_IP);
+	key.ip_proto = iph->protocol;
+	key.src.s6_addr32[0] = iph->saddr;
+	key.dst.s6_addr32[0] = iph->daddr;
+	if (!vtap_pmtu_ours(priv, &key))
+		return NF_ACCEPT;
+	q = vtap_pmtu_quoted(skb, icmp, off, sizeof(*iph), IPPROTO_ICMP, AF_INET);
+	if (q) {
+		ipv4_update_pmtu(q, state->net, ntohs(icmph->un.frag.mtu), 0, key.ip_proto);
+		consume_skb(q);
+	}
+	return NF_ACCEPT;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static unsigned int vtap_pmtu_v6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	const unsigned int icmp = sizeof(struct ipv6hdr), off = icmp + sizeof(struct icmp6hdr);
+	const struct icmp6hdr *icmp6h;
+	const struct ipv6hdr *ip6h;
+	struct vtap_key key = {};
+	struct icmp6hdr hbuf;
+	struct ipv6hdr ibuf;
+	struct frag_hdr *fh;
+	struct frag_hdr fbuf;
+	struct sk_buff *q;
+
+	if (likely(ipv6_hdr(skb)->nexthdr != IPPROTO_ICMPV6))
+		return NF_ACCEPT;
+	icmp6h = skb_header_pointer(skb, icmp, sizeof(hbuf), &hbuf);
+	if (!icmp6h || icmp6h->icmp6_type != ICMPV6_PKT_TOOBIG)
+		return NF_ACCEPT;
+	ip6h = skb_header_pointer(skb, off, sizeof(ibuf), &ibuf);
+	if (!ip6h)
+		return NF_ACCEPT;
+	key.proto = htons(ETH_P_IPV6);
+	key.ip_proto = ip6h->nexthdr;
+	key.src = ip6h->saddr;
+	key.dst = ip6h->daddr;
+	if (key.ip_proto == NEXTHDR_FRAGMENT) {
+		fh = skb_header_pointer(skb, off + sizeof(*ip6h), sizeof(fbuf), &fbuf);
+		if (!fh)
+			return NF_ACCEPT;
+		key.ip_proto = fh->nexthdr;
+	}
+	if (!vtap_pmtu_ours(priv, &key))
+		return NF_ACCEPT;
+	q = vtap_pmtu_quoted(skb, icmp, off, sizeof(*ip6h), IPPROTO_ICMPV6, AF_INET6);
+	if (q) {
+		ip6_update_pmtu(q, state->net, icmp6h->icmp6_mtu, 0, 0,
+				sock_net_uid(state->net, NULL));
+		consume_skb(q);
+	}
+	return NF_ACCEPT;
+}
+#endif
+
+static const struct nf_hook_ops vtap_pmtu_ops[] = {
+	{
+		.hook = vtap_pmtu_v4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = NF_IP_PRI_LAST,
+	},
+#if IS_ENABLED(CONFIG_IPV6)
+	{
+		.hook = vtap_pmtu_v6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = NF_IP6_PRI_LAST,
+	},
+#endif
+};
+
+/**
+ * vtap_pmtu_follow - listen to what routers say, or stop it; from one work item at a time
+ * @vn: the namespace's vtap
+ * @on: there are sessions
+ */
+void vtap_pmtu_follow(struct vtap_net *vn, bool on)
+{
+	unsigned int i;
+
+	BUILD_BUG_ON(ARRAY_SIZE(vtap_pmtu_ops) > ARRAY_SIZE(vn->pmtu_ops));
+	if (on == vn->pmtu_on)
+		return;
+	if (!on) {
+		nf_unregister_net_hooks(vn->net, vn->pmtu_ops, ARRAY_SIZE(vtap_pmtu_ops));
+		vn->pmtu_on = false;
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(vtap_pmtu_ops); i++) {
+		vn->pmtu_ops[i] = vtap_pmtu_ops[i];
+		vn->pmtu_ops[i].priv = vn;
+	}
+	vn->pmtu_on = !nf_register_net_hooks(vn->net, vn->pmtu_ops, ARRAY_SIZE(vtap_pmtu_ops));
+}
