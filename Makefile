@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # make                 the modules for the kernel in KDIR (default: the running one) and the tool
 # make install         both, the manual page included
+# make dkms-install    the module's source under DKMS, which builds it for each kernel; and the tool
 # make check           lint, and the self-tests in a VM; KERNEL="6.1 6.12 sid", TESTS="bed.py"
 # make demo            a guided tour in a VM
+# make bench           what taps cost per packet, in a VM (an hour); ROWS="miss erspan2-64" for some; SMP=1 for copies
+#                      per second on one and on two processors; see Documentation/networking/vtap-cost.rst
 # make lint gen clean  as they say; gen makes the netlink code from its YAML specification
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -20,6 +23,19 @@ install: all
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
 	$(MAKE) -C tools/vtap install
 
+DKMS_VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' tools/dkms.conf)
+DKMS_DIR := $(DESTDIR)/usr/src/vtap-$(DKMS_VERSION)
+
+dkms-install: tools
+	install -d $(DKMS_DIR)/kmod $(DKMS_DIR)/uapi/linux
+	install -m 0644 Kbuild COPYING $(DKMS_DIR)
+	install -m 0644 tools/dkms.conf $(DKMS_DIR)/dkms.conf
+	install -m 0644 kmod/Kbuild kmod/*.c kmod/*.h $(DKMS_DIR)/kmod
+	install -m 0644 uapi/linux/vtap.h $(DKMS_DIR)/uapi/linux
+	$(if $(DESTDIR),,dkms remove vtap/$(DKMS_VERSION) --all > /dev/null 2>&1 || :)
+	$(if $(DESTDIR),,dkms install vtap/$(DKMS_VERSION))
+	$(MAKE) -C tools/vtap install
+
 clean:
 	[ ! -d $(KDIR) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	$(MAKE) -C tools/vtap clean
@@ -33,10 +49,13 @@ demo:
 	@$(MAKE) --no-print-directory -s tools
 	@ko=$$(tools/kernel.sh build $(KERNEL)) && tools/vm.sh $(KERNEL) env VTAP_KO=$$ko tools/demo.sh
 
+bench:
+	@KERNEL="$(KERNEL)" tools/bench.sh $(if $(SMP),scale,count $(ROWS))
+
 lint:
 	@tools/lint.sh
 
 gen:
 	@tools/gen.sh
 
-.PHONY: all modules tools install clean check demo lint gen
+.PHONY: all modules tools install dkms-install clean check demo bench lint gen

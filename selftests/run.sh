@@ -3,6 +3,7 @@
 # run.sh [PROGRAM...] - run the self-tests of the Makefile on this machine's kernel; what tools/vm.sh starts in the guest
 #
 #   VTAP_KO=PATH   the module to load first and to remove at the end; without it none is
+#   VTAP_YNL=PATH  tools/net/ynl of a kernel source tree, for netlink.py
 #   TESTS="A B"    the programs, when none is named
 # Prints the programs' TAP; a program that ends without its plan kept, or leaves a complaint in the kernel
 # log, is a failed test. The last line says "N passed, N failed, N skipped"; status 1 when any failed.

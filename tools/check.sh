@@ -27,6 +27,19 @@ build() {	# KERNEL: sets ko
 	[ ! -f kmod/Kbuild ] || ko=$(tools/kernel.sh build "$1")
 }
 
+lint() {		# each of its lines is a test
+	local line
+	while IFS= read -r line; do
+		printf '%s\n' "$line"
+		case $line in
+		"ok - "*) passed=$((passed + 1)) ;;
+		"not ok - "*) failed=$((failed + 1)) ;;
+		esac
+	done < <(tools/lint.sh)
+	wait $!
+	[ $? -le 1 ]
+}
+
 selftests() {	# KERNEL: the guest's own last line is counted instead of printed
 	local line ended=""
 	while IFS= read -r line; do
@@ -34,14 +47,15 @@ selftests() {	# KERNEL: the guest's own last line is counted instead of printed
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
 		ended=yes
 		echo "# $1: $line"
-	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" TESTS="${TESTS:-}" selftests/run.sh)
+	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" VTAP_YNL="$ynl" TESTS="${TESTS:-}" selftests/run.sh)
 	wait $!
 	[ $? -le 1 ] && [ -n "$ended" ]
 }
 
 tools/setup.sh build kernel vm test || exit 1
-[ -n "${TESTS:-}" ] || [ ! -x tools/lint.sh ] || check "lint" tools/lint.sh
+[ -n "${TESTS:-}" ] || [ ! -x tools/lint.sh ] || check "lint ran to its end" lint
 [ ! -f tools/vtap/Makefile ] || check "tool" make -s -C tools/vtap
+ynl=$(tools/kernel.sh source)/tools/net/ynl
 for kernel; do
 	ko=""
 	check "build for $kernel" build "$kernel" || continue

@@ -36,7 +36,7 @@ target() {
 	*) die "unknown kernel '$1' (there are: $names)" ;;
 	esac
 	sources="deb [signed-by=$keyring] $deb $suite main"
-	[ $suite = sid ] || sources+=$'\n'"deb [signed-by=$keyring] $sec $suite-security main"
+	[ $suite = sid ] || [ -z "$sec" ] || sources+=$'\n'"deb [signed-by=$keyring] $sec $suite-security main"
 }
 
 # a private apt for NAME: own sources, lists and status, so the machine's stay as they are

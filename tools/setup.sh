@@ -13,10 +13,9 @@ declare -A groups=(
 	[vm]="busybox-static file iproute2 kmod mount qemu-system-x86 virtme-ng"
 	[test]="ethtool iperf3 iproute2 iputils-ping jq nftables openvswitch-switch procps python3
 		python3-jsonschema python3-scapy python3-yaml suricata tcpdump tshark"
-	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl openvswitch-switch
-		procps python3 python3-scapy suricata tcpdump tshark"
+	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl procps python3 tcpdump tshark"
 	[gen]="python3 python3-jsonschema python3-yaml xz-utils"
-	[lint]="clang-14 coccinelle gcc-12 git libmnl-dev libpcap-dev make perl python3-flake8 python3-jsonschema
+	[lint]="clang-14 gcc-12 git groff libmnl-dev libpcap-dev make mandoc perl python3-docutils python3-flake8 python3-jsonschema
 		python3-yaml shellcheck sparse yamllint"
 	# building a kernel with KASAN and lockdep
 	[debug]="bc bison ccache cpio dwarves flex gcc-12 gcc libelf-dev libssl-dev make perl xz-utils"

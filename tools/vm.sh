@@ -95,6 +95,8 @@ share() {	# TAG DIR OPTIONS
 }
 opts=(
 	"-accel tcg,thread=${VTAP_THREAD:-single}"
+	# suricata links with a library that wants SSE 4
+	"-cpu qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt"
 	"$(share vtap.root / ,readonly=on)"
 	"${VTAP_QEMU:-}"
 )

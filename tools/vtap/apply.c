@@ -24,6 +24,8 @@ struct items {
 };
 
 struct change {
+	const struct object *o;
+	enum command cmd;
 	struct nlmsghdr *nlh;
 	char *text;
 	int line;		/* of the file, 0 for a deletion */
@@ -231,6 +233,10 @@ static char *item_diff(const struct object *o, const char *key, const struct ite
 
 		if (w->type == &type_filter && same && a)
 			same = same_program(have, want);
+		/* a program takes the place of the old one, in whatever form */
+		if (!b && (w->type == &type_filter || w->type == &type_bytecode) &&
+		    item_attr(want, VTAP_A_RULE_FILTER))
+			same = true;
 		if (w->flags & W_MATCH) {
 			match |= !same;
 		} else if (!same) {
@@ -388,7 +394,7 @@ static int change_add(struct changes *c, const struct object *o, enum command cm
 	if (!(c->n & (c->n + 1)))
 		c->v = check_mem(realloc(c->v, 2 * (c->n + 1) * sizeof(*c->v)));
 	n = &c->v[c->n++];
-	*n = (struct change){ .line = line };
+	*n = (struct change){ .o = o, .cmd = cmd, .line = line };
 	n->text = check_mem(malloc(strlen(o->name) + strlen(words) + 8));
 	sprintf(n->text, "%s %s %s", o->name, names[cmd], words);
 	if (nlh) {
@@ -440,12 +446,14 @@ static int changes_put(struct changes *c, const struct object *o, const struct i
 	return rc;
 }
 
-/* What is new comes before what goes, so that no copy is missed in between. */
+/* Made at once; what goes comes first, so that no limit is in the way. */
 static int changes_make(struct changes *c, const struct config *have, const struct config *want)
 {
 	int rc;
 
 	rc = changes_del(c, &rule_object, &have->rules, true);
+	if (!rc)
+		rc = changes_del(c, &rule_object, &have->rules, false);
 	if (!rc)
 		rc = changes_del(c, &session_object, &have->sessions, true);
 	if (!rc)
@@ -453,27 +461,23 @@ static int changes_make(struct changes *c, const struct config *have, const stru
 	if (!rc)
 		rc = changes_put(c, &rule_object, &want->rules);
 	if (!rc)
-		rc = changes_del(c, &rule_object, &have->rules, false);
-	if (!rc)
 		rc = changes_del(c, &session_object, &have->sessions, false);
 	return rc;
 }
 
-/* The only place that sends them: where a transaction would begin and end. */
+/* All of them or none. */
 static int changes_send(const struct changes *c, const char *file)
 {
-	int rc = OK;
+	struct txn txn = {};
 
-	for (size_t i = 0; !rc && i < c->n; i++) {
+	for (size_t i = 0; i < c->n; i++) {
 		const struct change *n = &c->v[i];
 
-		err_file = n->line ? file : n->text;
-		err_line = n->line;
 		if (opt.details && !opt.json)
 			puts(n->text);
-		rc = nl_talk(n->nlh, NULL, NULL);
+		txn_add(&txn, n->o, n->cmd, n->nlh, n->line, n->text);
 	}
-	return rc;
+	return txn_send(&txn, file, false);
 }
 
 int apply_run(char **argv)

@@ -2,6 +2,7 @@
 /* A rule's filter: pcap expressions, and programs in the notation of tc and iptables. */
 
 #include <ctype.h>
+#include <linux/filter.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +23,92 @@ static int filter_put(struct parse *p, const struct word *w, uint16_t attr,
 	return word_put(p, w, attr, prog, len * sizeof(*prog));
 }
 
+/*
+ * The kernel takes the outermost VLAN tag out of a frame and keeps it beside it.
+ * For an expression with the word vlan, the program gets a second half that is
+ * run on such frames and reads them as if the tag were in its place.
+ */
+#define TAG_AT		12
+#define TAG_LEN		4
+
+static bool filter_has_vlan(const char *text)
+{
+	const char *more = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+	const char *s = text;
+
+	while ((s = strstr(s, "vlan"))) {
+		if ((s == text || !strchr(more, s[-1])) && (!s[4] || !strchr(more, s[4])))
+			return true;
+		s += 4;
+	}
+	return false;
+}
+
+/* Make a load read a frame whose tag stands beside it; -1 when that is not possible. */
+static int filter_move_load(struct bpf_insn *i)
+{
+	unsigned int size = BPF_SIZE(i->code) == BPF_W ? 4 : BPF_SIZE(i->code) == BPF_H ? 2 : 1;
+	bool frame = BPF_MODE(i->code) == BPF_ABS || BPF_MODE(i->code) == BPF_IND ||
+		     BPF_MODE(i->code) == BPF_MSH;
+
+	if ((BPF_CLASS(i->code) != BPF_LD && BPF_CLASS(i->code) != BPF_LDX) || !frame ||
+	    (int32_t)i->k < 0)
+		return 0;
+	if (i->k >= TAG_AT + TAG_LEN) {
+		i->k -= TAG_LEN;
+		return 0;
+	}
+	if (BPF_MODE(i->code) != BPF_ABS)
+		return -1;
+	if (i->k + size <= TAG_AT)
+		return 0;
+	if (size != 2 || i->k % 2)
+		return -1;
+	i->k = SKF_AD_OFF + (i->k == TAG_AT ? SKF_AD_VLAN_TPID : SKF_AD_VLAN_TAG);
+	return 0;
+}
+
+/* Return: the number of instructions, 0 when the expression cannot be had. */
+static size_t filter_double(struct bpf_insn *to, const struct bpf_insn *from, size_t n)
+{
+	struct bpf_insn *i = to;
+
+	*i++ = (struct bpf_insn)BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
+					 SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT);
+	*i++ = (struct bpf_insn)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+	*i++ = (struct bpf_insn)BPF_STMT(BPF_JMP | BPF_JA, n);
+	memcpy(i, from, n * sizeof(*i));
+	memcpy(i + n, from, n * sizeof(*i));
+	for (i += n; i < to + 3 + 2 * n; i++)
+		if (filter_move_load(i))
+			return 0;
+	return 3 + 2 * n;
+}
+
+static int filter_put_vlan(struct parse *p, const struct word *w, const struct bpf_program *prog)
+{
+	struct bpf_insn *both = check_mem(calloc(3 + 2 * prog->bf_len, sizeof(*both)));
+	size_t len = filter_double(both, prog->bf_insns, prog->bf_len);
+	int rc;
+
+	if (len)
+		rc = filter_put(p, w, w->attr2, both, len);
+	else
+		rc = usage("\"%s\": vlan and bytes 12 to 15 of the frame cannot be had together",
+			   w->name);
+	free(both);
+	return rc;
+}
+
 static int filter_parse(struct parse *p, const struct word *w, const char *val)
 {
 	struct bpf_program prog = {};
 	char *text;
 	pcap_t *pcap;
 	int rc;
+
+	if (!*val)	/* none, rather than one that every frame passes */
+		return word_put(p, w, w->attr2, NULL, 0);
 
 	if (strlen(val) > w->max)
 		return usage("\"%s\" has more than %u characters", w->name, w->max);
@@ -40,7 +121,10 @@ static int filter_parse(struct parse *p, const struct word *w, const char *val)
 	if (pcap_compile(pcap, &prog, text, 1, PCAP_NETMASK_UNKNOWN)) {
 		rc = usage("\"%s\": %s: %s", w->name, text, pcap_geterr(pcap));
 	} else {
-		rc = filter_put(p, w, w->attr2, prog.bf_insns, prog.bf_len);
+		if (filter_has_vlan(text))
+			rc = filter_put_vlan(p, w, &prog);
+		else
+			rc = filter_put(p, w, w->attr2, prog.bf_insns, prog.bf_len);
 		if (!rc)
 			rc = word_put(p, w, w->attr, text, strlen(text) + 1);
 		pcap_freecode(&prog);
@@ -90,6 +174,10 @@ static int bytecode_parse(struct parse *p, const struct word *w, const char *val
 	size_t i = 0;
 	int rc;
 
+	if (!strcmp(val, w->def)) {
+		free(text);
+		return word_put(p, w, w->attr, NULL, 0);
+	}
 	if (bytecode_field(&s, ',', UINT16_MAX, &len))
 		goto bad;
 	prog = check_mem(calloc(len + 1, sizeof(*prog)));

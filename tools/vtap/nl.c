@@ -18,11 +18,13 @@ static struct mnl_socket *nl;
 static uint16_t nl_family;
 static uint32_t nl_group;
 static unsigned int nl_seq;
+static const struct txn *nl_txn;		/* that is being sent */
 static char nl_buf[128 * 1024];
 
-struct nlmsghdr *msg_new(uint8_t cmd)
+/* Begin a message in a buffer. */
+struct nlmsghdr *msg_put(void *buf, uint8_t cmd)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(check_mem(calloc(1, MSG_MAX)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
 
 	genl->cmd = cmd;
@@ -30,9 +32,14 @@ struct nlmsghdr *msg_new(uint8_t cmd)
 	return nlh;
 }
 
+struct nlmsghdr *msg_new(uint8_t cmd)
+{
+	return msg_put(check_mem(malloc(MSG_MAX)), cmd);
+}
+
 struct nlmsghdr *msg_dup(const struct nlmsghdr *nlh)
 {
-	return memcpy(check_mem(malloc(nlh->nlmsg_len)), nlh, nlh->nlmsg_len);
+	return memcpy(check_mem(malloc(NLMSG_ALIGN(nlh->nlmsg_len))), nlh, nlh->nlmsg_len);
 }
 
 void msgs_add(struct msgs *m, struct nlmsghdr *nlh)
@@ -60,37 +67,16 @@ uint8_t nl_cmd(const struct nlmsghdr *nlh)
 static const char *nl_attr_name(const struct nlmsghdr *req, uint32_t offset)
 {
 	const struct object *const *o = objects;
-	const struct nlattr *a, *m;
-	const struct word *w;
-	uint16_t attr = 0;
-	bool match = false;
 
+	if (nl_txn && nl_txn->nlh == req)
+		return txn_blame(nl_txn, offset);
 	while (*o && nl_cmd(req) >= (*o)->ntf)
 		o++;
 	if (!*o || req->nlmsg_type != nl_family)
 		return NULL;
-
-	mnl_attr_for_each(a, req, sizeof(struct genlmsghdr)) {
-		if ((char *)a - (char *)req == offset)
-			attr = mnl_attr_get_type(a);
-		if (!(*o)->match || mnl_attr_get_type(a) != (*o)->match)
-			continue;
-		mnl_attr_for_each_nested(m, a) {
-			if ((char *)m - (char *)req == offset) {
-				attr = mnl_attr_get_type(m);
-				match = true;
-			}
-		}
-	}
-	for (w = (*o)->words; attr && w->name; w++) {
-		if (!!(w->flags & W_MATCH) != match)
-			continue;
-		if (w->attr == attr)
-			return w->name;
-		if (w->attr2 == attr)
-			return w->name2;
-	}
-	return NULL;
+	return object_attr_name(*o, req,
+				mnl_nlmsg_get_payload_offset(req, sizeof(struct genlmsghdr)),
+				mnl_nlmsg_get_payload_len(req) - sizeof(struct genlmsghdr), offset);
 }
 
 /* Say what the kernel said. */
@@ -269,6 +255,23 @@ int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data)
 	nlh->nlmsg_type = nl_family;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
 	return nl_exchange(nlh, cb, data);
+}
+
+/* The same for a transaction, which may be longer than a socket takes by default. */
+int nl_talk_txn(const struct txn *t, nl_cb cb, void *data)
+{
+	int size = t->nlh->nlmsg_len;
+	int rc = nl_open();
+
+	if (rc)
+		return rc;
+	if (size > 64 * 1024 &&
+	    setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	nl_txn = t;
+	rc = nl_talk(t->nlh, cb, data);
+	nl_txn = NULL;
+	return rc;
 }
 
 static void nl_dump_cb(const struct nlmsghdr *nlh, void *data)

@@ -227,10 +227,11 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
  */
 int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh)
 {
+	static char buf[2][MSG_MAX] __attribute__((aligned(8)));
 	struct parse p = {
 		.argv = argv,
-		.nlh = msg_new(o->cmd[cmd]),
-		.match = msg_new(0),
+		.nlh = msg_put(buf[0], o->cmd[cmd]),
+		.match = msg_put(buf[1], 0),
 	};
 	int rc = words_parse(&p, o, cmd);
 	size_t len = mnl_nlmsg_get_payload_len(p.match) - sizeof(struct genlmsghdr);
@@ -239,11 +240,8 @@ int object_parse(const struct object *o, enum command cmd, char **argv, struct n
 	    !mnl_attr_put_check(p.nlh, MSG_MAX, o->match | NLA_F_NESTED, len,
 				mnl_nlmsg_get_payload_offset(p.match, sizeof(struct genlmsghdr))))
 		rc = usage("the rule does not fit in the message");
-	free(p.match);
-	if (rc)
-		free(p.nlh);
-	else
-		*nlh = check_mem(realloc(p.nlh, p.nlh->nlmsg_len));
+	if (!rc)
+		*nlh = msg_dup(p.nlh);
 	return rc;
 }
 
@@ -305,27 +303,69 @@ static int object_show(const struct object *o, struct nlmsghdr *nlh)
 	return rc;
 }
 
-/* The reply to add says which key the kernel gave. */
-static void object_print_key(const struct nlmsghdr *nlh, void *data)
+/* The keyword of the attribute at an offset in a message, NULL for none. */
+const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
+			     const struct nlattr *first, size_t len, uint32_t offset)
+{
+	const struct nlattr *a, *m;
+	const struct word *w;
+	uint16_t attr = 0;
+	bool match = false;
+
+	for (a = first; mnl_attr_ok(a, (char *)first + len - (char *)a); a = mnl_attr_next(a)) {
+		if ((char *)a - (char *)nlh == offset)
+			attr = mnl_attr_get_type(a);
+		if (!o->match || mnl_attr_get_type(a) != o->match)
+			continue;
+		mnl_attr_for_each_nested(m, a) {
+			if ((char *)m - (char *)nlh == offset) {
+				attr = mnl_attr_get_type(m);
+				match = true;
+			}
+		}
+	}
+	for (w = o->words; attr && w->name; w++) {
+		if (!!(w->flags & W_MATCH) != match)
+			continue;
+		if (w->attr == attr)
+			return w->name;
+		if (w->attr2 == attr)
+			return w->name2;
+	}
+	return NULL;
+}
+
+/* Tell which key the kernel gave. */
+void object_print_key(const struct object *o, uint32_t key)
+{
+	if (opt.json) {
+		out_open(NULL, '[');
+		out_open(NULL, '{');
+		out_num(o->words->name, key);
+		out_close('}');
+		out_close(']');
+	} else if (opt.details) {
+		printf("%s %u\n", o->words->name, key);
+	}
+}
+
+/* The reply to add says it. */
+static void object_added(const struct nlmsghdr *nlh, void *data)
 {
 	const struct object *o = data;
 	struct view v;
 
 	view_init(&v, o, nlh);
-	if (!v.tb[o->words->attr])
-		return;
-	if (opt.json) {
-		out_open(NULL, '[');
-		out_open(NULL, '{');
-		out_num(o->words->name, attr_num(v.tb[o->words->attr]));
-		out_close('}');
-		out_close(']');
-	} else if (opt.details) {
-		printf("%s %u\n", o->words->name, (unsigned int)attr_num(v.tb[o->words->attr]));
-	}
+	if (v.tb[o->words->attr])
+		object_print_key(o, attr_num(v.tb[o->words->attr]));
 }
 
-int object_run(const struct object *o, char **argv)
+/**
+ * object_run - Carry out a command.
+ * @argv: The words behind the object.
+ * @txn: Takes changes up instead; other commands send what is in it first. NULL for none.
+ */
+int object_run(const struct object *o, char **argv, struct txn *txn)
 {
 	enum command cmd = CMD_SHOW;
 	struct nlmsghdr *nlh;
@@ -347,8 +387,19 @@ int object_run(const struct object *o, char **argv)
 	rc = object_parse(o, cmd, argv, &nlh);
 	if (rc)
 		return rc;
+	if (txn && cmd != CMD_SHOW) {
+		txn_add(txn, o, cmd, nlh, err_line, NULL);
+		free(nlh);
+		return OK;
+	}
+	if (txn)
+		rc = txn_send(txn, err_file, true);
+	if (rc) {
+		free(nlh);
+		return rc;
+	}
 	if (cmd == CMD_ADD && !(o->words->flags & W_POS))
-		cb = object_print_key;
+		cb = object_added;
 	rc = cmd == CMD_SHOW ? object_show(o, nlh) : nl_talk(nlh, cb, (void *)o);
 	free(nlh);
 	return rc;

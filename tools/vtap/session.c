@@ -61,7 +61,7 @@ static const struct word session_words[] = {
 	{ "type", &type_enum, A(TYPE), .flags = W_ADD | W_SET | W_FLUSH | W_FIXED,
 	  .names = type_names },
 	{ "remote", &type_addr, A(REMOTE), RW },
-	{ "local", &type_addr, A(LOCAL), RW },
+	{ "local", &type_addr, "any", A(LOCAL), RW },
 	{ "dev", &type_str, "", A(DEV), RW, .max = 15 },
 	{ "key", &type_u32, A(KEY), RW },
 	{ "id", &type_u16, "0", A(ID), RW },
@@ -93,6 +93,12 @@ const struct object session_object = {
 		[CMD_SET] = VTAP_CMD_SESSION_SET,
 		[CMD_DEL] = VTAP_CMD_SESSION_DEL,
 		[CMD_FLUSH] = VTAP_CMD_SESSION_FLUSH,
+	},
+	.change = {
+		[CMD_ADD] = VTAP_A_CHANGE_SESSION_NEW,
+		[CMD_SET] = VTAP_A_CHANGE_SESSION_SET,
+		[CMD_DEL] = VTAP_A_CHANGE_SESSION_DEL,
+		[CMD_FLUSH] = VTAP_A_CHANGE_SESSION_FLUSH,
 	},
 	.ntf = VTAP_CMD_SESSION_ADD_NTF,
 };

@@ -72,15 +72,21 @@ static void help(FILE *f)
 	      "                    -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
 }
 
-static int run(char **argv)
+/* Changes go into @txn if there is one; other commands send what is in it first. */
+static int run(char **argv, struct txn *txn)
 {
+	int rc;
+
 	if (!strcmp(*argv, "help")) {
 		help(stdout);
 		return OK;
 	}
 	for (int i = 0; objects[i]; i++)
 		if (!strcmp(*argv, objects[i]->name))
-			return object_run(objects[i], argv + 1);
+			return object_run(objects[i], argv + 1, txn);
+	rc = txn ? txn_send(txn, err_file, true) : OK;
+	if (rc)
+		return rc;
 	if (!strcmp(*argv, "monitor"))
 		return monitor_run(argv + 1);
 	if (!strcmp(*argv, "save"))
@@ -95,6 +101,7 @@ static int batch(const char *name)
 	bool std = !strcmp(name, "-");
 	FILE *f = std ? stdin : fopen(name, "r");
 	struct line line = {};
+	struct txn txn = {};
 	int first = OK;
 	int rc;
 
@@ -108,12 +115,15 @@ static int batch(const char *name)
 		if (rc || !line.argc)
 			break;
 		err_line = line.first;
-		rc = run(line.argv);
+		rc = run(line.argv, force ? NULL : &txn);
 		if (!first)
 			first = rc;
 		if (rc && !force)
 			break;
 	}
+	if (!rc && !first)
+		rc = txn_send(&txn, err_file, true);
+	txn_free(&txn);
 	line_free(&line);
 	if (!std)
 		fclose(f);
@@ -178,7 +188,7 @@ int main(int argc, char **argv)
 		help(stderr);
 		return USAGE;
 	}
-	rc = file ? batch(file) : run(argv);
+	rc = file ? batch(file) : run(argv, NULL);
 
 	if (fflush(stdout) || ferror(stdout)) {
 		err("write: %m");

@@ -124,6 +124,7 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * @words: In the order in which they are shown; the key comes first.
  * @implied: Whether a value follows from others and is not shown, @all as in word_text().
  * @cmd: The command on the wire for each command, 0 for none.
+ * @change: The attribute for each command in a transaction.
  * @ntf: The first of the notifications add, del and change.
  * @match: The attribute that holds the W_MATCH words.
  */
@@ -132,6 +133,7 @@ struct object {
 	const struct word *words;
 	bool (*implied)(const struct word *w, const struct view *v, bool all);
 	uint8_t cmd[CMDS];
+	uint8_t change[CMDS];
 	uint8_t ntf;
 	uint8_t match;
 };
@@ -187,6 +189,29 @@ void out_bool(const char *key, bool val);
 void out_str(const char *key, const char *val);
 void out_quoted(FILE *f, const char *s);
 
+/* txn.c */
+struct txn_change {
+	const struct object *o;
+	enum command cmd;
+	int line;
+	const char *text;
+	uint32_t end;		/* offset of what comes behind it in the message */
+};
+
+/* A transaction that is being put together; starts as all zero. */
+struct txn {
+	struct nlmsghdr *nlh;
+	size_t size;
+	struct txn_change *v;
+	size_t n;
+};
+
+void txn_add(struct txn *t, const struct object *o, enum command cmd,
+	     const struct nlmsghdr *nlh, int line, const char *text);
+const char *txn_blame(const struct txn *t, uint32_t offset);
+int txn_send(struct txn *t, const char *file, bool keys);
+void txn_free(struct txn *t);
+
 /* nl.c */
 struct msgs {
 	struct nlmsghdr **v;
@@ -195,11 +220,13 @@ struct msgs {
 
 typedef void (*nl_cb)(const struct nlmsghdr *nlh, void *data);
 
+struct nlmsghdr *msg_put(void *buf, uint8_t cmd);
 struct nlmsghdr *msg_new(uint8_t cmd);
 struct nlmsghdr *msg_dup(const struct nlmsghdr *nlh);
 void msgs_add(struct msgs *m, struct nlmsghdr *nlh);
 void msgs_free(struct msgs *m);
 int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data);
+int nl_talk_txn(const struct txn *t, nl_cb cb, void *data);
 int nl_dump(uint8_t cmd, struct msgs *m);
 int nl_monitor(nl_cb cb);
 uint8_t nl_cmd(const struct nlmsghdr *nlh);
@@ -211,7 +238,10 @@ void word_write(FILE *f, const struct word *w, const char *text);
 char *object_text(const struct object *o, const struct nlmsghdr *nlh);
 void object_print(const struct object *o, const struct nlmsghdr *nlh, const char *event);
 int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh);
-int object_run(const struct object *o, char **argv);
+const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
+			     const struct nlattr *first, size_t len, uint32_t offset);
+void object_print_key(const struct object *o, uint32_t key);
+int object_run(const struct object *o, char **argv, struct txn *txn);
 
 /* session.c, rule.c, port.c */
 extern const struct object session_object, rule_object, port_object;

@@ -433,13 +433,17 @@ const struct type type_str = { "NAME", .parse = str_parse, .format = str_format 
 
 static int addr_parse(struct parse *p, const struct word *w, const char *val)
 {
-	char *s = check_mem(strdup(val)), *slash = strchr(s, '/');
+	char *s, *slash;
 	uint8_t addr[16];
-	uint16_t len = strchr(s, ':') ? 16 : 4;
+	uint16_t len = strchr(val, ':') ? 16 : 4;
 	uint64_t plen = 0;
 	bool bad;
 	int rc;
 
+	if (w->def && !strcmp(val, w->def))
+		return word_put(p, w, w->attr, NULL, 0);
+	s = check_mem(strdup(val));
+	slash = strchr(s, '/');
 	if (slash)
 		*slash++ = '\0';
 	bad = inet_pton(len == 16 ? AF_INET6 : AF_INET, s, addr) != 1 ||

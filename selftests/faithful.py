@@ -1,0 +1,569 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""What a collector gets is the frame as a wire would have shown it: super-frames, checksums, MTU, tags, receivers."""
+import collections
+import contextlib
+import os
+import random
+import socket
+import struct
+import threading
+
+import ksft
+from ksft import Sender, Sniffer, Topology, eq, ether, ok, vtap, vtap_json
+import wire
+from wire import Collector, Stream
+
+TYPES = {"gre": "type gre", "greseq": "type gre key 7 seq on", "two": "type erspan2 id 102 index 5",
+         "three": "type erspan3 id 103", "vx": "type vxlan key 104"}
+DROPS = ("drop_inactive", "drop_nomem", "drop_mtu", "drop_rate", "drop_xmit", "drop_loop", "drop_frame")
+UDP_SEGMENT, SOL_UDP = 103, 17
+
+
+# --- what tests share ---
+
+def configure(ns, *lines):
+    """Run commands of the tool in one process."""
+    p = ns.sh([ksft.VTAP, "-b", "-"], input="\n".join(lines) + "\n", check=False)
+    if p.returncode:
+        raise AssertionError(f"{lines}: {p.stdout}{p.stderr}")
+
+
+def add_sessions(t, words="", versions=(4, 6), types=TYPES):
+    """Add a session of each of TYPES for each outer IP version, named after both. Return: their names by version."""
+    remote = {4: t.IP4["col"], 6: t.IP6["col"]}
+    names = {v: [f"{kind}{v}" for kind in types] for v in versions}
+    configure(t.host, *[f"session add {kind}{v} {what} remote {remote[v]} {words}"
+                        for v in versions for kind, what in types.items()])
+    return names
+
+
+def mirror(t, port, names, words="dir both"):
+    """Mirror what passes PORT to sessions NAMES."""
+    configure(t.host, f"rule add pref 10 port {port} {words} action mirror {','.join(names)}")
+
+
+def stats(t):
+    """Return: the counters of each session of the host by name."""
+    return {s["name"]: s["stats"] for s in vtap_json("-s session show", t.host)}
+
+
+def identity(s):
+    """Return: Copy.session of the copies of a session, as the tool shows it."""
+    return s["type"], 6 if ":" in s["remote"] else 4, s.get("key") if s["type"] in ("gre", "vxlan") else s.get("id", 0)
+
+
+def dropped(counters):
+    """Return: the drop counters that are not zero."""
+    return {name: counters[name] for name in DROPS if counters[name]}
+
+
+def finish(t, rx, timeout=20):
+    """End the copying. Return: the counters, and the copies that arrived by session name."""
+    vtap("rule flush", t.host)
+    shown = vtap_json("-s session show", t.host)
+    names = {identity(s): s["name"] for s in shown}
+    by = collections.defaultdict(list)
+    for c in rx.copies(sum(s["stats"]["sent"] for s in shown), timeout):
+        by[names.get(c.session, c.session)].append(c)
+    return {s["name"]: s["stats"] for s in shown}, by
+
+
+def receive(listener, got):
+    """Accept a connection, read it to its end into GOT, and answer."""
+    conn, _ = listener.accept()
+    with conn:
+        while chunk := conn.recv(1 << 18):
+            got.append(chunk)
+        conn.sendall(b"done")
+
+
+def transfer(t, size, version=4, src="a", dst="b", addresses=None):
+    """Send SIZE random bytes over TCP from a to b. Return: (bytes, source port)."""
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    addr = (addresses or (t.IP6 if version == 6 else t.IP4))
+    data, got = random.randbytes(size), []
+    with getattr(t, dst).enter():
+        listener = socket.create_server((addr[dst], 5001), family=family)
+    with getattr(t, src).enter():
+        client = socket.socket(family)
+    with listener, client:
+        client.settimeout(60)
+        thread = threading.Thread(target=receive, args=(listener, got))
+        thread.start()
+        client.connect((addr[dst], 5001))
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        end = client.recv(16)
+        port = client.getsockname()[1]
+        thread.join()
+    if end != b"done" or b"".join(got) != data:
+        raise RuntimeError("the transfer itself failed")
+    return data, port
+
+
+def payload(copies, source, port, longest):
+    """Check the frames of COPIES, none longer than LONGEST. Return: (Stream, what is wrong as text)."""
+    stream, wrong = Stream(socket.inet_pton(socket.AF_INET6 if ":" in source else socket.AF_INET, source), port), []
+    for c in copies:
+        try:
+            info = wire.inner(c.frame)
+            if info:
+                stream.add(c.frame, info)
+            if len(c.frame) > longest:
+                wrong.append(f"frame of {len(c.frame)} bytes")
+            if c.truncated:
+                wrong.append("truncated")
+        except (ValueError, struct.error, IndexError) as e:
+            wrong.append(str(e))
+    if copies and copies[0].seq is not None:
+        wrong += filter(None, [wire.counted([c.seq for c in copies])])
+    return stream, wrong
+
+
+def check_sessions(what, t, rx, sent, longest, timeout=20):
+    """Every session's copies hold all of SENT, [(source, data, port)], and nothing is wrong with any of them.
+    Return: (counters, copies by session)."""
+    counters, by = finish(t, rx, timeout)
+    eq(f"{what}: all outer packets decode", rx.bad[:3], [])
+    for name, c in counters.items():
+        wrong = [f"counters {c}"] if dropped(c) or c["matched"] != c["sent"] or c["sent"] != len(by[name]) else []
+        wrong += [f"bytes {c['bytes']}"] if c["bytes"] != sum(len(x.frame) for x in by[name]) else []
+        for source, data, port in sent:
+            stream, bad = payload(by[name], source, port, longest)
+            wrong += bad
+            if stream.data() != data:
+                wrong.append(f"{len(stream.data())} of {len(data)} bytes in {stream.segments} segments")
+        ok(f"{what}: {name}: whole payload, no frame cut, checksums and numbers right", not wrong,
+           f"{len(by[name])} copies, {len(wrong)} wrong: {wrong[:3]}")
+    return counters, by
+
+
+def offloads(ns, dev, on):
+    """Turn the transmit offloads of a device on or off."""
+    ns.sh(["ethtool", "-K", dev] + [w for f in ("tx", "sg", "tso", "gso") for w in (f, "on" if on else "off")], check=False)
+
+
+# --- tests ---
+
+def tcp_case(what, mtu, up_mtu, plain, size):
+    """One transfer over IPv4 and one over IPv6, to sessions of all types over both outer versions."""
+    with Topology(mtu, up_mtu) as t, Collector(t.col, mtu=up_mtu) as rx:
+        if plain:
+            offloads(t.host, "up0", False)
+        names = add_sessions(t)
+        mirror(t, "vnet0", names[4])
+        mirror(t, "vnet1", names[6])
+        sent = []
+        for version in (4, 6):
+            data, port = transfer(t, size, version)
+            sent.append(((t.IP6 if version == 6 else t.IP4)["a"], data, port))
+        seen = {p["name"]: p["ingress"]["seen"] for p in vtap_json("-s port show", t.host)}
+        counters, _ = check_sessions(what, t, rx, sent, mtu + 14)
+        ok(f"{what}: the port carried super-frames", seen["vnet0"] * 2 < counters["gre4"]["sent"],
+           f"{seen} frames, {counters['gre4']['sent']} copies")
+        fragmented = {name: c["fragmented"] > 0 for name, c in counters.items()}
+        eq(f"{what}: fragments are counted where the wire is too narrow", set(fragmented.values()), {mtu + 50 > up_mtu})
+        longest = rx.decode.longest
+        ok(f"{what}: no outer packet is longer than {up_mtu}", mtu < longest <= up_mtu or mtu == up_mtu == longest, longest)
+
+
+def tcp():
+    """TCP with offloads through a bridge; narrow and wide, plain and offloading wires; outer IPv4 and IPv6."""
+    tcp_case("1500 on 1500, plain wire", 1500, 1500, True, 1 << 19)
+    tcp_case("1500 on 9000, offloading wire", 1500, 9000, False, 1 << 18)
+    tcp_case("9000 on 9000, plain wire", 9000, 9000, True, 1 << 19)
+    tcp_case("1500 on 1500, offloading wire", 1500, 1500, False, 1 << 18)
+
+
+def tcp_long():
+    """8 MiB of TCP over a wire of MTU 1500."""
+    with Topology() as t, Collector(t.col) as rx:
+        names = add_sessions(t, versions=(4,), types={k: TYPES[k] for k in ("gre", "two")})
+        mirror(t, "vnet0", names[4])
+        data, port = transfer(t, 8 << 20)
+        check_sessions("8 MiB", t, rx, [(t.IP4["a"], data, port)], 1514)
+
+
+def vlan_devices(t, vid=5):
+    """Give both VMs a VLAN device. Return: their addresses there."""
+    addr = {"a": "10.5.0.1", "b": "10.5.0.2"}
+    for ns, key, peer in ((t.a, "a", "b"), (t.b, "b", "a")):
+        ns.ip(f"link add link eth0 name v5 type vlan id {vid} egress-qos-map 0:3", "link set v5 addrgenmode none",
+              "link set v5 up", f"address add {addr[key]}/24 dev v5",
+              f"neigh add {addr[peer]} lladdr {t.MAC[peer]} dev v5 nud permanent")
+    return addr
+
+
+def vlan():
+    """Super-frames with a tag: in the frame of each copy, or in the ERSPAN header, never in both."""
+    with Topology() as t, Collector(t.col) as rx:
+        addr = vlan_devices(t)
+        types = {"gre": TYPES["gre"], "two": TYPES["two"], "three": TYPES["three"] + " vlan strip"}
+        names = add_sessions(t, versions=(4,), types=types)
+        configure(t.host, f"session add strip type erspan2 id 99 vlan strip remote {t.IP4['col']}")
+        mirror(t, "vnet0", names[4] + ["strip"])
+        data, port = transfer(t, 1 << 18, addresses=addr)
+        counters, by = finish(t, rx)
+        eq("tagged: all outer packets decode", rx.bad[:3], [])
+        for name in counters:
+            stream, wrong = payload(by[name], addr["a"], port, 1518)
+            ok(f"tagged: {name}: whole payload", stream.data() == data and not wrong, f"{len(stream.data())} {wrong[:3]}")
+        from_a = {name: [c for c in by[name] if c.frame[6:12] == ksft.mac(t.MAC["a"])] for name in by}
+        tags = {name: {c.frame[12:16].hex() if c.frame[12:14] == b"\x81\0" else None for c in got}
+                for name, got in from_a.items()}
+        eq("tagged: keep leaves the tag in the frame, strip takes it out", tags,
+           {"gre4": {"81006005"}, "two4": {"81006005"}, "three4": {None}, "strip": {None}})
+        words = {name: {c.words[0] & 0xfffff800 for c in from_a[name]} for name in ("two4", "three4", "strip")}
+        eq("tagged: VLAN, COS and En of the ERSPAN header", words,
+           {"two4": {0x10007800}, "three4": {0x20056000}, "strip": {0x10057000}})
+
+
+def udp_gso():
+    """UDP super-frames (UDP_SEGMENT) are cut as the sender asked."""
+    with Topology() as t, Collector(t.col) as rx:
+        names = add_sessions(t)
+        mirror(t, "vnet0", names[4])
+        mirror(t, "vnet1", names[6])
+        want, segment = [], 1400
+        for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+            with t.a.enter(), socket.socket(family, socket.SOCK_DGRAM) as s:
+                s.setsockopt(SOL_UDP, UDP_SEGMENT, segment)
+                for size in (30000, 2801, segment):
+                    data = random.randbytes(size)
+                    s.sendto(data, ((t.IP6 if version == 6 else t.IP4)["b"], 4000))
+                    want += [data[i:i + segment] for i in range(0, size, segment)]
+        seen = {p["name"]: p["ingress"]["seen"] for p in vtap_json("-s port show", t.host)}
+        counters, by = finish(t, rx)
+        eq("UDP GSO: all outer packets decode", rx.bad[:3], [])
+        ok("UDP GSO: the port carried super-frames", seen["vnet0"] < 12 < len(want), seen)
+        for name in counters:
+            got = [c.frame[i[3] + 8:i[4]] for c in by[name] if (i := wire.inner(c.frame)) and i[0] == 17]
+            ok(f"UDP GSO: {name}: the datagrams, and no other", sorted(got) == sorted(want), lambda: [len(g) for g in got])
+
+
+def tunnelled():
+    """VXLAN and GRE between the VMs: super-frames within a tunnel, checksums within a tunnel."""
+    kinds = {"vxlan": "type vxlan id 9 dstport 4790 local {0} remote {1} noudpcsum",
+             "vxlan with checksum": "type vxlan id 9 dstport 4790 local {0} remote {1} udpcsum",
+             "gretap": "type gretap local {0} remote {1}"}
+    for kind, words in kinds.items():
+        with Topology() as t, Collector(t.col) as rx:
+            addr = {"a": "10.7.0.1", "b": "10.7.0.2"}
+            for ns, key, peer in ((t.a, "a", "b"), (t.b, "b", "a")):
+                ns.ip(f"link add tun0 address 02:00:00:00:07:0{key} {words.format(t.IP4[key], t.IP4[peer])}",
+                      "link set tun0 addrgenmode none", "link set tun0 up mtu 1400", f"address add {addr[key]}/24 dev tun0",
+                      f"neigh add {addr[peer]} lladdr 02:00:00:00:07:0{peer} dev tun0 nud permanent")
+            names = add_sessions(t, versions=(4,), types={k: TYPES[k] for k in ("gre", "two", "vx")})
+            mirror(t, "vnet0", names[4])
+            data, port = transfer(t, 1 << 18, addresses=addr)
+            seen = {p["name"]: p["ingress"]["seen"] for p in vtap_json("-s port show", t.host)}
+            counters, by = finish(t, rx)
+            eq(f"{kind} between the VMs: all outer packets decode", rx.bad[:3], [])
+            ok(f"{kind} between the VMs: the port carried super-frames", seen["vnet0"] * 3 < counters["gre4"]["sent"],
+               f"{seen} {counters['gre4']}")
+            for name in counters:
+                for c in by[name]:
+                    wire.inner(c.frame)
+                    c.frame = c.frame[{"g": 14 + 20 + 4}.get(kind[0], 14 + 20 + 8 + 8):]
+                stream, wrong = payload(by[name], addr["a"], port, 1414)
+                ok(f"{kind} between the VMs: {name}: whole payload, checksums right", stream.data() == data and not wrong,
+                   f"{len(stream.data())} of {len(data)} {wrong[:3]}")
+
+
+@contextlib.contextmanager
+def one_cpu():
+    """Inside, all packets are sent by one CPU: in the order of their numbers."""
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
+def receivers():
+    """The kernel's own tunnel devices decapsulate every copy. Those that look at sequence numbers drop what was overtaken."""
+    devices = {"gre4": "gretap local {c4} remote {u4}", "gre6": "ip6gretap local {c6} remote {u6}",
+               "greseq4": "gretap local {c4} remote {u4} ikey 7 iseq", "greseq6": "ip6gretap local {c6} remote {u6} ikey 7 iseq",
+               "two4": "erspan local {c4} remote {u4} key 102 erspan_ver 1 seq",
+               "two6": "ip6erspan local {c6} remote {u6} key 102 erspan_ver 1 seq",
+               "three4": "erspan local {c4} remote {u4} key 103 erspan_ver 2 seq",
+               "three6": "ip6erspan local {c6} remote {u6} key 103 erspan_ver 2 seq",
+               "one4": "erspan local {c4} remote {u4} erspan_ver 0",
+               "vx4": "vxlan id 104 dstport 4789 local {c4} nolearning",
+               "vx6": "vxlan id 105 dstport 4789 local {c6} nolearning"}
+    with one_cpu(), Topology() as t, contextlib.ExitStack() as stack:
+        where = {"c4": t.IP4["col"], "c6": t.IP6["col"], "u4": t.IP4["up0"], "u6": t.IP6["up0"]}
+        t.col.ip(*[f"link add r{name} type {what.format(**where)}\nlink set r{name} addrgenmode none\nlink set r{name} up"
+                   for name, what in devices.items()])
+        for name in devices:  # or frames are put together again before they are seen
+            t.col.sh(f"ethtool -K r{name} gro off")
+        sniffers = {name: stack.enter_context(Sniffer(t.col, "r" + name)) for name in devices}
+        names = add_sessions(t)
+        configure(t.host, f"session add one4 type erspan1 remote {t.IP4['col']}", "session set vx6 key 105")
+        mirror(t, "vnet0", names[4] + ["one4"])
+        mirror(t, "vnet1", names[6])
+        sent = []
+        for version, addr in ((4, t.IP4["a"]), (6, t.IP6["a"])):
+            sent.append((addr, *transfer(t, 1 << 17, version)))
+        vtap("rule flush", t.host)
+        for name, counters in stats(t).items():
+            got = sniffers[name].frames(counters["sent"])
+            wrong = [] if len(got) == counters["sent"] == counters["matched"] else [f"{len(got)} frames, {counters}"]
+            for source, data, port in sent:
+                stream, bad = payload([Plain(f) for f in got], source, port, 1514)
+                wrong += bad + ([] if stream.data() == data else [f"{len(stream.data())} of {len(data)} bytes"])
+            ok(f"the kernel's {devices[name].split()[0]} device receives all of {name}", not wrong, wrong[:3])
+
+
+class Plain(wire.Copy):
+    """A frame that something else has decapsulated."""
+
+    def __init__(self, frame):
+        self.frame = bytes(frame)
+
+
+def random_frames(t, longest):
+    """Return: frames of all shapes up to LONGEST bytes."""
+    out = []
+    for size in (14, 15, 18, 34, 59, 60, 61, 64, 128, 511, longest - 1, longest):
+        out.append(random.randbytes(12) + b"\x88\xb5" + random.randbytes(size - 14))
+        out.append(random.randbytes(12) + struct.pack("!H", random.randrange(0x600, 0x8000)) + random.randbytes(size - 14))
+    for size in (17, 46, 300, longest - 18):
+        out.append(ether(t.MAC["b"], t.MAC["a"], 0x88b5, random.randbytes(size), vlan=random.randrange(65536) & 0xefff))
+        out.append(ether(t.MAC["b"], t.MAC["a"], 0x8100, random.randbytes(2) + b"\x88\xb5" + random.randbytes(size - 4), vlan=9))
+        out.append(out[-1][:12] + b"\x88\xa8" + out[-1][14:])
+        out.append(ether(t.MAC["b"], t.MAC["a"], size, random.randbytes(size)))  # 802.3
+    for kind in (0x800, 0x86dd):  # headers that make no sense
+        out += [ether(t.MAC["b"], t.MAC["a"], kind, random.randbytes(n)) for n in (1, 19, 20, 39, 40, 60, 1000)]
+        version = b"\x45" if kind == 0x800 else b"\x60"
+        out += [ether(t.MAC["b"], t.MAC["a"], kind, version + random.randbytes(n)) for n in (0, 19, 39, 60, 1000) * 4]
+    padded = [t.udp(payload=b"pad") + b"\0" * 15, t.tcp(payload=b"", version=6) + b"x" * 6]
+    whole = t.udp(payload=random.randbytes(1400))
+    pieces = [whole[:20] + struct.pack("!H", at // 8 | (at < 1000) << 13) + whole[22:34] + whole[34 + at:34 + at + 1000]
+              for at in (0, 1000)]
+    return out + padded + pieces
+
+
+def byte_for_byte(mtu, up_mtu):
+    """Frames of all shapes come out as they went in."""
+    with Topology(mtu, up_mtu) as t, Collector(t.col, mtu=up_mtu) as rx, Sender(t.a, "eth0") as tx:
+        types = dict(TYPES, one="type erspan1")
+        add_sessions(t, types=types)
+        mirror(t, "vnet0", ["gre4", "greseq4", "two4", "three4", "vx4", "one4", "gre6", "vx6"], "dir ingress")
+        frames = random_frames(t, mtu + 14)
+        tx.send(*frames)
+        counters, by = finish(t, rx)
+        eq(f"MTU {mtu}: all outer packets decode", rx.bad[:3], [])
+        for name in ("gre4", "greseq4", "two4", "three4", "vx4", "one4", "gre6", "vx6"):
+            got = [c.frame for c in by[name]]
+            wrong = [(w.hex()[:80], g.hex()[:80]) for w, g in zip(frames, got) if w != g]
+            ok(f"MTU {mtu}: {name}: {len(frames)} random frames are copied byte for byte", got == frames,
+               f"{len(got)} copies, {counters[name]}, first different: {wrong[:1]}")
+
+
+def shapes():
+    """Random frames on a narrow wire, and jumbo frames on a wide one."""
+    byte_for_byte(1500, 1500)
+    byte_for_byte(9000, 9100)
+
+
+def partial():
+    """Checksums that the sender left to the device are final in the copy, a cut one included; the frame is untouched."""
+    with Topology() as t, Collector(t.col) as rx, Sender(t.a, "eth0", vnet=True) as tx, Sniffer(t.b, "eth0", vnet=True) as far:
+        configure(t.host, f"session add two4 type erspan2 id 102 remote {t.IP4['col']}",
+                  f"session add cut type erspan2 id 99 snaplen 70 remote {t.IP4['col']}")
+        mirror(t, "vnet0", ["two4", "cut"], "dir ingress")
+        want, sent = [], []
+        for version, l4 in ((4, 34), (6, 54)):
+            for make, at in ((t.udp, 6), (t.tcp, 16)):
+                for size in (0, 1, 101, 1000):
+                    data = random.randbytes(size)
+                    want.append(make(version=version, payload=data))
+                    sent.append(make(version=version, payload=data, partial=True))
+                    tx.send(sent[-1], csum=(l4, at))
+        eq("unfinished checksums go on unfinished", [bytes(f) for f in far.frames(len(sent))], sent)
+        _, by = finish(t, rx)
+        eq("and are final in the copies", [c.frame for c in by["two4"]], want)
+        cut = by["cut"]
+        eq("also in a copy cut by snaplen", [c.frame for c in cut], [f[:70] for f in want])
+        eq("which is marked as such", [c.truncated for c in cut], [len(f) > 70 for f in want])
+
+
+def policies():
+    """mtu truncate and drop, snaplen; frames and a super-frame under each of them. Every outcome is counted."""
+    to4, to6 = (f"remote {Topology.IP4['col']}", f"remote {Topology.IP6['col']}")
+    cases = {"frag": (f"type erspan2 id 1 {to4} mtu fragment", 36, None),
+             "cut": (f"type erspan2 id 2 {to4} mtu truncate", 36, 1464),
+             "cut6": (f"type erspan3 id 3 {to6} mtu truncate", 60, 1440),
+             "cutg": (f"type gre key 8 {to4} mtu truncate", 28, 1472),
+             "drop": (f"type erspan2 id 4 {to4} mtu drop", 36, 0),
+             "snap": (f"type erspan2 id 5 {to4} snaplen 200", 36, 200),
+             "snap6": (f"type vxlan key 6 {to6} snaplen 60", 56, 60)}
+    with Topology() as t, Collector(t.col) as rx, Sender(t.a, "eth0", vnet=True) as tx, Sniffer(t.a, "eth0") as back:
+        configure(t.host, *[f"session add {name} {words}" for name, (words, *_) in cases.items()])
+        mirror(t, "vnet0", cases, "dir ingress")
+        data = random.randbytes(4000)
+        wire_frames = [t.udp(payload=random.randbytes(n)) for n in (20, 1422, 1472)]
+        tx.send(*wire_frames)
+        tx.send(t.tcp(payload=data, partial=True, flags=0x18), csum=(34, 16), gso=(Sender.GSO_TCPV4, 1460, 54))
+        parts = [(data[i:i + 1460], i) for i in range(0, 4000, 1460)]
+        frames = wire_frames + [segment(t, part, at, at + len(part) == len(data)) for part, at in parts]
+        counters, by = finish(t, rx)
+        for name, (_, outer, limit) in cases.items():
+            want = [f[:limit] if limit else f for f in frames if limit != 0 or len(f) + outer <= 1500]
+            eq(f"{name}: what arrives", [c.frame for c in by[name]], want)
+            c, short = counters[name], [len(w) < len(f) for w, f in zip(want, frames)] if limit else [False] * len(want)
+            eq(f"{name}: counters", [c["matched"], c["sent"], c["drop_mtu"], c["truncated"], c["fragmented"], c["bytes"]],
+               [len(frames), len(want), len(frames) - len(want), sum(short), 0 if limit is not None else 3, sum(map(len, want))])
+            if "erspan" in cases[name][0]:
+                eq(f"{name}: T bit", [x.truncated for x in by[name]], short)
+        eq("DF is set unless fragments are allowed", {n: {c.fragments > 1 for c in by[n]} for n in ("frag", "cut", "drop")},
+           {"frag": {True, False}, "cut": {False}, "drop": {False}})
+        eq("errors of the receiver reach the sender, nothing of the tap does", {f[6:12] for f in back.frames()},
+           {ksft.mac(t.MAC["b"])})
+
+
+def segment(t, data, at, last):
+    """Return: the frame that bytes AT of a super-frame of t.tcp() are sent in."""
+    frame = bytearray(t.tcp(payload=data, flags=0x18 if last else 0x10, seq=1 + at))
+    frame[18:20] = struct.pack("!H", 1 + at // 1460)
+    frame[24:26] = b"\0\0"
+    frame[24:26] = struct.pack("!H", ksft.checksum(bytes(frame[14:34])))
+    return bytes(frame)
+
+
+def frag_list():
+    """Datagrams that the receiving side put on a list (rx-gro-list) are copied as they came, their IP ids included."""
+    with Topology() as t, Collector(t.col) as rx, Sniffer(t.b, "eth0") as far:
+        t.host.sh("ethtool -K vnet0 gro on rx-gro-list on")
+        t.a.sh("ethtool -K eth0 tx-udp-segmentation off")
+        configure(t.host, f"session add two4 type erspan2 id 102 remote {t.IP4['col']}",
+                  f"session add vx6 type vxlan key 104 remote {t.IP6['col']}")
+        mirror(t, "vnet0", ["two4", "vx6"], "dir ingress")
+        data, want = random.randbytes(30000), []
+        for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+            with t.a.enter(), socket.socket(family, socket.SOCK_DGRAM) as s:
+                s.setsockopt(SOL_UDP, UDP_SEGMENT, 1300)
+                s.sendto(data, ((t.IP6 if version == 6 else t.IP4)["b"], 4000))
+            want += [data[i:i + 1300] for i in range(0, len(data), 1300)]
+        longest = max(len(f) for f in far.frames(2))
+        counters, by = finish(t, rx)
+        ok("the port carried datagrams on a list", longest > 2000 and counters["two4"]["matched"] == len(want), longest)
+        for name in ("two4", "vx6"):
+            got = [c.frame[i[3] + 8:i[4]] for c in by[name] if (i := wire.inner(c.frame))]
+            ok(f"{name}: the datagrams of the list, and no other", got == want, lambda g=got: [len(x) for x in g])
+
+
+def original():
+    """The copies show the frame at their hook, however it is rewritten while they wait in a queue; both ends of the
+    stream are the same."""
+    with Topology() as t, Collector(t.col) as rx, Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as far:
+        t.host.sh("nft -f -", input="table bridge t { chain c { type filter hook forward priority 0; "
+                  "ip ttl set 3; ip daddr set 10.0.0.77; udp dport set 999; }; }")
+        t.host.sh("tc qdisc add dev up0 root netem delay 200ms limit 100000")
+        configure(t.host, f"session add before type erspan2 id 1 remote {t.IP4['col']}",
+                  f"session add after type erspan3 id 2 remote {t.IP4['col']}",
+                  "rule add pref 10 port vnet0 dir ingress action mirror before",
+                  "rule add pref 10 port vnet1 dir egress action mirror after")
+        frames = [t.udp(payload=random.randbytes(n)) for n in (18, 100, 700, 1400) for _ in range(50)]
+        tx.send(*frames)
+        arrived = [bytes(f) for f in far.frames(len(frames))]
+        ok("the forwarding path rewrote every frame", len(arrived) == len(frames) and not set(arrived) & set(frames)
+           and {f[22] for f in arrived} == {3} and {f[36:38] for f in arrived} == {b"\x03\xe7"}, arrived[:1])
+        _, by = finish(t, rx)
+        eq("the copy at ingress is what was sent", [c.frame for c in by["before"]], frames)
+        eq("the copy at egress is what was received", [c.frame for c in by["after"]], arrived)
+
+
+def sctp():
+    """SCTP: its CRC, which the sender leaves to the device, is final in the copy; super-frames are cut."""
+    if not ksft.modprobe("sctp"):
+        ksft.skip("SCTP", "the kernel has none")
+        return
+    with Topology() as t, Collector(t.col) as rx:
+        names = add_sessions(t, versions=(4,), types={k: TYPES[k] for k in ("two", "vx")})
+        mirror(t, "vnet0", names[4])
+        data, got = random.randbytes(30000), b""
+        with t.b.enter():
+            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+        with t.a.enter():
+            client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+        with server, client:
+            server.bind((t.IP4["b"], 5002))
+            server.listen()
+            client.connect((t.IP4["b"], 5002))
+            conn, _ = server.accept()
+            client.sendall(data)
+            while len(got) < len(data):
+                got += conn.recv(1 << 16)
+            conn.close()
+        _, by = finish(t, rx)
+        for name in names[4]:
+            packets = [c.frame[34:] for c in by[name] if c.frame[23] == 132]
+            wrong = [p[:40].hex() for p in packets if struct.unpack("<I", p[8:12])[0] != crc32c(p[:8] + b"\0" * 4 + p[12:])]
+            ok(f"SCTP: {name}: every CRC is right", len(packets) > 20 and not wrong, f"{len(packets)} {wrong[:2]}")
+            chunks = sorted({c[0]: c[1] for p in packets for c in sctp_data(p) if p[2:4] == b"\x13\x8a"}.items())
+            ok(f"SCTP: {name}: the whole payload", b"".join(c for _, c in chunks) == data, len(chunks))
+
+
+def crc32c(data):
+    """Return: the CRC of SCTP over DATA."""
+    crc = 0xffffffff
+    for byte in data:
+        crc = CRC32C[(crc ^ byte) & 0xff] ^ crc >> 8
+    return crc ^ 0xffffffff
+
+
+def crc32c_table():
+    """Return: the table that crc32c() needs."""
+    table = list(range(256))
+    for _ in range(8):
+        table = [c >> 1 ^ (0x82f63b78 if c & 1 else 0) for c in table]
+    return table
+
+
+CRC32C = crc32c_table()
+
+
+def sctp_data(packet):
+    """Return: (TSN, payload) of each DATA chunk of an SCTP packet."""
+    out, at = [], 12
+    while at + 4 <= len(packet):
+        kind, _, length = struct.unpack_from("!BBH", packet, at)
+        if kind == 0:
+            out.append((packet[at + 4:at + 8], packet[at + 16:at + length]))
+        at += (length + 3) & ~3 or 4
+    return out
+
+
+def sample():
+    """sample N copies one frame in N; sample flow N the same flows always, both directions of each."""
+    with Topology() as t, Collector(t.col) as rx, Sender(t.a, "eth0") as tx, Sender(t.b, "eth0") as reply:
+        configure(t.host, f"session add two4 type erspan2 id 102 remote {t.IP4['col']}")
+        frame = t.udp(payload=b"sample")
+        configure(t.host, "rule add pref 10 port vnet0 dir ingress action mirror two4 sample 4")
+        tx.send(*[frame] * 2000)
+        counters, by = finish(t, rx)
+        n = counters["two4"]["matched"]
+        ok("one in four frames is copied", 400 < n < 600 and len(by["two4"]) == n, n)
+        flows = [(t.udp(sport=port, payload=b"q"), t.udp("b", "a", sport=4000, dport=port, payload=b"r"))
+                 for port in range(20000, 20400)]
+        seen = []
+        for _ in range(2):
+            configure(t.host, "rule add pref 10 port vnet0 dir both action mirror two4 sample flow 4")
+            tx.send(*[request for request, _ in flows])
+            reply.send(*[answer for _, answer in flows])
+            seen.append({c.frame for c in finish(t, rx)[1]["two4"]})
+        whole = [f for f in flows if f[0] in seen[0]]
+        ok("one in four flows is copied", 60 < len(whole) < 140, len(whole))
+        eq("with both its directions, and always the same ones", seen, [{f for flow in whole for f in flow}] * 2)
+        p = vtap("rule add pref 10 port vnet0 action skip sample 4", t.host, ok=False)
+        ok("a skip rule takes no sample", "sample is for action mirror" in p.stderr, p.stderr)
+
+
+if __name__ == "__main__":
+    ksft.modprobe("veth", "bridge", "8021q", "vxlan", "ip_gre", "ip6_gre")
+    wire.wide()
+    ksft.run(tcp, tcp_long, vlan, udp_gso, tunnelled, receivers, shapes, partial, policies, frag_list, original, sctp, sample)

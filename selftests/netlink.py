@@ -1,0 +1,897 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""The netlink interface, driven from its specification by the kernel's own YNL client: commands, refusals, rights,
+events, dumps. VTAP_YNL names the directory tools/net/ynl of a kernel source tree.
+
+Every refusal of the module has to be provoked here: `complete` compares with the texts in its source."""
+import copy
+import ctypes
+import errno
+import glob
+import itertools
+import json
+import os
+import re
+import socket
+import struct
+import sys
+
+import yaml
+
+import ksft
+from ksft import REPO, Netns, Sender, Sniffer, Topology, busywait, eq, ok
+
+yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a second less under emulation
+YNL = os.environ.get("VTAP_YNL") or max(glob.glob(os.environ.get("VTAP_CACHE", "/var/cache/vtap") +
+                                                  "/src/linux-source-*/tools/net/ynl"), default="")
+sys.path.insert(0, YNL)
+from lib import YnlFamily  # noqa: E402 pylint: disable=wrong-import-position
+from lib.ynl import Netlink, NlError, NlMsgs  # noqa: E402 pylint: disable=wrong-import-position
+
+
+class Ynl(YnlFamily):
+    """The kernel's client, which in 6.12 does not know attributes of type pad."""
+
+    def _decode(self, attrs, space, outer_attrs=None):
+        specs = self.attr_sets[space].attrs_by_val
+        return super()._decode([a for a in attrs if a.type not in specs or specs[a.type]["type"] != "pad"], space, outer_attrs)
+
+
+BASE = Ynl(REPO + "/Documentation/netlink/specs/vtap.yaml", schema="")
+V4, V6 = bytes([192, 0, 2, 9]), bytes.fromhex("20010db8000900000000000000000009")
+GRE = {"type": "gre", "remote": V4}
+SKIP = {"pref": 1, "port": "none*", "action": "skip"}
+MIRROR = {"pref": 1, "port": "none*", "action": "mirror"}
+INVAL, RANGE, NOENT, EXIST, BUSY = errno.EINVAL, errno.ERANGE, errno.ENOENT, errno.EEXIST, errno.EBUSY
+LONG15, LONG31 = "abcdefghijklmno", "abcdefghijklmnopqrstuvwxyz01234"
+provoked = set()
+
+
+class Client:
+    """A YNL client on a socket of its own in namespace NS (None: this thread's)."""
+
+    def __init__(self, ns=None):
+        self.y = copy.copy(BASE)
+        self.y.async_msg_queue = []
+        if ns:
+            with ns.enter():
+                self._open()
+        else:
+            self._open()
+
+    def _open(self):
+        self.y.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, Netlink.NETLINK_GENERIC)
+        for option in (Netlink.NETLINK_CAP_ACK, Netlink.NETLINK_EXT_ACK, Netlink.NETLINK_GET_STRICT_CHK):
+            self.y.sock.setsockopt(Netlink.SOL_NETLINK, option, 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.y.sock.close()
+
+    def do(self, op, **vals):
+        """Return: the reply, or NlError."""
+        return self.y.do(op, {name.replace("_", "-"): value for name, value in vals.items()})
+
+    def dump(self, what):
+        return self.y.dump(what + "-get", {})
+
+    def ask(self, op, vals, raw=b"", flags=(), header=None):
+        """Send a request with RAW bytes behind the attributes VALS, HEADER: bytes in place of the generic header.
+        Return: (errno, extack)."""
+        op = self.y.ops[op]
+        request = self.y._encode_message(op, vals, flags, 7) + raw
+        request = struct.pack("I", len(request)) + request[4:16] + (header or request[16:20]) + request[20:]
+        self.y.sock.send(request)
+        while True:
+            for msg in NlMsgs(self.y.sock.recv(1 << 17), attr_space=op.attr_set):
+                if msg.done:
+                    extack = msg.extack or {}
+                    if extack and not raw:
+                        self.y._decode_extack(request, op, extack)
+                    return -msg.error, extack
+
+    def subscribe(self):
+        self.y.sock.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
+        self.y.ntf_subscribe("monitor")
+        return self
+
+    def events(self):
+        """Return: (name without -ntf, attributes) of the events since the last call."""
+        self.y.check_ntf()
+        seen, self.y.async_msg_queue = self.y.async_msg_queue, []
+        return [(e["name"].removesuffix("-ntf"), e["msg"]) for e in seen]
+
+    def names(self):
+        return [name for name, _ in self.events()]
+
+    def state(self):
+        """Return: all that a dump shows, without times."""
+        return [[fixed(o) for o in self.dump(what)] for what in ("session", "rule", "port")]
+
+    def reset(self):
+        self.do("rule-flush")
+        self.do("session-flush")
+
+
+def fixed(obj):
+    """Return: OBJ without what changes by itself."""
+    return {name: value for name, value in obj.items() if name != "since"}
+
+
+def attr(kind, data, nested=False):
+    """Return: an attribute of type KIND."""
+    return struct.pack("HH", 4 + len(data), kind | (0x8000 if nested else 0)) + data + bytes(-len(data) % 4)
+
+
+def number(space, name):
+    return BASE.attr_sets[space][name].value
+
+
+class Bench:
+    """A namespace with a client and a listener, some objects, and what they look like."""
+
+    def __init__(self):
+        self.ns = Netns("nl")
+        self.nl, self.listener = Client(self.ns), Client(self.ns).subscribe()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.nl.__exit__()
+        self.listener.__exit__()
+        self.ns.remove()
+
+    def settle(self):
+        """What refused() compares with is what there is now."""
+        self.listener.events()
+        self.before = self.nl.state()
+
+    def refused(self, name, want, op, vals, raw=b"", **kw):
+        """The request is refused for the reason WANT (errno, text, attribute or None), and changes nothing."""
+        code, extack = self.nl.ask(op, vals, raw, **kw)
+        provoked.add(extack.get("msg"))
+        eq(f"{name} is refused", (code, extack.get("msg"), extack.get("bad-attr")), want)
+        self.unchanged(name)
+
+    def unchanged(self, name):
+        """Report whether all is as it was."""
+        before, self.before = self.before, self.nl.state()
+        seen = self.listener.names()
+        changed = [(a, b) for a, b in itertools.zip_longest(sum(before, []), sum(self.before, [])) if a != b]
+        eq(f"{name}: nothing changed, no event", (changed[:1], seen), ([], []))
+
+
+def bench(test):
+    """Give TEST a Bench."""
+    def wrapped():
+        with Bench() as b:
+            test(b)
+    wrapped.__name__ = test.__name__
+    return wrapped
+
+
+# --- commands ---
+
+FULL = {
+    "gre": {"remote": V4, "local": bytes([192, 0, 2, 1]), "dev": "up0", "key": 7, "ttl": 9, "tos": 4, "snaplen": 100,
+            "mtu": "truncate", "seq": 1, "rate": 10 ** 9, "burst": 10 ** 6, "pps": 1000},
+    "erspan1": {"remote": V6, "mtu": "drop"},
+    "erspan2": {"remote": V4, "id": 100, "index": 5, "vlan": "strip"},
+    "erspan3": {"remote": V6, "local": V6, "id": 1, "subheader": 1},
+    "vxlan": {"remote": V4, "key": 5000, "dport": 8472},
+    "port": {"dev": "up0"},
+}
+MATCH = {
+    "src-mac": "020000000001", "src-mac-mask": "ffffff000000", "dst-mac": "020000000002", "dst-mac-mask": "ffffffffffff",
+    "protocol": 0x800, "vlan-id": 5, "vlan-prio": 7, "src-ip": bytes([10, 0, 0, 0]), "src-ip-len": 8,
+    "dst-ip": bytes([10, 0, 0, 2]), "dst-ip-len": 32, "ip-proto": 6, "src-port": 1, "src-port-max": 1024, "dst-port": 80,
+    "dst-port-max": 80, "tcp-flags": 2, "tcp-flags-mask": 0x12, "ip-flags": set(), "ip-flags-mask": {"frag"},
+}
+BPF = struct.pack("HBBI", 6, 0, 0, 65535)
+
+
+def shown(obj, given):
+    """Return: what OBJ shows of the attributes GIVEN, in the form in which they were given."""
+    def back(name, value):
+        if isinstance(value, dict):
+            return {n: back(n, v) for n, v in value.items()}
+        return value.replace(":", "") if name.endswith(("mac", "mask")) and isinstance(value, str) else value
+    return {name: back(name, obj.get(name)) for name in given}
+
+
+@bench
+def commands(b):
+    """Every command does what the specification says, and what was given comes back."""
+    nl = b.nl
+    for kind, given in FULL.items():
+        nl.do("session-new", name=kind, type=kind, **given)
+        eq(f"session of type {kind} reads back", shown(nl.do("session-get", name=kind), given), given)
+    eq("sessions are dumped in order of creation", [s["name"] for s in nl.dump("session")], list(FULL))
+    nl.do("session-set", name="gre", ttl=1, dev="")
+    s = nl.do("session-get", name="gre")
+    eq("session-set changes what is given", (s["ttl"], s.get("dev"), s["key"]), (1, None, 7))
+    nl.do("session-flush", type="vxlan")
+    nl.do("session-del", name="erspan1")
+    eq("session-del and session-flush by type", [s["name"] for s in nl.dump("session")], ["gre", "erspan2", "erspan3", "port"])
+
+    given = {"pref": 9, "port": "vnet*", "master": "br0", "dir": {"ingress"}, "action": "mirror",
+             "session": ["gre", "port"], "match": MATCH, "dup": 1, "sample": 10, "sample-flow": 1, "filter": BPF,
+             "filter-text": "ip"}
+    rule = nl.do("rule-new", **given)
+    eq("rule-new replies with the rule", shown(rule, given), given)
+    eq("rule-get gives the same", nl.do("rule-get", id=rule["id"]), rule)
+    vm = {**SKIP, "pref": 10, "mac": "02000000000a"}
+    other = nl.do("rule-new", **vm)
+    eq("a rule for a VM's address reads back", shown(other, vm), vm)
+    nl.do("rule-del", id=other["id"])
+    icmp = {"src-ip": V6, "src-ip-len": 64, "ip-proto": 58, "icmp-type": 128, "icmp-code": 0}
+    first = nl.do("rule-new", **SKIP, match=icmp)
+    eq("a match on ICMPv6 reads back", first["match"], icmp)
+    eq("rules are dumped in the order in which they are tried", [r["id"] for r in nl.dump("rule")], [first["id"], rule["id"]])
+    nl.do("rule-set", id=rule["id"], pref=0, match={})
+    now = nl.do("rule-get", id=rule["id"])
+    eq("rule-set changes what is given", (now["pref"], now.get("match"), now["port"]), (0, None, "vnet*"))
+    eq("and the order", [r["id"] for r in nl.dump("rule")], [rule["id"], first["id"]])
+    nl.do("rule-set", id=rule["id"], master="", filter=b"")
+    now = nl.do("rule-get", id=rule["id"])
+    eq("what is set to nothing is gone", [name for name in ("master", "filter", "filter-text") if name in now], [])
+    nl.do("rule-set", id=rule["id"], action="skip")
+    eq("action skip drops the sessions", nl.do("rule-get", id=rule["id"]).get("session"), None)
+    nl.do("rule-flush", pref=1)
+    eq("rule-flush by pref", [r["id"] for r in nl.dump("rule")], [rule["id"]])
+    nl.do("rule-del", id=rule["id"])
+    nl.do("session-flush")
+    eq("all is gone", nl.state(), [[], [], []])
+
+
+@bench
+def ids(b):
+    """Rule ids are never used again."""
+    new = [b.nl.do("rule-new", **SKIP)["id"] for _ in range(3)]
+    b.nl.do("rule-del", id=new[2])
+    new.append(b.nl.do("rule-new", **SKIP)["id"])
+    b.nl.do("rule-flush")
+    new.append(b.nl.do("rule-new", **SKIP)["id"])
+    eq("ids grow", new, sorted(set(new)))
+    eq("rules of equal pref are tried in order of creation", [r["id"] for r in b.nl.dump("rule")], new[-1:])
+
+
+@bench
+def ports(b):
+    """port-get finds a port by name and by index."""
+    b.ns.ip("link add p0 index 50 type dummy")
+    b.nl.do("rule-new", pref=1, port="p*", action="skip", dir={"ingress"})
+    by_name, by_index = b.nl.do("port-get", name="p0"), b.nl.do("port-get", ifindex=50)
+    eq("by name and by index it is the same", fixed(by_name), fixed(by_index))
+    eq("and what it is", (by_name["name"], by_name["ifindex"], by_name["ingress-hook"], by_name["egress-hook"]),
+       ("p0", 50, "netfilter", "none"))
+    b.settle()
+    text = "no rule binds to a device like this"
+    b.refused("a port that is none", (NOENT, text, ".name"), "port-get", {"name": "lo"})
+    b.refused("an index that is none", (NOENT, text, ".ifindex"), "port-get", {"ifindex": 1})
+    text = "name or ifindex, one of them, is needed"
+    b.refused("port-get of nothing", (INVAL, text, None), "port-get", {})
+    b.refused("port-get of two things", (INVAL, text, None), "port-get", {"name": "p0", "ifindex": 50})
+
+
+@bench
+def counters_stay(b):
+    """Set keeps counters and the sequence number."""
+    with Topology() as t, Client(t.host) as nl, Sender(t.a, "eth0") as tx, Sniffer(t.col, "eth0") as rx:
+        nl.do("session-new", name="s", type="erspan2", remote=V4)
+        rule = nl.do("rule-new", pref=5, port="vnet0", dir={"ingress"}, action="mirror", session=["s"])
+
+        def send(n):
+            tx.send(*[t.udp()] * n)
+            return [struct.unpack("!I", f[38:42])[0] for f in rx.frames(n)]
+
+        def moved():
+            tx.send(t.udp())
+            return {f[5] for f in rx.frames(1)} == {8}
+
+        eq("sequence numbers count from 0", send(3), [0, 1, 2])
+        nl.do("session-set", name="s", id=7, ttl=3)
+        eq("session-set: they go on", send(2), [3, 4])
+        nl.do("rule-set", id=rule["id"], pref=4, match={"ip-proto": 17})
+        eq("rule-set: they go on", send(1), [5])
+        stats, now = nl.do("session-get", name="s")["stats"], nl.do("rule-get", id=rule["id"])
+        eq("the session counted all", (stats["matched"], stats["sent"]), (6, 6))
+        eq("the rule counted all", (now["packets"], now["bytes"]), (6, 6 * len(t.udp())))
+        with Client(t.host).subscribe() as listener:
+            t.host.ip("neigh replace 192.0.2.9 lladdr 02:00:00:00:00:08 dev up0")
+            ok("copies go to another address of the neighbour", busywait(moved))
+            eq("which is no event", listener.names(), [])
+    eq("the namespace beside it has nothing of this", b.nl.state(), [[], [], []])
+
+
+# --- refusals ---
+
+SESSION = [
+    # name, (errno, text, attribute), attributes beside a name that is new
+    ("no type", (INVAL, "type is missing", None), {"remote": V4}),
+    ("no remote", (INVAL, "remote is missing", None), {"type": "gre"}),
+    ("an empty name", (INVAL, "name is missing", None), {**GRE, "name": ""}),
+    ("a blank in a name", (INVAL, "a session's name has letters, digits and _.:@- only", None), {**GRE, "name": "a b"}),
+    ("a comma in a name", (INVAL, "a session's name has letters, digits and _.:@- only", None), {**GRE, "name": "a,b"}),
+    ("a line feed in a name", (INVAL, "a session's name has letters, digits and _.:@- only", None), {**GRE, "name": "a\n"}),
+    ("a name that is taken", (EXIST, "a session of this name exists", None), {**GRE, "name": "used"}),
+    ("remote 0.0.0.0", (INVAL, "remote is no address of a collector", None), {"type": "gre", "remote": bytes(4)}),
+    ("remote 255.255.255.255", (INVAL, "remote is no address of a collector", None), {"type": "gre", "remote": b"\xff" * 4}),
+    ("remote ::", (INVAL, "remote is no address of a collector", None), {"type": "gre", "remote": bytes(16)}),
+    ("local 0.0.0.0", (INVAL, "local is no source address", None), {**GRE, "local": bytes(4)}),
+    ("local 224.0.0.1", (INVAL, "local is no source address", None), {**GRE, "local": bytes([224, 0, 0, 1])}),
+    ("local 255.255.255.255", (INVAL, "local is no source address", None), {**GRE, "local": b"\xff" * 4}),
+    ("local ::", (INVAL, "local is no source address", None), {"type": "gre", "remote": V6, "local": bytes(16)}),
+    ("local ff02::", (INVAL, "local is no source address", None),
+     {"type": "gre", "remote": V6, "local": b"\xff\2" + bytes(14)}),
+    ("local of another family", (INVAL, "local and remote are of different families", None), {**GRE, "local": V6}),
+    *[(f"remote of {n} bytes", (INVAL, "an address has 4 or 16 bytes", ".remote"), {"type": "gre", "remote": bytes(n)})
+      for n in (0, 3, 5, 15, 17)],
+    ("local of 6 bytes", (INVAL, "an address has 4 or 16 bytes", ".local"), {**GRE, "local": bytes(6)}),
+    ("port with remote", (INVAL, "type port takes no remote and no local", None), {"type": "port", "dev": "d", "remote": V4}),
+    ("port with local", (INVAL, "type port takes no remote and no local", None), {"type": "port", "dev": "d", "local": V4}),
+    ("port without dev", (INVAL, "type port needs dev", None), {"type": "port"}),
+    ("a dev with a blank", (INVAL, "dev is no device name", ".dev"), {**GRE, "dev": "a b"}),
+    ("key of erspan2", (INVAL, "key is for types gre and vxlan", None), {"type": "erspan2", "remote": V4, "key": 1}),
+    ("id of gre", (INVAL, "id is for types erspan2 and erspan3", None), {**GRE, "id": 1}),
+    ("index of erspan3", (INVAL, "index is for type erspan2", None), {"type": "erspan3", "remote": V4, "index": 1}),
+    ("seq of erspan1", (INVAL, "seq is for type gre", None), {"type": "erspan1", "remote": V4, "seq": 1}),
+    ("subheader of erspan2", (INVAL, "subheader is for type erspan3", None), {"type": "erspan2", "remote": V4, "subheader": 1}),
+    ("dport of gre", (INVAL, "dport is for type vxlan", None), {**GRE, "dport": 4789}),
+    ("vlan strip of gre", (INVAL, "vlan strip is for types erspan2 and erspan3", None), {**GRE, "vlan": "strip"}),
+    ("vxlan without key", (INVAL, "type vxlan needs a key", None), {"type": "vxlan", "remote": V4}),
+    ("burst without rate", (INVAL, "burst needs a rate", None), {**GRE, "burst": 1}),
+]
+RULE = [
+    # name, (errno, text, attribute), attributes of a rule
+    ("no pref", (INVAL, "pref is missing", None), {"port": "x", "action": "skip"}),
+    ("no action", (INVAL, "action is missing", None), {"pref": 1, "port": "x"}),
+    ("neither port nor master nor mac", (INVAL, "a rule needs port, master or mac", None), {"pref": 1, "action": "skip"}),
+    ("an empty port", (INVAL, "a rule needs port, master or mac", None), {**SKIP, "port": ""}),
+    ("a port with a blank", (INVAL, "port is no device name and no pattern", ".port"), {**SKIP, "port": "a b"}),
+    ("a port with a tab", (INVAL, "port is no device name and no pattern", ".port"), {**SKIP, "port": "a\t"}),
+    ("a master with a blank", (INVAL, "master is no device name", ".master"), {**SKIP, "master": " "}),
+    ("a master with a DEL", (INVAL, "master is no device name", ".master"), {**SKIP, "master": "a\x7f"}),
+    ("a multicast mac", (INVAL, "mac is no address of a VM", None), {**SKIP, "mac": "030000000001"}),
+    ("mac and src-mac", (INVAL, "mac takes the place of src_mac at ingress, of dst_mac at egress", None),
+     {**SKIP, "mac": "020000000001", "dir": {"ingress"}, "match": {"src-mac": "020000000002"}}),
+    ("mac and dst-mac", (INVAL, "mac takes the place of src_mac at ingress, of dst_mac at egress", None),
+     {**SKIP, "mac": "020000000001", "dir": {"egress"}, "match": {"dst-mac": "020000000002"}}),
+    ("no direction", (INVAL, "dir is neither ingress nor egress", None), {**SKIP, "dir": 0}),
+    ("mirror to nobody", (INVAL, "action mirror needs a session", None), MIRROR),
+    ("skip to a session", (INVAL, "action skip takes no session", None), {**SKIP, "session": ["used"]}),
+    ("skip with sample", (INVAL, "sample is for action mirror", None), {**SKIP, "sample": 2}),
+    ("half an instruction", (INVAL, "a filter is made of 8-byte instructions", ".filter"), {**SKIP, "filter": BPF + BPF[:4]}),
+    ("a filter without an end", (INVAL, "the kernel's checker refuses the filter", ".filter"), {**SKIP, "filter": bytes(8)}),
+    ("filter-text alone", (INVAL, "filter-text without a filter", ".filter-text"), {**SKIP, "filter-text": "ip"}),
+    ("a line feed in filter-text", (INVAL, "filter-text has control characters", ".filter"),
+     {**SKIP, "filter": BPF, "filter-text": "ip\n"}),
+    ("a session that is none", (NOENT, "no session of this name", ".session"), {**MIRROR, "session": ["none"]}),
+    ("an empty session", (NOENT, "no session of this name", ".session"), {**MIRROR, "session": [""]}),
+]
+MATCHES = [
+    # name, (errno, text, attribute), attributes of a match
+    ("src-ip of 5 bytes", (INVAL, "an address has 4 or 16 bytes", ".match.src-ip"), {"src-ip": bytes(5)}),
+    ("dst-ip of 0 bytes", (INVAL, "an address has 4 or 16 bytes", ".match.dst-ip"), {"dst-ip": b""}),
+    ("src-ip-len alone", (INVAL, "prefix length without an address", ".match.src-ip-len"), {"src-ip-len": 8}),
+    ("dst-ip-len alone", (INVAL, "prefix length without an address", ".match.dst-ip-len"), {"dst-ip-len": 8}),
+    ("an IPv4 prefix of 33", (INVAL, "prefix is longer than the address", ".match.src-ip-len"),
+     {"src-ip": V4, "src-ip-len": 33}),
+    ("two families", (INVAL, "src_ip and dst_ip are of different families", None), {"src-ip": V4, "dst-ip": V6}),
+    ("IPv4 in protocol ipv6", (INVAL, "protocol contradicts the address family", None), {"src-ip": V4, "protocol": 0x86dd}),
+    ("IPv6 in protocol ip", (INVAL, "protocol contradicts the address family", None), {"dst-ip": V6, "protocol": 0x800}),
+    *[(f"{name}-mask alone", (INVAL, "mask without a value", None), {name + "-mask": value})
+      for name, value in (("src-mac", bytes(6)), ("dst-mac", bytes(6)), ("tcp-flags", 1), ("ip-flags", 1))],
+    ("src-port-max alone", (INVAL, "a port range needs its low end", None), {"src-port-max": 1}),
+    ("dst-port-max alone", (INVAL, "a port range needs its low end", None), {"dst-port-max": 1}),
+    ("src-port 2-1", (INVAL, "port range ends before it begins", None), {"src-port": 2, "src-port-max": 1}),
+    ("dst-port 2-1", (INVAL, "port range ends before it begins", None), {"dst-port": 2, "dst-port-max": 1}),
+    ("a port of ICMP", (INVAL, "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp", None),
+     {"ip-proto": 1, "dst-port": 1}),
+    ("TCP flags of UDP", (INVAL, "tcp_flags needs ip_proto tcp", None), {"ip-proto": 17, "tcp-flags": 1}),
+    ("an ICMP type of TCP", (INVAL, "icmp_type and icmp_code need ip_proto icmp or icmpv6", None),
+     {"ip-proto": 6, "icmp-type": 1}),
+    ("an ICMP code of TCP", (INVAL, "icmp_type and icmp_code need ip_proto icmp or icmpv6", None),
+     {"ip-proto": 6, "icmp-code": 1}),
+    ("ICMP type and port", (INVAL, "ICMP has neither ports nor TCP flags", None), {"icmp-type": 1, "src-port": 1}),
+    ("ICMP code and TCP flags", (INVAL, "ICMP has neither ports nor TCP flags", None), {"icmp-code": 1, "tcp-flags": 1}),
+    ("TCP flags outside the mask", (INVAL, "tcp_flags has bits outside its mask", None), {"tcp-flags": 2, "tcp-flags-mask": 1}),
+    ("IP flags outside the mask", (INVAL, "ip_flags has bits outside its mask", None), {"ip-flags": 2, "ip-flags-mask": 1}),
+]
+
+
+def occupied(b):
+    """Fill the bench: sessions used and free, a rule with a port. Return: the rule's id."""
+    b.ns.ip("link add p0 type dummy")
+    for name in ("used", "free", *[f"s{i}" for i in range(8)]):
+        b.nl.do("session-new", name=name, **GRE)
+    rule = b.nl.do("rule-new", pref=1, port="p0", action="mirror", session=["used"], match={"ip-proto": 6})
+    b.settle()
+    return rule["id"]
+
+
+@bench
+def session_refused(b):
+    """What a session cannot be, when it is made and when it is changed."""
+    occupied(b)
+    for name, want, vals in SESSION:
+        b.refused("session-new: " + name, want, "session-new", {"name": "new", **vals})
+        if vals.get("type") == "gre" and "name" not in vals and "remote" in vals:
+            b.refused("session-set: " + name, want, "session-set", {"name": "used", **vals})
+    b.refused("session-new: a name of Latin-1 letters", (INVAL, "a session's name has letters, digits and _.:@- only", None),
+              "session-new", GRE, attr(number("session", "name"), b"\xe4\0"))
+    changed = (INVAL, "the type of a session cannot be changed", ".type")
+    b.refused("session-set: another type", changed, "session-set", {"name": "free", "type": "erspan1"})
+    for op in ("get", "new", "set", "del"):
+        b.refused(f"session-{op} without a name", (INVAL, "name is missing", None), "session-" + op, {})
+    for op in ("get", "set", "del"):
+        b.refused(f"session-{op} of none", (NOENT, "no session of this name", ".name"), "session-" + op, {"name": "none"})
+    busy = (BUSY, "the session is used by a rule", None)
+    b.refused("session-del in use", busy, "session-del", {"name": "used"})
+    b.refused("session-flush in use", busy, "session-flush", {})
+    b.refused("session-flush of the type in use", busy, "session-flush", {"type": "gre"})
+    b.nl.do("session-flush", type="vxlan")
+    b.unchanged("session-flush of another type")
+
+
+@bench
+def rule_refused(b):
+    """What a rule cannot be, when it is made and when it is changed."""
+    number_of = occupied(b)
+    for name, want, vals in RULE:
+        b.refused("rule-new: " + name, want, "rule-new", vals)
+        if want[2]:
+            b.refused("rule-set: " + name, want, "rule-set", {"id": number_of, **vals})
+    for name, want, match in MATCHES:
+        b.refused("match: " + name, want, "rule-new", {**SKIP, "match": match})
+    b.refused("rule-set: a match", (INVAL, "mask without a value", None), "rule-set",
+              {"id": number_of, "match": {"tcp-flags-mask": 1}})
+    twice, nine = ["s0", "s1", "s0"], [f"s{i}" for i in range(8)] + ["free"]
+    b.refused("a session named twice", (INVAL, "the session is named twice", ".session"), "rule-new",
+              {**MIRROR, "session": twice})
+    b.refused("nine sessions", (INVAL, "a rule has at most 8 sessions", ".session"), "rule-new", {**MIRROR, "session": nine})
+    for op in ("get", "set", "del"):
+        b.refused(f"rule-{op} without an id", (INVAL, "id is missing", None), "rule-" + op, {})
+        for none in (0, number_of + 1, 2 ** 32 - 1):
+            b.refused(f"rule-{op} of {none}", (NOENT, "no rule of this id", ".id"), "rule-" + op, {"id": none})
+    b.nl.do("rule-new", **MIRROR, session=nine[:8])
+    eq("eight sessions are not refused", b.nl.dump("rule")[1]["session"], nine[:8])
+
+
+OUT, RESERVED, SIZE = (RANGE, "integer out of range"), (INVAL, "reserved bit set"), (RANGE, "binary attribute size out of range")
+LENGTH = (INVAL, "Attribute failed policy validation")
+# attribute: beside what, values that go in, values that do not, why they do not
+SESSION_EDGES = {
+    "name": ({}, ["a", LONG31], [LONG31 + "x"], LENGTH),
+    "type": ({"key": 1}, [], [6, 2 ** 32 - 1], OUT),
+    "dev": ({}, [LONG15], [LONG15 + "x"], LENGTH),
+    "key": ({"type": "vxlan"}, [0, 0xffffff], [0x1000000], (INVAL, "key of type vxlan is at most 16777215", None)),
+    "id": ({"type": "erspan2"}, [0, 1023], [1024, 65535], OUT),
+    "index": ({"type": "erspan2"}, [0, 0xfffff], [0x100000], (INVAL, "index is at most 1048575", None)),
+    "ttl": ({}, [1, 255], [0], OUT),
+    "tos": ({}, [0, 4, 252], [1, 2, 3, 255], (INVAL, "the ECN bits of tos must be 0", None)),
+    "snaplen": ({}, [0, 60, 2 ** 32 - 1], [1, 59], (INVAL, "snaplen is 0 or at least 60", None)),
+    "mtu": ({}, ["fragment", "drop"], [3], OUT),
+    "vlan": ({"type": "erspan3"}, ["keep", "strip"], [2], OUT),
+    "seq": ({}, [0, 1], [2, 255], OUT),
+    "subheader": ({"type": "erspan3"}, [0, 1], [2], OUT),
+    "dport": ({"type": "vxlan", "key": 1}, [1, 65535], [0], OUT),
+    "rate": ({}, [0, 8, 2 ** 64 - 1], [1, 7], (INVAL, "rate is 0 or at least 8 bit per second", None)),
+    "burst": ({"rate": 8}, [0, 2 ** 32 - 1], [], None),
+    "pps": ({}, [0, 1, 2 ** 32 - 1], [], None),
+}
+RULE_EDGES = {
+    "pref": ({}, [0, 2 ** 32 - 1], [], None),
+    "port": ({}, ["a", LONG31], [LONG31 + "x"], LENGTH),
+    "master": ({}, [LONG15], [LONG15 + "x"], LENGTH),
+    "mac": ({}, ["02000000000a"], ["0200000000", "02000000000000"], SIZE),
+    "dir": ({}, [{"ingress"}, {"egress"}, {"ingress", "egress"}], [4, 7], RESERVED),
+    "action": ({}, [], [2], OUT),
+    "session": ({"action": "mirror"}, [[LONG31]], [[LONG31 + "x"]], (RANGE, LENGTH[1])),
+    "dup": ({}, [0, 1], [2], OUT),
+    "sample": ({"action": "mirror", "session": [LONG31]}, [1, 2 ** 32 - 1], [0], OUT),
+    "sample-flow": ({"action": "mirror", "session": [LONG31], "sample": 2}, [0, 1], [2], OUT),
+    "filter": ({}, [BPF, BPF * 2048], [BPF * 2049], (INVAL, "a filter has at most 2048 instructions")),
+    "filter-text": ({"filter": BPF}, ["x" * 1023], ["x" * 1024], LENGTH),
+}
+MATCH_EDGES = {
+    "src-mac": ({}, ["000000000000"], ["0200000000", "02000000000000"], SIZE),
+    "src-mac-mask": ({"src-mac": bytes(6)}, ["ffffffffffff"], ["ff", "02000000000000"], SIZE),
+    "dst-mac": ({}, ["ffffffffffff"], ["0200000000", "02000000000000"], SIZE),
+    "dst-mac-mask": ({"dst-mac": bytes(6)}, ["ffffffffffff"], ["", "02000000000000"], SIZE),
+    "protocol": ({}, [1536, 65535], [0, 1535], OUT),
+    "vlan-id": ({}, [0, 4095], [4096], OUT),
+    "vlan-prio": ({}, [0, 7], [8, 255], OUT),
+    "src-ip-len": ({"src-ip": bytes(16)}, [0, 128], [129, 255], OUT),
+    "dst-ip-len": ({"dst-ip": bytes(16)}, [0, 128], [129], OUT),
+    "ip-proto": ({}, [0, 255], [], None),
+    "src-port": ({}, [0, 65535], [], None),
+    "dst-port": ({}, [0, 65535], [], None),
+    "tcp-flags": ({}, [0, 4095], [4096, 65535], OUT),
+    "tcp-flags-mask": ({"tcp-flags": 0}, [0, 4095], [4096], OUT),
+    "icmp-type": ({}, [0, 255], [], None),
+    "icmp-code": ({}, [0, 255], [], None),
+    "ip-flags": ({}, [0, 1, 2, 3], [4], RESERVED),
+    "ip-flags-mask": ({"ip-flags": 0}, [0, 3], [4], RESERVED),
+}
+
+
+def back(space, name, value):
+    """Return: VALUE of an attribute as a client decodes it."""
+    spec = BASE.attr_sets[space][name]
+    if "enum" in spec and isinstance(value, int):
+        return BASE._decode_enum(value, spec)
+    return ":".join(re.findall("..", value)) if spec.display_hint == "mac" else value
+
+
+def edge(b, space, name, vals, want):
+    """Try one value: WANT None makes an object that shows it, and removes it."""
+    op, inner = ("session", vals) if space == "session" else ("rule", vals["match"] if space == "match" else vals)
+    value = inner[name]
+    if want:
+        path = ".match." + name if space == "match" else "." + name
+        b.refused(f"{space} {name} {value!r:.40}", (*want, path) if len(want) == 2 else want, op + "-new", vals)
+        return
+    try:
+        made = b.nl.do(op + "-new", **vals) or b.nl.do("session-get", name=vals.get("name"))
+    except NlError as e:
+        ok(f"{space} {name} {value!r:.40} is taken", False, e)
+        return
+    shows = (made["match"] if space == "match" else made).get(name)
+    eq(f"{space} {name} {value!r:.40} is taken", shows, back(space, name, value))
+    b.nl.do(op + "-del", **({"name": made["name"]} if op == "session" else {"id": made["id"]}))
+    b.listener.events()
+
+
+@bench
+def edges(b):
+    """Each bounded attribute at both sides of its bounds."""
+    b.settle()
+    for name, (beside, good, bad, why) in SESSION_EDGES.items():
+        for value, want in [(v, None) for v in good] + [(v, why) for v in bad]:
+            edge(b, "session", name, {"name": "new", **GRE, **beside, name: value}, want)
+    b.nl.do("session-new", name=LONG31, **GRE)
+    b.settle()
+    for name, (beside, good, bad, why) in RULE_EDGES.items():
+        for value, want in [(v, None) for v in good] + [(v, why) for v in bad]:
+            edge(b, "rule", name, {**SKIP, **beside, name: value}, want)
+    for name, (beside, good, bad, why) in MATCH_EDGES.items():
+        for value, want in [(v, None) for v in good] + [(v, why) for v in bad]:
+            edge(b, "match", name, {**SKIP, "match": {**beside, name: value}}, want)
+    b.refused("session-flush of type 6", (*OUT, ".type"), "session-flush", {"type": 6})
+    for op in ("get", "del", "set"):
+        b.refused(f"session-{op} of a long name", (*LENGTH, ".name"), f"session-{op}", {"name": LONG31 + "x"})
+    tables = {"session": SESSION_EDGES, "rule": RULE_EDGES, "match": MATCH_EDGES}
+    missing = [f"{space}.{name}" for space, table in tables.items() for name, a in BASE.attr_sets[space].attrs.items()
+               if ("checks" in a or "enum" in a) and name not in table and name != "state"]
+    eq("every attribute that the specification bounds was tried", missing, [])
+
+
+OPS = {"session-get": "name", "session-new": "pps", "session-set": "pps", "session-del": "name", "session-flush": "type",
+       "rule-get": "id", "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref",
+       "port-get": "name", "commit": "change"}
+
+
+@bench
+def malformed(b):
+    """Strict: attributes that a command does not know, wrong forms and reserved bits are refused."""
+    occupied(b)
+    unknown = (INVAL, "Unknown attribute type", None)
+    for op, last in OPS.items():
+        kind = number(op.split("-", 1)[0], last) + 1
+        b.refused(f"{op}: an unknown attribute", unknown, op, {}, attr(kind, bytes(4)))
+        b.refused(f"{op}: a reserved header field", (INVAL, "genlmsghdr.reserved field is not 0", None), op, {},
+                  header=struct.pack("BBH", BASE.ops[op].req_value, 1, 1))
+        b.refused(f"{op}: reserved flags", (INVAL, "ambiguous or reserved bits set in nlmsg_flags", None), op, {},
+                  flags=[Netlink.NLM_F_CREATE])
+    unsupported = (INVAL, "Unsupported attribute")
+    b.refused("session-new: state", (*unsupported, ".state"), "session-new", {"name": "new", **GRE, "state": 0})
+    b.refused("session-new: stats", (*unsupported, ".stats"), "session-new", {"name": "new", **GRE, "stats": {}})
+    b.refused("rule-new: id", (*unsupported, ".id"), "rule-new", {**SKIP, "id": 9})
+    b.refused("rule-set: packets", (*unsupported, ".packets"), "rule-set", {"id": 1, "packets": 9})
+    match = number("rule", "match")
+    b.refused("a match without the nested flag", (INVAL, "NLA_F_NESTED is missing", None), "rule-new", SKIP, attr(match, b""))
+    b.refused("an unknown match", unknown, "rule-new", SKIP, attr(match, attr(30, b""), True))
+    b.refused("bytes behind the attributes", (INVAL, "bytes leftover after parsing attributes", None), "session-flush", {},
+              b"\0\0")
+    for name, size in (("ttl", 2), ("id", 1), ("key", 2), ("rate", 4)):
+        b.refused(f"{name} of {size} bytes", (INVAL, "invalid attribute length", None),
+                  "session-new", {"name": "new", **GRE}, attr(number("session", name), bytes(size)))
+    b.refused("a name without its end", (INVAL, "Attribute failed policy validation", None), "session-del", {},
+              attr(number("session", "name"), b"free"))
+    code, _ = b.nl.ask("session-get", {}, header=struct.pack("BBH", 200, 1, 0))
+    eq("an unknown command is refused", code, errno.EOPNOTSUPP)
+
+
+@bench
+def commits(b):
+    """Several changes are made together, in their order, or none of them."""
+    nl, free = b.nl, occupied(b) + 1
+
+    def change(op, **vals):
+        return {op: {name.replace("_", "-"): value for name, value in vals.items()}}
+
+    new = change("session-new", name="new", **GRE)
+    reply = nl.do("commit", change=[new, change("rule-new", **MIRROR, session=["new"]), change("session-set", name="new", ttl=7),
+                                    change("rule-new", **SKIP), change("session-del", name="free")])
+    eq("ids are told", reply, {"rules": 2, "first-id": free})
+    eq("and each change, in order", b.listener.names(),
+       ["session-add", "rule-add", "session-change", "rule-add", "session-del"])
+    eq("the rules are there", [r["id"] for r in nl.dump("rule")], [free - 1, free, free + 1])
+    nl.do("commit", change=[change("rule-flush"), change("session-flush"), new, change("rule-new", **MIRROR, session=["new"])])
+    eq("all can be made anew at once", ([s["name"] for s in nl.dump("session")], [r["id"] for r in nl.dump("rule")]),
+       (["new"], [free + 2]))
+    eq("an empty commit is none", nl.do("commit", change=[]), {"rules": 0})
+    b.settle()
+    before = [change("rule-new", **SKIP), change("session-set", name="new", ttl=9), change("rule-flush"),
+              change("session-flush"), change("session-new", name="x", **GRE), change("rule-new", **MIRROR, session=["x"]),
+              change("rule-set", id=free + 4, pref=9)]
+    bad = [
+        ("a session that is gone", change("session-set", name="new", ttl=1), (NOENT, "no session of this name", ".name")),
+        ("a rule that is gone", change("rule-del", id=free + 2), (NOENT, "no rule of this id", ".id")),
+        ("a session in use", change("session-del", name="x"), (BUSY, "the session is used by a rule", "")),
+        ("a name that is taken", change("session-new", name="x", **GRE), (EXIST, "a session of this name exists", "")),
+        ("a value out of range", change("session-new", name="y", **{**GRE, "ttl": 0}), (*OUT, ".ttl")),
+        ("nothing missing", change("rule-new", port="x", action="skip"), (INVAL, "pref is missing", "")),
+    ]
+    for name, last, (code, text, at) in bad:
+        path = ".change." + next(iter(last)) + at if at else ".change"
+        b.refused(f"commit: {name}", (code, text, path), "commit", {"change": before + [last]})
+    one = (INVAL, "a change has one attribute", ".change")
+    b.refused("commit: a change of nothing", one, "commit", {"change": before + [{}]})
+    b.refused("commit: a change of two things", one, "commit", {"change": [{**change("rule-flush"), **change("session-flush")}]})
+    kind = number("commit", "change")
+    b.refused("commit: an unknown change", (INVAL, "Unknown attribute type", None), "commit", {},
+              attr(kind, attr(number("change", "rule-flush") + 1, b"", True), True))
+    nl.do("rule-new", **SKIP)
+    eq("what was refused took no id for good", nl.dump("rule")[-1]["id"] > free + 2, True)
+
+
+def full():
+    """1024 sessions and no more."""
+    with Netns("full") as ns, Client(ns) as nl:
+        new = [("session-new", {"name": f"s{i}", "type": "port", "dev": "none"}, []) for i in range(1024)]
+        for i in range(0, 1024, 64):  # more acknowledgements do not fit in the socket
+            nl.y.do_multi(new[i:i + 64])
+        code, extack = nl.ask("session-new", {"name": "new", **GRE})
+        provoked.add(extack["msg"])
+        eq("the 1025th session is refused", (code, extack["msg"]), (errno.ENOSPC, "too many sessions"))
+        eq("a dump has all others", [s["name"] for s in nl.dump("session")], [f"s{i}" for i in range(1024)])
+
+
+def complete():
+    """Every text in the module's source with which it refuses was seen above."""
+    texts = set()
+    for path in glob.glob(REPO + "/kmod/*.c"):
+        with open(path, encoding="utf-8") as f:
+            source = re.sub(r'"\s*\n\s*"', "", f.read())
+        texts |= set(re.findall(r'NL_SET_ERR_MSG(?:_\w+)?\((?:[^;"]*?)"([^"]*)"', source))
+        texts |= set(re.findall(r'vtap_encap_only\([^;"]*?"([^"]*)"', source))
+        texts |= set(re.findall(r'(?<=,)\s*"([^"\n]*)", extack\)', source))
+    # 65536 rules take minutes under emulation
+    eq("every refusal of the module was provoked", sorted(texts - provoked - {"too many rules"}), [])
+    ok("and they were found in its source", len(texts) > 40, texts)
+
+
+# --- rights ---
+
+def child(work):
+    """Return: what WORK() returns in a child process."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.write(write, json.dumps(work()).encode())
+        except BaseException as e:  # pylint: disable=broad-except
+            os.write(write, json.dumps(repr(e)).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as f:
+        data = f.read()
+    os.waitpid(pid, 0)
+    return json.loads(data)
+
+
+def nobody():
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    ksft.libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, to be allowed to write /proc/self/uid_map
+
+
+def user_namespace():
+    """Become root of a user namespace of one's own."""
+    if ksft.libc.unshare(0x10000000):
+        raise OSError(ctypes.get_errno(), "unshare")
+    for name, text in (("setgroups", "deny"), ("uid_map", "0 65534 1"), ("gid_map", "0 65534 1")):
+        with open("/proc/self/" + name, "w", encoding="ascii") as f:
+            f.write(text)
+
+
+def tries(nl):
+    """Return: the errno of each command, of each dump and of joining the group."""
+    new = {"session-new": {"name": "x", **GRE}, "rule-new": SKIP, "session-flush": {}, "rule-flush": {}}
+    codes = {op: nl.ask(op, new.get(op, {}))[0] for op in OPS}
+    codes |= {op + " dump": nl.ask(op, {}, flags=[Netlink.NLM_F_DUMP])[0] for op in ("session-get", "rule-get", "port-get")}
+    try:
+        nl.y.sock.setsockopt(Netlink.SOL_NETLINK, Netlink.NETLINK_ADD_MEMBERSHIP, BASE.nlproto.genl_family["mcast"]["monitor"])
+        codes["join"] = 0
+    except OSError as e:
+        codes["join"] = e.errno
+    return codes
+
+
+@bench
+def rights(b):
+    """Nobody may do or see anything; root of another user namespace may, in its own network namespace only."""
+    occupied(b)
+
+    def plain():
+        nobody()
+        return tries(Client())
+
+    def unrelated():
+        nobody()
+        before = Client()
+        user_namespace()
+        result = {"old socket": tries(before), "new socket": tries(Client())}
+        if ksft.libc.unshare(ksft.CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "unshare")
+        result["socket of the other namespace"] = tries(before)
+        with Client() as nl:
+            result["own"] = [nl.dump("session"), nl.do("session-new", name="x", **GRE), len(nl.dump("session")),
+                             nl.do("rule-new", **MIRROR, session=["x"])["id"], tries(Client())["join"]]
+        return result
+
+    with b.ns.enter():
+        codes = child(plain)
+        denied = dict.fromkeys([*OPS, "session-get dump", "rule-get dump", "port-get dump", "join"], errno.EPERM)
+        eq("nobody is refused everything", codes, denied)
+        if not os.path.exists("/proc/self/ns/user"):
+            ksft.skip("root of another user namespace", "the kernel has no user namespaces")
+            return
+        result = child(unrelated)
+    for name in ("old socket", "new socket", "socket of the other namespace"):
+        eq(f"root of another user namespace, {name}: refused everything", result[name], denied)
+    eq("root of another user namespace may do everything in its own", result["own"], [[], None, 1, 1, 0])
+    b.unchanged("all that nobody tried")
+
+
+# --- events ---
+
+@bench
+def events(b):
+    """Each change is told once, with the object as a request would get it."""
+    nl, see = b.nl, b.listener
+
+    def told(name, want, get=None):
+        seen = see.events()
+        eq(f"{name}: {', '.join(want)}", [n for n, _ in seen], want)
+        if get:
+            eq(f"{name}: the event has what a request gets", fixed(seen[-1][1]), fixed(get()))
+
+    nl.do("session-new", name="s", **GRE)
+    told("session-new", ["session-add"], lambda: nl.do("session-get", name="s"))
+    nl.do("session-set", name="s", ttl=3)
+    told("session-set", ["session-change"], lambda: nl.do("session-get", name="s"))
+    rule = nl.do("rule-new", pref=1, port="p*", action="mirror", session=["s"], match=MATCH)["id"]
+    told("rule-new", ["rule-add"], lambda: nl.do("rule-get", id=rule))
+    nl.do("rule-set", id=rule, pref=2)
+    told("rule-set", ["rule-change"], lambda: nl.do("rule-get", id=rule))
+    b.ns.ip("link add p0 type dummy")
+    told("a device comes", ["port-add"], lambda: nl.do("port-get", name="p0"))
+    b.ns.ip("link set p0 name p1")
+    told("it is renamed", ["port-change"], lambda: nl.do("port-get", name="p1"))
+    b.ns.ip("link set p1 name x1")
+    told("its name does not fit any more", ["port-del"])
+    b.ns.ip("link set x1 name p2")
+    told("its name fits again", ["port-add"])
+    nl.do("rule-set", id=rule, dir={"ingress"})
+    told("one direction is left", ["port-change", "rule-change"])
+    nl.do("rule-new", **{**SKIP, "port": "p2"})
+    told("a second rule on a port, for both directions", ["port-change", "rule-add"])
+    b.ns.ip("link add br0 type bridge", "link set p2 master br0")
+    ok("a port gets a master: told", busywait(lambda: "port-change" in see.names()))
+    eq("the port shows it", nl.do("port-get", name="p2")["master"], "br0")
+    busywait(lambda: not see.names(), step=0.1)
+    nl.do("rule-flush")
+    told("rule-flush", ["port-del", "rule-del", "rule-del"])
+    b.ns.ip("link del p2")
+    told("a device goes that was no port", [])
+    nl.do("session-new", name="t", **GRE)
+    nl.do("session-flush")
+    told("session-flush", ["session-add", "session-del", "session-del"])
+
+
+@bench
+def session_events(b):
+    """A session tells when its state, its device or its MTU change, and once each."""
+    col = Netns("col")
+    with col:
+        b.ns.ip(f"link add up0 type veth peer name eth0 netns {col.name}", "address add 192.0.2.1/24 dev up0")
+        col.ip("link set eth0 address 02:00:00:00:00:09 up")
+        b.ns.ip("link set up0 addrgenmode none up", "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev up0")
+        busywait(lambda: b.ns.running("up0"))
+        b.nl.do("session-new", name="s", type="erspan2", remote=V4)
+        ok("it is active", busywait(lambda: b.nl.do("session-get", name="s")["state"] == "active"))
+        b.listener.events()
+        steps = [
+            ("the MTU changes", "link set up0 mtu 1400", ("active", "up0", 1400)),
+            ("the device goes down", "link set up0 down", ("no-device", None, None)),
+            ("it comes up again", "link set up0 up", None),
+            ("the neighbour is there again", "neigh replace 192.0.2.9 lladdr 02:00:00:00:00:09 dev up0",
+             ("active", "up0", 1400)),
+            ("the route goes", "route del 192.0.2.0/24 dev up0", ("no-route", None, None)),
+            ("another route comes", "route add 192.0.2.9 dev up0 mtu 1300", ("active", "up0", 1300)),
+        ]
+        for name, command, want in steps:
+            b.ns.ip(command)
+            got = []
+
+            def arrived():
+                got.extend((n, e["state"], e.get("egress"), e.get("path-mtu")) for n, e in b.listener.events())
+                return want in [g[1:] for g in got]
+
+            if want is None:
+                busywait(lambda: b.nl.do("session-get", name="s")["state"] == "resolving", timeout=5)
+                b.listener.events()
+                continue
+            ok(f"{name}: {want[0]} is told", busywait(arrived, timeout=5), got)
+            eq(f"{name}: no state is told twice", len(set(got)), len(got))
+
+
+# --- dumps ---
+
+def dump_parts(ns, between):
+    """Dump rules by small messages, BETWEEN is called after the first. Return: rules seen, messages, was any flagged?"""
+    rules = parts = 0
+    interrupted = False
+    # a new socket: the kernel goes by the longest read that there was
+    with Client(ns) as nl:
+        nl.y.sock.send(nl.y._encode_message(BASE.ops["rule-get"], {}, [Netlink.NLM_F_DUMP], 9))
+        while True:
+            parts += 1
+            for msg in NlMsgs(nl.y.sock.recv(8192)):
+                interrupted |= bool(msg.nl_flags & 0x10)  # NLM_F_DUMP_INTR
+                if msg.done:
+                    return rules, parts, interrupted
+                rules += 1
+            if parts == 1:
+                between()
+
+
+@bench
+def dumps(b):
+    """A dump that a change interrupts says so, another one does not."""
+    first = b.nl.do("rule-new", **SKIP, match=MATCH)["id"]
+    for _ in range(299):
+        b.nl.do("rule-new", **SKIP, match=MATCH)
+    with Client(b.ns) as other:
+        rules, parts, interrupted = dump_parts(b.ns, lambda: other.dump("rule"))
+        ok("300 rules take several messages", rules == 300 and parts > 4, (rules, parts))
+        ok("a dump without a change is not flagged", not interrupted)
+        changes = [
+            ("a new rule", lambda: other.do("rule-new", **SKIP)),
+            ("a changed rule", lambda: other.do("rule-set", id=first + 299, pref=0)),
+            ("a rule less", lambda: other.do("rule-del", id=first)),
+            ("a new session", lambda: other.do("session-new", name="s", **GRE)),
+            ("a new port", lambda: b.ns.ip("link add none0 type dummy")),
+            ("a flush", lambda: other.do("rule-flush")),
+        ]
+        for name, change in changes:
+            ok(f"{name} interrupts a dump", dump_parts(b.ns, change)[2])
+        eq("the next dump is whole", dump_parts(b.ns, lambda: None), (0, 1, False))
+    longest = BPF * 2048
+    for _ in range(2):
+        b.nl.do("rule-new", **SKIP, filter=longest)
+    with Client(b.ns) as new:
+        eq("rules with the longest filter are dumped", [r.get("filter") == longest for r in new.dump("rule")], [True, True])
+
+
+if __name__ == "__main__":
+    ksft.modprobe("veth", "bridge", "dummy")
+    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, edges, malformed, commits, full, complete,
+             rights, events, session_events, dumps)

@@ -1,0 +1,404 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""The way to the collector: routes, neighbours, egress devices of all kinds, limits; a session follows and says so."""
+import contextlib
+import json
+import os
+import socket
+import struct
+import time
+
+import ksft
+from ksft import Sender, Sniffer, Topology, busywait, eq, mac, ok, vtap, vtap_json
+import wire
+from faithful import configure, mirror, stats, transfer
+from wire import Decoder
+
+ROUTED4, ROUTED6 = "198.51.100.9", "2001:db8:51::9"
+
+
+def session(t, name):
+    """Return: a session as the tool shows it."""
+    return next(s for s in vtap_json("-s session show", t.host) if s["name"] == name)
+
+
+def becomes(t, name, **want):
+    """Wait until a session shows WANT. Return: whether it did."""
+    def there():
+        s = session(t, name)
+        return all(s.get(key) == value for key, value in want.items())
+    return bool(busywait(there, timeout=8, step=0.1))
+
+
+def plain(frame):
+    """Return: an outer frame without its VLAN tag."""
+    return frame[:12] + frame[16:] if frame[12:14] == b"\x81\0" else frame
+
+
+def is_copy(frame):
+    """Return: whether an outer frame is GRE, UDP or a fragment."""
+    frame = plain(frame)
+    return frame[12:14] == b"\x08\x00" and frame[23] in (47, 17) or frame[12:14] == b"\x86\xdd" and frame[20] in (47, 17, 44)
+
+
+class Probe:
+    """A tap on vnet0 whose copies are looked for on some wires, each a (namespace, device)."""
+
+    def __init__(self, t, stack, **wires):
+        self.t = t
+        self.tx = stack.enter_context(Sender(t.a, "eth0"))
+        self.rx = {name: stack.enter_context(Sniffer(*where, match=is_copy)) for name, where in wires.items()}
+        self.number = 0
+
+    def __call__(self, expect):
+        """Send a frame. Return: where copies of it came, {wire: (outer frame, Copy)}; EXPECT: where it is waited for."""
+        self.number += 1
+        frame = self.t.udp(payload=b"probe %d" % self.number)
+        self.tx.send(frame)
+        found = {}
+        for name in [expect] + [n for n in self.rx if n != expect]:
+            for outer in self.rx[name].frames(1 if name == expect else 0, timeout=5):
+                c = Decoder(9000)(plain(outer))
+                if c.frame == frame:
+                    found[name] = outer, c
+        return found
+
+
+def second_uplink(t):
+    """Add up1 to the host and eth1, of the same prefix length, to the collector."""
+    ksft.ip(f"link add up1 netns {t.host.name} address 02:00:00:00:01:01 type veth peer name eth1 netns {t.col.name} "
+            "address 02:00:00:00:01:09")
+    t.host.ip("link set up1 addrgenmode none\nlink set up1 up", "address add 192.0.3.1/24 dev up1",
+              "address add 2001:db8:a::1/64 dev up1 nodad", "neigh add 192.0.3.9 lladdr 02:00:00:00:01:09 dev up1 nud permanent",
+              "neigh add 2001:db8:a::9 lladdr 02:00:00:00:01:09 dev up1 nud permanent")
+    t.col.ip("link set eth1 addrgenmode none\nlink set eth1 up")
+    busywait(lambda: t.host.running("up1"))
+
+
+def routes():
+    """Next hops, multipath, a device that goes down, source addresses; IPv4 and IPv6."""
+    with Topology() as t, contextlib.ExitStack() as stack:
+        second_uplink(t)
+        t.host.ip("neigh add 192.0.2.8 lladdr 02:00:00:00:00:08 dev up0 nud permanent",
+                  "neigh add 2001:db8:9::8 lladdr 02:00:00:00:00:08 dev up0 nud permanent")
+        probe = Probe(t, stack, up0=(t.col, "eth0"), up1=(t.col, "eth1"))
+        for version, remote, net, other in ((4, ROUTED4, "192.0.2.", "192.0.3.9"),
+                                            (6, ROUTED6, "2001:db8:9::", "2001:db8:a::9")):
+            name = f"s{version}"
+            configure(t.host, f"session add {name} type erspan2 id {version} remote {remote}")
+            eq(f"IPv{version}: without a route", session(t, name)["state"], "no-route")
+            mirror(t, "vnet0", [name], "dir ingress")
+            eq(f"IPv{version}: nothing is sent then", probe("up0"), {})
+            hops = [(f"via {net}9 dev up0", "up0", "02:00:00:00:00:09"), (f"via {net}8 dev up0", "up0", "02:00:00:00:00:08"),
+                    (f"via {other} dev up1", "up1", "02:00:00:00:01:09")]
+            for words, dev, address in hops:
+                t.host.ip(f"route replace {remote} {words}")
+                ok(f"IPv{version}: {words}: active by {dev}", becomes(t, name, state="active", egress=dev), session(t, name))
+
+                def there(a=address, d=dev):
+                    found = probe(d)
+                    return [o[:6] for o, _ in found.values()] == [mac(a)] and found
+                found = busywait(there, 5)
+                eq(f"IPv{version}: {words}: copies go there, and only there",
+                   {where: outer[:6].hex(":") for where, (outer, _) in (found or {}).items()}, {dev: address})
+            source = probe("up1")["up1"][1].src
+            eq(f"IPv{version}: the source is an address of the egress device", source,
+               socket.inet_pton(*((socket.AF_INET, "192.0.3.1") if version == 4 else (socket.AF_INET6, "2001:db8:a::1"))))
+            local = t.IP4["up0"] if version == 4 else t.IP6["up0"]
+            configure(t.host, f"session set {name} local {local}")
+            eq(f"IPv{version}: or the one that was asked for", probe("up1")["up1"][1].src,
+               socket.inet_pton(socket.AF_INET if version == 4 else socket.AF_INET6, local))
+            vtap("rule flush", t.host)
+        multipath(t, probe)
+
+
+def multipath(t, probe):
+    """A session of a multipath route takes one of the paths, and the other one when that goes away."""
+    t.host.ip(f"route replace {ROUTED4} nexthop via 192.0.2.9 dev up0 nexthop via 192.0.3.9 dev up1")
+    configure(t.host, f"session add multi type gre key 1 remote {ROUTED4}")
+    mirror(t, "vnet0", ["multi"], "dir ingress")
+    first = session(t, "multi")["egress"]
+    eq("multipath: copies take one path", [list(probe(first)) for _ in range(3)], [[first]] * 3)
+    other = "up1" if first == "up0" else "up0"
+    t.host.ip(f"link set {first} down")
+    ok("multipath: the other one when its device goes down", becomes(t, "multi", state="active", egress=other),
+       session(t, "multi"))
+    eq("multipath: copies take that one", list(probe(other)), [other])
+    t.host.ip(f"link set {other} down")
+    ok("no device is left", becomes(t, "multi", state="no-route"), session(t, "multi"))
+    eq("nothing is sent", probe(other), {})
+    ok("that is counted", session(t, "multi")["stats"]["drop_inactive"] == 1, session(t, "multi"))
+
+
+class Monitor:
+    """`vtap monitor` in the background."""
+
+    def __init__(self, ns):
+        self.ns = ns
+
+    def __enter__(self):
+        self.read, write = os.pipe()
+        self.proc = self.ns.popen([ksft.VTAP, "-j", "monitor"], stdout=write)
+        os.close(write)
+        os.set_blocking(self.read, False)
+        self.text = ""
+        return self
+
+    def __exit__(self, *exc):
+        self.proc.kill()
+        self.proc.wait()
+        os.close(self.read)
+
+    def states(self, name):
+        """Return: the states of a session that were announced, repetitions left out."""
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.read, 1 << 16):
+                self.text += data.decode()
+        out = []
+        for line in self.text.splitlines():
+            s = json.loads(line)
+            if s["object"] == "session" and s["name"] == name and s["state"] not in out[-1:]:
+                out.append(s["state"])
+        return out
+
+
+def neighbours():
+    """A collector that is not there yet, comes, gets another address, loses its link; every state is announced."""
+    with Topology(neigh=False) as t, contextlib.ExitStack() as stack, Monitor(t.host) as monitor:
+        probe = Probe(t, stack, up0=(t.col, "eth0"))
+        t.col.ip(f"address del {t.IP4['col']}/24 dev eth0")
+        t.a.ip(f"neigh add {t.IP4['b']} lladdr {t.MAC['b']} dev eth0 nud permanent")
+
+        # a session that is there before tells when the monitor listens
+        def listening():
+            configure(t.host, "session add x type gre remote 192.0.2.77", "session del x")
+            return monitor.states("x")
+        ok("the monitor listens", busywait(listening))
+        configure(t.host, f"session add s type erspan2 id 1 remote {t.IP4['col']}")
+        mirror(t, "vnet0", ["s"], "dir ingress")
+        ok("resolving while nobody answers", becomes(t, "s", state="resolving"), session(t, "s"))
+        t.col.ip(f"address add {t.IP4['col']}/24 dev eth0")
+        ok("active when somebody does", becomes(t, "s", state="active", egress="up0"), session(t, "s"))
+        eq("copies go to its address", [o[:6] for o, _ in probe("up0").values()], [mac(t.MAC["col"])])
+        t.host.ip(f"neigh replace {t.IP4['col']} lladdr 02:00:00:00:00:99 dev up0 nud reachable")
+        changed = busywait(lambda: [o[:6] for o, _ in probe("up0").values()] == [mac("02:00:00:00:00:99")], 5)
+        ok("and to another one when it changes", changed)
+        t.col.ip("link set eth0 down")
+        ok("no device while the link is down", becomes(t, "s", state="no-device"), session(t, "s"))
+        t.col.ip("link set eth0 up")
+        ok("active again when it is back", becomes(t, "s", state="active"), session(t, "s"))
+        want = ["resolving", "active", "no-device", "resolving", "active"]
+        busywait(lambda: monitor.states("s")[-2:] != ["no-device"], 2)
+        states = monitor.states("s")
+        ok("every state was announced", states in (want, want[:3] + want[4:]), states)
+
+
+def egress_devices():
+    """VLAN, bond, bridge, VRF and macvlan devices as egress."""
+    links = {"vlan": ["link add out link up1 type vlan id 7"],
+             "bond": ["link add out type bond mode active-backup", "link set up1 down", "link set up1 master out",
+                      "link set up1 up"],
+             "bridge": ["link add out type bridge forward_delay 0", "link set up1 master out", "link set up1 up"],
+             "macvlan": ["link add out link up1 type macvlan mode bridge", "link set up1 up"],
+             "vrf": ["link add vrf7 type vrf table 77", "link set vrf7 up", "link set up1 down", "link set up1 name out",
+                     "link set out up", "link set out master vrf7"]}
+    for kind, lines in links.items():
+        ksft.modprobe({"vlan": "8021q", "bond": "bonding"}.get(kind, kind))
+        with Topology() as t, contextlib.ExitStack() as stack:
+            ksft.ip(f"link add up1 netns {t.host.name} type veth peer name eth1 netns {t.col.name}")
+            t.col.ip("link set eth1 addrgenmode none\nlink set eth1 up")
+            t.host.ip("link set up1 addrgenmode none", "link set up1 up", *lines, "link set out addrgenmode none",
+                      "link set out up", "address add 198.18.0.1/24 dev out",
+                      "neigh add 198.18.0.9 lladdr 02:00:00:00:18:09 dev out nud permanent")
+            probe = Probe(t, stack, far=(t.col, "eth1"))
+            configure(t.host, "session add s type erspan2 id 1 remote 198.18.0.9" + (" dev out" if kind == "vrf" else ""))
+            ok(f"{kind}: active", becomes(t, "s", state="active", egress="out"), session(t, "s"))
+            mirror(t, "vnet0", ["s"], "dir ingress")
+            found = busywait(lambda: probe("far"), 5) or {}
+            eq(f"{kind}: the copy leaves by it", [(o[:6], o[12:16] == b"\x81\0\0\x07") for o, _ in found.values()],
+               [(mac("02:00:00:00:18:09"), kind == "vlan")])
+
+
+def slow_path():
+    """Egress devices without Ethernet headers, and a collector on the same host."""
+    with Topology() as t, contextlib.ExitStack() as stack:
+        t.host.ip(f"link add tnl type ipip local {t.IP4['up0']} remote {t.IP4['col']} ttl 9", "link set tnl up",
+                  f"route add {ROUTED4} dev tnl src {t.IP4['up0']}",
+                  f"link add here type gretap local {t.IP4['up0']} remote {t.IP4['up0']}",
+                  "link set here addrgenmode none", "link set here up")
+        configure(t.host, f"session add ipip type erspan2 id 1 remote {ROUTED4}",
+                  f"session add here type gre remote {t.IP4['up0']}")
+        mirror(t, "vnet0", ["ipip", "here"], "dir ingress ip_proto udp")
+        eq("states", [(s["state"], s["egress"]) for s in vtap_json("session show", t.host)],
+           [("active", "tnl"), ("active", "lo")])
+        tx = stack.enter_context(Sender(t.a, "eth0"))
+        rx = stack.enter_context(Sniffer(t.col, "eth0", match=lambda f: f[12:14] == b"\x08\0" and f[23] == 4))
+        here = stack.enter_context(Sniffer(t.host, "here"))
+        frames = [t.udp(payload=b"x" * n) for n in (20, 1000, 1472)]
+        tx.send(*frames)
+        decode, got = Decoder(1480), []
+        for f in rx.frames(4):
+            got.append(decode(f[:14] + f[34:]))
+        eq("an IP tunnel as egress: copies arrive, the long one in fragments", [c.frame for c in got if c], frames)
+        eq("a collector on the same host gets all", [bytes(f) for f in here.frames(3)], frames)
+        eq("all are counted as sent", {c["matched"] - c["sent"] for c in stats(t).values()}, {0})
+
+
+def ipsec():
+    """Where a policy asks for IPsec, copies leave as ESP and in no other way."""
+    state = f"proto esp spi 0x77 reqid 7 mode transport enc cbc(aes) 0x{'00' * 16} auth hmac(sha256) 0x{'11' * 32}"
+    with Topology() as t, contextlib.ExitStack() as stack:
+        up, col = t.IP4["up0"], t.IP4["col"]
+        tmpl = f"tmpl src {up} dst {col} proto esp reqid 7 mode transport"
+        try:
+            for ns in (t.host, t.col):
+                ns.ip(f"xfrm state add src {up} dst {col} {state}")
+        except ksft.subprocess.CalledProcessError as e:
+            ksft.skip("IPsec", e.stderr)
+            return
+        t.col.ip(f"link add rx type gretap local {col} remote {up}", "link set rx addrgenmode none", "link set rx up")
+        wires = stack.enter_context(Sniffer(t.col, "eth0", match=lambda f: f[12:14] == b"\x08\0"))
+        rx = stack.enter_context(Sniffer(t.col, "rx"))
+        tx = stack.enter_context(Sender(t.a, "eth0"))
+        configure(t.host, f"session add s type gre remote {col}")
+        mirror(t, "vnet0", ["s"], "dir ingress")
+        frames = [t.udp(payload=b"x" * n) for n in (20, 900, 1472)]
+        tx.send(frames[0])
+        eq("without a policy: GRE", [f[23] for f in wires.frames(1)], [47])
+        rx.frames(1)
+        t.host.ip(f"xfrm policy add dir out src {up} dst {col} {tmpl}")
+        ok("the session notices", busywait(lambda: (tx.send(frames[0]) or [f[23] for f in wires.frames(1)]) == [50], 5))
+        rx.frames()
+        tx.send(*frames)
+        eq("the collector gets the frames out of ESP", [bytes(f) for f in rx.frames(3)], frames)
+        eq("nothing else was on the wire", {f[23] for f in wires.frames(3)}, {50})
+
+
+def path_mtu():
+    """MTU of device and route, and the path MTU that a router announces, are followed."""
+    with Topology(up_mtu=9000) as t, contextlib.ExitStack() as stack, Sender(t.col, "eth0") as router:
+        rx = stack.enter_context(wire.Collector(t.col, mtu=9000))
+        tx = stack.enter_context(Sender(t.a, "eth0"))
+        for version, vxlan, erspan in ((4, "192.0.2.19", t.IP4["col"]), (6, "2001:db8:9::19", t.IP6["col"])):
+            t.host.ip(f"neigh add {vxlan} lladdr {t.MAC['col']} dev up0 nud permanent")
+            configure(t.host, f"session add s{version} type vxlan key {version} mtu truncate remote {vxlan}",
+                      f"session add g{version} type erspan2 id {version} remote {erspan}")
+        mirror(t, "vnet0", ["s4", "s6", "g4", "g6"], "dir ingress ip_proto udp")
+        frame = t.udp(payload=b"m" * 1400)
+        names = ("s4", "s6", "g4", "g6")
+        eq("MTU of the device", {session(t, n)["path_mtu"] for n in names}, {9000})
+        t.host.ip("link set up0 mtu 1450")
+        ok("a new one is followed", all(becomes(t, n, path_mtu=1450) for n in names), lambda: vtap_json("session show", t.host))
+        tx.send(frame)
+        got = rx.copies(4)
+        eq("copies fit into it", sorted((c.version, c.kind, min(len(c.frame), c.fragments * 10000)) for c in got),
+           [(4, "erspan2", 1442), (4, "vxlan", 1414), (6, "erspan2", 1442), (6, "vxlan", 1394)])
+        ok("no packet is longer", rx.decode.longest <= 1450, rx.decode.longest)
+        t.host.ip("link set up0 mtu 9000")
+        all(becomes(t, n, path_mtu=9000) for n in names)
+        eq("a router's word on packets of others changes nothing",
+           [router.send(too_big(t, c, 1300, other=True)) or session(t, n)["path_mtu"] for n, c in zip(names, got)], [9000] * 4)
+        for n in names:
+            def told(name=n):
+                router.send(*[too_big(t, c, 1400) for c in got])
+                return session(t, name)["path_mtu"] == 1400
+            ok(f"the path MTU that a router announces is followed: {n}", busywait(told, 8, 0.2), session(t, n))
+
+
+def too_big(t, c, mtu, other=False):
+    """Return: what a router on the collector's side sends when outer packet C is longer than MTU; OTHER: or a packet to
+    somebody else."""
+    if other:
+        c.dst, keep = c.dst[:-1] + b"\x55", c.dst
+        packet = too_big(t, c, mtu)
+        c.dst = keep
+        return packet
+    length = mtu + 100
+    proto = {"vxlan": 17}.get(c.kind, 47)
+    start = struct.pack("!4H", c.sport, 4789, length - 40, 0) if proto == 17 else b"\x10\0\x88\xbe" + struct.pack("!I", c.seq)
+    if c.version == 4:
+        quoted = struct.pack("!BBHHHBBH", 0x45, 0, length, c.ident, 0x4000, 63, proto, 0) + c.src + c.dst
+        quoted = quoted[:10] + struct.pack("!H", ksft.checksum(quoted)) + quoted[12:] + start
+        icmp = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted
+        icmp = icmp[:2] + struct.pack("!H", ksft.checksum(icmp)) + icmp[4:]
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0) + c.dst + c.src
+        head = head[:10] + struct.pack("!H", ksft.checksum(head)) + head[12:]
+        return ksft.ether(t.MAC["up0"], t.MAC["col"], 0x800, head + icmp)
+    quoted = struct.pack("!IHBB", 6 << 28, length - 40, proto, 63) + c.src + c.dst + start
+    icmp = struct.pack("!BBHI", 2, 0, 0, mtu) + quoted
+    pseudo = c.dst + c.src + struct.pack("!II", len(icmp), 58)
+    icmp = icmp[:2] + struct.pack("!H", ksft.checksum(pseudo + icmp)) + icmp[4:]
+    head = struct.pack("!IHBB", 6 << 28, len(icmp), 58, 64) + c.dst + c.src
+    return ksft.ether(t.MAC["up0"], t.MAC["col"], 0x86dd, head + icmp)
+
+
+def port_type():
+    """Raw copies out of a device: as on a wire, tags included; never copied again."""
+    with Topology() as t, contextlib.ExitStack() as stack:
+        t.host.ip("link add span type veth peer name ids",
+                  *[f"link set {d} addrgenmode none\nlink set {d} up" for d in ("span", "ids")])
+        rx = stack.enter_context(Sniffer(t.host, "ids"))
+        tx = stack.enter_context(Sender(t.a, "eth0", vnet=True))
+        configure(t.host, "session add s type port dev span")
+        mirror(t, "vnet0", ["s"], "dir ingress")
+        frames = [t.udp(payload=os.urandom(n)) for n in (0, 100, 1472)] + [t.udp(payload=os.urandom(1472), vlan=5)]
+        tx.send(*frames)
+        eq("raw copies, a tagged one of full size too", [f.hex() for f in rx.frames(4)], [f.hex() for f in frames])
+        data, port = transfer(t, 1 << 17)
+        got = rx.frames(90, timeout=2)
+        stream = wire.Stream(socket.inet_aton(t.IP4["a"]), port)
+        for f in got:
+            stream.add(f, wire.inner(f))
+        ok("super-frames are cut, checksums final", stream.data() == data and max(map(len, got)) == 1514, len(stream.data()))
+        vtap("rule flush", t.host)
+        before = stats(t)["s"]
+        # every device is a port now, the session's own and its peer too
+        configure(t.host, "rule add pref 10 port * dir both ip_proto udp action mirror s")
+        probe = t.udp(payload=b"loop")
+        tx.send(probe)
+        n = len(rx.frames(3, timeout=1))
+        after = stats(t)["s"]
+        eq("a copy is not copied again", (n, after["matched"] - before["matched"]), (1, 1))
+
+
+def limits():
+    """rate and pps hold, by the clock and by the counters; what yields is the copy."""
+    with Topology() as t, contextlib.ExitStack() as stack:
+        rx = stack.enter_context(wire.Collector(t.col))
+        far = stack.enter_context(Sniffer(t.b, "eth0"))
+        tx = stack.enter_context(Sender(t.a, "eth0"))
+        configure(t.host, f"session add bits type erspan2 id 1 rate 800kbit burst 20kb remote {t.IP4['col']}",
+                  f"session add packets type erspan2 id 2 pps 200 remote {t.IP4['col']}",
+                  f"session add free type erspan2 id 3 remote {t.IP4['col']}")
+        frame = t.udp(payload=b"r" * 958)
+        start = time.monotonic()
+        mirror(t, "vnet0", ["bits", "packets", "free"], "dir ingress ip_proto udp")
+        n = 0
+        first = time.monotonic()
+        while time.monotonic() < first + 1.5:
+            tx.send(frame)
+            n += 1
+            time.sleep(0.001)
+        last = time.monotonic()
+        shown = {s["name"]: s for s in vtap_json("-s session show", t.host)}
+        end = time.monotonic()
+        c = {name: s["stats"] for name, s in shown.items()}
+        copies = rx.copies(sum(x["sent"] for x in c.values()))
+        eq("every copy that was sent arrives", {k: sum(x.words[0] & 0x3ff == i for x in copies) for i, k in enumerate(c, 1)},
+           {k: x["sent"] for k, x in c.items()})
+        eq("production is complete", len(far.frames(n)), n)
+        eq("matched = sent + drop_rate", {x["matched"] - x["sent"] - x["drop_rate"] for x in c.values()}, {0})
+        eq("without a limit nothing is dropped", c["free"]["sent"], n)
+        outer = len(frame) + 36
+        low, high = 100_000 * (last - first), 20_000 + 100_000 * (end - start)
+        ok("bits per second", low * 0.9 < c["bits"]["sent"] * outer < high + outer and c["bits"]["drop_rate"] > 0,
+           f"{low} {c['bits']['sent'] * outer} {high}, {n} frames")
+        low, high = 200 * (last - first), 20 + 200 * (end - start)
+        ok("packets per second", low * 0.9 < c["packets"]["sent"] < high + 1 and c["packets"]["drop_rate"] > 0,
+           f"{low} {c['packets']['sent']} {high}, {n} frames")
+
+
+if __name__ == "__main__":
+    ksft.modprobe("veth", "bridge", "8021q", "ip_gre", "ip6_gre", "ipip")
+    wire.wide()
+    ksft.run(routes, neighbours, egress_devices, slow_path, ipsec, path_mtu, port_type, limits)

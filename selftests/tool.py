@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""The vtap tool against the kernel: its examples, output, files, monitor and exit codes; and its own test.sh."""
+import contextlib
+import json
+import os
+import re
+import select
+import subprocess
+import tempfile
+
+import yaml
+
+import ksft
+from ksft import REPO, VTAP, Netns, Sender, Topology, busywait, eq, ok, sh, vtap, vtap_json
+
+EXAMPLES = """
+    vtap session add ids type erspan2 remote 192.0.2.9 id 100
+    vtap session add rec type gre remote 2001:db8::9 key 7 snaplen 256 mtu truncate rate 1gbit
+    vtap rule add pref 10 port 'vnet*' dir both ip_proto tcp dst_port 445 action skip
+    vtap rule add pref 20 port 'vnet*' dir both src_ip 10.0.0.0/8 action mirror ids,rec
+    vtap rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' action mirror ids sample 10
+    vtap -s session show; vtap port show; vtap -j -p rule show; timeout 1 vtap monitor || test $? = 124
+    vtap save > /etc/vtap/vtap.conf; vtap apply /etc/vtap/vtap.conf
+"""
+CONFIG = r"""
+    # every word once, and all that needs quoting
+    session add gre type gre remote 192.0.2.9 local 192.0.2.1 dev up0 key 0 ttl 1 tos 4 snaplen 60 mtu truncate seq on \
+        rate 2.5gbit pps 7 burst 64k
+    session add e1 type erspan1 remote 2001:db8::9 mtu drop
+    session add e2 type erspan2 remote 192.0.2.9 id 1023 index 5 vlan strip
+    session add e3 type erspan3 remote 192.0.2.9 subheader on
+    session add vx type vxlan remote 192.0.2.9 key 16777215 dport 8472
+    session add raw type port dev "up0"
+    rule add pref 0 port 'v*[0-9]?' dir ingress action mirror gre,e1,e2,e3,vx,raw
+    rule add pref 0 master br0 dir egress action skip
+    rule add pref 5 mac 02:00:00:00:00:0c action mirror raw dup on
+    rule add pref 5 port x src_mac 02:00:00:00:00:01/ff:ff:ff:00:00:00 dst_mac 02:00:00:00:00:02 vlan_id 0 vlan_prio 7 \
+        protocol ip src_ip 10.0.0.0/8 dst_ip 10.1.2.3 ip_proto tcp src_port 1-1024 dst_port 80 tcp_flags syn/syn,ack \
+        action skip
+    rule add pref 6 port x src_ip 2001:db8::/32 icmp_type 128 icmp_code 0 action skip
+    rule add pref 4294967295 port x ip_flags nofrag action skip
+"""
+SMALL = "session add s type gre remote 192.0.2.9\nrule add pref 1 port vnet0 dir ingress src_ip 10.0.0.1 action mirror s\n" \
+        "rule add pref 2 port vnet1 ip_proto udp action skip\n"
+
+
+def spec():
+    """Return: the attribute names of each set of the specification, as the tool writes them, without padding."""
+    with open(REPO + "/Documentation/netlink/specs/vtap.yaml", encoding="utf-8") as f:
+        sets = yaml.load(f, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["attribute-sets"]
+    return {s["name"]: {a["name"].replace("-", "_") for a in s["attributes"]} - {"pad"} for s in sets}
+
+
+@contextlib.contextmanager
+def conf(text):
+    """A file with TEXT, its lines without the blanks in front."""
+    with tempfile.NamedTemporaryFile("w", dir="/run", suffix=".conf") as f:
+        f.write(re.sub("^ +", "", text, flags=re.M))
+        f.flush()
+        yield f.name
+
+
+def refused(name, args, code, text, ns, **kw):
+    """Report whether the command fails with CODE and says TEXT, on standard error only."""
+    with ns.enter():
+        p = sh([VTAP, *args], check=False, **kw)
+    ok(f"{name}: exit {code}", p.returncode == code and text in p.stderr and not p.stdout, (args, p))
+
+
+def everything(ns):
+    """Return: sessions and rules of NS, without counters."""
+    return vtap_json("session show", ns), vtap_json("rule show", ns)
+
+
+class Monitor:
+    """`vtap monitor` in NS, listening."""
+
+    def __init__(self, ns, *options):
+        self.ns = ns
+        self.p = ns.popen([VTAP, *options, "monitor"], stdout=subprocess.PIPE)
+        self.data = ""
+        os.set_blocking(self.p.stdout.fileno(), False)
+        if not busywait(self._listens, step=0):
+            raise RuntimeError("vtap monitor is silent")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.p.terminate()
+        self.p.wait()
+        self.p.stdout.close()
+
+    def _listens(self):
+        vtap("session add probe type port dev none", self.ns)
+        vtap("session del probe", self.ns)
+        return self.lines("del", 0.2)
+
+    def lines(self, last, timeout=5):
+        """Return: the lines up to the first one with LAST in it, or [] when there is none."""
+        def complete():
+            while select.select([self.p.stdout], [], [], 0)[0] and (more := self.p.stdout.read()):
+                self.data += more
+            return re.search(f"^.*{last}.*\n", self.data, re.M)
+        found = busywait(complete, timeout)
+        if not found:
+            return []
+        lines, self.data = self.data[:found.end()].splitlines(), self.data[found.end():]
+        return lines
+
+
+def examples():
+    """The examples of the design and of the manual page run as they stand there."""
+    with open(REPO + "/tools/vtap/vtap.8", encoding="utf-8") as f:
+        page = f.read().split(".SH EXAMPLES")[1].split(".SH")[0].replace("\\-", "-")
+    page = "\n".join(re.findall(r"^\.B (vtap .*)", page, re.M))
+    for name, text in (("design", EXAMPLES), ("manual page", page)):
+        with Netns("ex") as ns, tempfile.TemporaryDirectory(dir="/run") as etc:
+            ns.ip("link add vnet0 type dummy")
+            for line in filter(None, map(str.strip, text.splitlines())):
+                path = os.path.dirname(VTAP) + ":" + os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+                p = ns.sh(["bash", "-e", "-c", line.replace("/etc/vtap", etc)], check=False, env={**os.environ, "PATH": path})
+                ok(f"{name}: {line}", p.returncode == 0 and not p.stderr, p.stdout + p.stderr)
+            sessions, rules = everything(ns)
+            eq(f"{name}: what is there then", ([s["name"] for s in sessions], [r["pref"] for r in rules]),
+               (["ids", "rec"], [10, 20, 30]))
+            want = "rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' action mirror ids sample 10"
+            ok(f"{name}: nothing of a rule got lost", set(want.split()) <= set(vtap("save", ns).stdout.splitlines()[-1].split()),
+               lambda: vtap("save", ns).stdout)
+
+
+def output():
+    """JSON has the names of the specification; text and JSON have counters with -s only, and the right ones."""
+    names = spec()
+    with Topology() as t:
+        h = t.host
+        with conf(CONFIG) as path:
+            vtap(["-b", path], h)
+        vtap("rule add pref 1 port vnet0 dir ingress ip_proto udp action mirror raw", h)
+        with Sender(t.a, "eth0") as tx:
+            tx.send(*[t.udp()] * 5)
+        plain, full = vtap_json("session show", h), vtap_json("-s session show", h)
+        eq("sessions have all keys of the specification", set().union(*full), names["session"])
+        eq("and their counters", {frozenset(s["stats"]) for s in full}, {frozenset(names["session-stats"])})
+        eq("without -s they are as with it, but for the counters",
+           plain, [{k: v for k, v in s.items() if k != "stats"} for s in full])
+        raw = {s["name"]: s for s in full}["raw"]
+        eq("a counter", (raw["stats"]["matched"], raw["stats"]["sent"], raw["stats"]["bytes"]), (5, 5, 5 * len(t.udp())))
+        rules = vtap_json("-d -s rule show", h)
+        eq("rules have no other keys than the specification", set().union(*rules) - names["rule"] - {"bytecode"}, set())
+        eq("nor have matches", set().union(*[r.get("match", {}) for r in rules]) - names["match"], set())
+        eq("a rule's counters", [(r["packets"], r["bytes"]) for r in rules if r["pref"] == 1], [(5, 5 * len(t.udp()))])
+        ok("without -s none", "packets" not in vtap("-j rule show", h).stdout)
+        port = vtap_json("-s port show vnet0", h)[0]
+        eq("ports have all keys of the specification", set(port), names["port"])
+        eq("and their counters", set(port["ingress"]), names["port-stats"])
+        ok("-p is JSON over several lines", vtap("-p port show", h).stdout.count("\n") > 5)
+        eq("of the same content", [p["name"] for p in json.loads(vtap("-p port show", h).stdout)],
+           [p["name"] for p in vtap_json("port show", h)])
+        text = vtap("-s session show raw", h).stdout
+        ok("text: one session with its counters", text.startswith("raw type port dev up0 ") and " sent 5 " in text, text)
+        ok("text: no counters without -s", "sent" not in vtap("session show raw", h).stdout)
+        found = json.loads(vtap(f"-n {h.name} -j rule show id {rules[0]['id']}").stdout)
+        eq("-n names the namespace", [r["id"] for r in found], [rules[0]["id"]])
+        eq("another namespace has nothing", vtap_json("session show", t.col), [])
+
+
+def codes():
+    """Exit code 0, 1 when the kernel refuses, 2 for wrong usage; messages name the reason, and the line of a file."""
+    names = spec()
+    with Netns("codes") as ns:
+        eq("0: done", vtap("session add s type gre remote 192.0.2.9", ns).returncode, 0)
+        refused("a name that is taken", ["session", "add", "s", "type", "gre", "remote", "192.0.2.9"], 1,
+                "a session of this name exists", ns)
+        refused("the kernel's text", ["session", "set", "s", "snaplen", "59"], 1, "snaplen is 0 or at least 60", ns)
+        refused("no such rule", ["rule", "del", "id", "99"], 1, "no rule of this id", ns)
+        refused("no such port", ["port", "show", "x"], 1, "no rule binds to a device like this", ns)
+        refused("no such namespace", ["-n", "vtap-none", "session"], 1, "vtap-none", ns)
+        refused("no such word", ["session", "set", "s", "tt", "1"], 2, '"tt"', ns)
+        bad = "session add a type gre remote 192.0.2.9\n\nsession del none\nsession add b type gre remote 192.0.2.9\n"
+        with conf(bad) as path:
+            refused("batch: a line that the kernel refuses", ["-b", path], 1, f"{path}:3: no session of this name", ns)
+            eq("batch: then none of its lines is done", [s["name"] for s in vtap_json("session show", ns)], ["s"])
+            refused("batch: -force", ["-force", "-b", path], 1, f"{path}:3: no session of this name", ns)
+            eq("batch: -force does the others", [s["name"] for s in vtap_json("session show", ns)], ["s", "a", "b"])
+        with conf("session del s\nsession add c tpye gre\n") as path:
+            refused("batch: a line that is wrong", ["-b", path], 2, f"{path}:2: ", ns)
+        refused("batch: no such file", ["-b", "/run/none"], 1, "/run/none", ns)
+        with ns.enter():
+            sh([VTAP, "-b", "-"], input="session flush # all of them\n")
+        eq("batch: from standard input", vtap_json("session show", ns), [])
+        for words in ("help", "session help", "rule help", "port help"):
+            ok(f"vtap {words}", "vtap" in vtap(words).stdout)
+        for kind, without in (("session", {"name", "state", "egress", "path_mtu", "stats"}),
+                              ("rule", {"id", "packets", "bytes", "match", "session"})):
+            text = vtap(kind + " help").stdout
+            words = names[kind] - without - {"filter_text", "sample_flow"} | (names["match"] if kind == "rule" else set())
+            words = [w for w in words if not w.endswith(("_mask", "_len", "_max"))]
+            missing = [w for w in words if not re.search(r"\b" + w + r"\b", text)]
+            eq(f"{kind} help has every word", missing, [])
+
+
+def apply():
+    """save | apply gives the same again; apply touches only what differs, and nothing when the file is wrong."""
+    with Netns("apply") as ns, Monitor(ns) as events:
+        ns.ip("link add up0 type dummy")
+        with conf(CONFIG) as path:
+            vtap(["apply", path], ns)
+        saved, before = vtap("save", ns).stdout, everything(ns)
+        eq("all is there", [len(part) for part in before], [6, 6])
+        with ns.enter():
+            sh([VTAP, "apply", "-"], input=saved)
+        eq("save | apply changes nothing, ids included", everything(ns), before)
+        vtap("session add fence type port dev none", ns)
+        lines = events.lines("fence")
+        eq("and is no event", [line for line in lines if "add" not in line.split()[1] and "change" not in line.split()[1]], [])
+        eq("each object was added once", len([line for line in lines if line.split()[1] == "add"]), 13)
+        vtap("rule flush", ns)
+        vtap("session flush", ns)
+        with ns.enter():
+            sh([VTAP, "apply", "-"], input=saved)
+        eq("into an empty namespace it makes the same", vtap("save", ns).stdout, saved)
+        for name, text, code in (("a wrong word", "session add x tpye gre\n", 2), ("a name twice", SMALL + SMALL[:40] + "\n", 2)):
+            with conf(text) as path:
+                refused(f"apply: {name}", ["apply", path], code, path + ":", ns)
+            eq(f"apply: {name}: nothing changed", vtap("save", ns).stdout, saved)
+        with conf(SMALL.replace("192.0.2.9", "0.0.0.0")) as path:
+            refused("apply: what the kernel refuses", ["apply", path], 1, f"{path}:1: remote is no address of a collector", ns)
+        vtap(["apply", "-"], ns)
+        eq("apply of nothing removes all", everything(ns), ([], []))
+
+
+def counters_go_on():
+    """Apply leaves the counters of what stays."""
+    with Topology() as t, Sender(t.a, "eth0") as tx:
+        def counters():
+            return (vtap_json("-s session show", t.host)[0]["stats"]["sent"],
+                    {r["pref"]: r["packets"] for r in vtap_json("-s rule show", t.host)})
+
+        with t.host.enter():
+            sh([VTAP, "apply", "-"], input=SMALL)
+        tx.send(*[t.udp()] * 3)
+        eq("before", counters(), (3, {1: 3, 2: 3}))
+        ids = [r["id"] for r in vtap_json("rule show", t.host)]
+        with t.host.enter():
+            p = sh([VTAP, "-d", "apply", "-"], input=SMALL.replace("pref 2 port vnet1", "pref 2 port vnet1 dir egress")
+                   .replace("192.0.2.9", "192.0.2.9 ttl 9"))
+        tx.send(*[t.udp()] * 2)
+        now = counters()
+        eq("the session, which was changed, and the rule that stayed go on counting", (now[0], now[1][1]), (5, 5))
+        eq("the rule that stayed is the same", vtap_json("rule show", t.host)[0]["id"], ids[0])
+        ok("-d tells what was done", "session set s" in p.stdout and "pref 1" not in p.stdout, p.stdout)
+
+
+def monitor():
+    """Changes are printed as they come."""
+    with Netns("monitor") as ns, Monitor(ns) as text, Monitor(ns, "-j") as js:
+        text.lines("session del probe", 1)
+        vtap("session add s type gre remote 192.0.2.9", ns)
+        eq("a new session", text.lines("add s")[-1:], ["session add s type gre remote 192.0.2.9 state no-route"])
+        vtap("rule add pref 7 port 'p*' dir ingress action mirror s", ns)
+        eq("a new rule", text.lines("rule add"), ["rule add id 1 pref 7 port 'p*' dir ingress action mirror s"])
+        ns.ip("link add p0 index 77 type dummy")
+        eq("a new port", text.lines("port add"), ["port add p0 ifindex 77 ingress_hook netfilter egress_hook none"])
+        vtap("rule set id 1 pref 8", ns)
+        eq("a changed rule", text.lines("rule change"), ["rule change id 1 pref 8 port 'p*' dir ingress action mirror s"])
+        ns.ip("link del p0")
+        ok("a port less", text.lines("port del p0"))
+        vtap("rule flush", ns)
+        ok("a rule less", text.lines("rule del id 1"))
+        vtap("session del s", ns)
+        ok("a session less", text.lines("session del s"))
+        seen = [json.loads(line) for line in js.lines('"event":"del","name":"s"')]
+        seen = [f"{e['object']} {e['event']}" for e in seen if e.get("name") != "probe"]
+        want = ["session add", "rule add", "port add", "rule change", "port del", "rule del", "session del"]
+        eq("JSON: an object for each", seen, want)
+
+
+def own_test():
+    """The tool's own tests, which need no kernel."""
+    p = sh([REPO + "/tools/vtap/test.sh", VTAP], check=False, timeout=250, env={**os.environ, "TMPDIR": "/run"})
+    bad = re.findall(r"^not ok.*(?:\n#.*)*", p.stdout, re.M)
+    ok(f"test.sh: {len(re.findall('^ok', p.stdout, re.M))} tests", p.returncode == 0 and not bad, "\n".join(bad) + p.stderr)
+
+
+if __name__ == "__main__":
+    ksft.modprobe("veth", "bridge", "dummy")
+    ksft.run(examples, output, codes, apply, counters_go_on, monitor, own_test)

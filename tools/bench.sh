@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# bench.sh count [ROW...] - boot a VM whose virtual nanoseconds are instructions, and print what taps cost per packet
+# bench.sh scale          - boot a VM with two processors, and print how copies per second grow with them
+#
+# Without ROW, all rows, and the results in Documentation/networking: text, JSON and a plot.
+#   KERNEL=6.1         a name of kernel.sh
+#   N=10000 REPEAT=5   packets, and how often; the median counts
+#   VTAP_KO=           another module than that of this tree
+set -euo pipefail
+[ $# -ge 1 ] || { sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+cd "$(dirname "$(readlink -f "$0")")/.."
+kernel=${KERNEL:-6.1}
+tools/setup.sh build kernel vm test
+make -s -C tools/vtap
+ko=${VTAP_KO:-$(tools/kernel.sh build "$kernel")}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+case $1 in
+count) export VTAP_SMP=1 VTAP_QEMU="-icount shift=0,sleep=off" ;;
+scale) export VTAP_SMP=2 VTAP_THREAD=multi ;;
+*) exit 2 ;;
+esac
+# shellcheck disable=SC2016 # the guest's
+VTAP_TIMEOUT=7200 tools/vm.sh "$kernel" env KO="$ko" N="${N:-10000}" REPEAT="${REPEAT:-5}" \
+	sh -c 'insmod "$KO" && exec tools/bench.py "$@"' sh "$@" | tee "$log" | grep --line-buffered -v '^{'
+tools/plot.py "Documentation/networking/cost-$kernel" "$@" < "$log"

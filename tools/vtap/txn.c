@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Transactions: changes that go to the kernel in one message and are made together or not at all. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vtap.h"
+
+/* Append to the message, which grows at powers of two. */
+static void *txn_room(struct txn *t, size_t len)
+{
+	void *room;
+
+	if (!t->nlh) {
+		t->size = MSG_MAX;
+		t->nlh = msg_new(VTAP_CMD_COMMIT);
+	}
+	while (t->nlh->nlmsg_len + len > t->size) {
+		t->size *= 2;
+		t->nlh = check_mem(realloc(t->nlh, t->size));
+	}
+	room = mnl_nlmsg_get_payload_tail(t->nlh);
+	memset(room, 0, len);
+	t->nlh->nlmsg_len += len;
+	return room;
+}
+
+/**
+ * txn_add - Put a command at the end of a transaction.
+ * @nlh: The command's message; still the caller's.
+ * @text: Stands for the line where there is none; must live as long as @t.
+ */
+void txn_add(struct txn *t, const struct object *o, enum command cmd,
+	     const struct nlmsghdr *nlh, int line, const char *text)
+{
+	size_t len = mnl_nlmsg_get_payload_len(nlh) - sizeof(struct genlmsghdr);
+	struct nlattr *a = txn_room(t, 2 * sizeof(*a) + len);
+
+	a[0].nla_len = 2 * sizeof(*a) + len;
+	a[0].nla_type = VTAP_A_COMMIT_CHANGE | NLA_F_NESTED;
+	a[1].nla_len = sizeof(*a) + len;
+	a[1].nla_type = o->change[cmd] | NLA_F_NESTED;
+	memcpy(a + 2, mnl_nlmsg_get_payload_offset(nlh, sizeof(struct genlmsghdr)), len);
+
+	if (!(t->n & (t->n + 1)))
+		t->v = check_mem(realloc(t->v, 2 * (t->n + 1) * sizeof(*t->v)));
+	t->v[t->n++] = (struct txn_change){
+		.o = o, .cmd = cmd, .line = line, .text = text,
+		.end = t->nlh->nlmsg_len,
+	};
+}
+
+/* The change that has a byte of the message. */
+static const struct txn_change *txn_find(const struct txn *t, uint32_t offset)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (offset < t->v[i].end)
+			return &t->v[i];
+	return NULL;
+}
+
+/* Errors name the line that was refused, and the keyword if there is one. */
+const char *txn_blame(const struct txn *t, uint32_t offset)
+{
+	const struct txn_change *c = txn_find(t, offset);
+	const struct nlattr *nest;
+
+	if (!c)
+		return NULL;
+	if (c->line)
+		err_line = c->line;
+	else
+		err_file = c->text;
+	nest = (void *)((char *)t->nlh + (c > t->v ? c[-1].end : MNL_NLMSG_HDRLEN +
+							MNL_ALIGN(sizeof(struct genlmsghdr))));
+	return object_attr_name(c->o, t->nlh, nest + 2,
+				(char *)t->nlh + c->end - (char *)(nest + 2), offset);
+}
+
+static void txn_reply(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *a;
+	uint32_t *id = data;
+
+	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(a) == VTAP_A_COMMIT_FIRST_ID)
+			*id = mnl_attr_get_u32(a);
+}
+
+/**
+ * txn_send - Send the changes there are, and begin anew.
+ * @file: Where they come from, for messages.
+ * @keys: Print the keys that the kernel gave.
+ *
+ * Return: OK, or REFUSED after telling why; then nothing has changed.
+ */
+int txn_send(struct txn *t, const char *file, bool keys)
+{
+	const char *outer_file = err_file;
+	int outer_line = err_line;
+	uint32_t id = 0;
+	int rc = OK;
+
+	if (t->n) {
+		err_file = file;
+		err_line = 0;
+		rc = nl_talk_txn(t, txn_reply, &id);
+		err_file = outer_file;
+		err_line = outer_line;
+	}
+	for (size_t i = 0; !rc && keys && i < t->n; i++)
+		if (t->v[i].o == &rule_object && t->v[i].cmd == CMD_ADD)
+			object_print_key(t->v[i].o, id++);
+	txn_free(t);
+	return rc;
+}
+
+void txn_free(struct txn *t)
+{
+	free(t->nlh);
+	free(t->v);
+	*t = (struct txn){};
+}
