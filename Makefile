@@ -4,7 +4,7 @@
 # make dkms-install    the module's source under DKMS, which builds it for each kernel; and the tool
 # make check           lint, and the self-tests in a VM; KERNEL="6.1 6.12 sid", TESTS="bed.py"
 # make demo            a guided tour in a VM
-# make bench           what taps cost per packet, in a VM (an hour); ROWS="miss erspan2-64" for some; SMP=1 for copies
+# make bench           what taps cost per packet, in a VM (5 minutes); ROWS="miss-64 erspan2-64" for some; SMP=1 for copies
 #                      per second on one and on two processors; see Documentation/networking/vtap-cost.rst
 # make lint gen clean  as they say; gen makes the netlink code from its YAML specification
 

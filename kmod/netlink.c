@@ -623,7 +623,8 @@ static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, struct nlattr **a,
 		insns = nla_data(prog);
 		n = nla_len(prog) / sizeof(*insns);
 		if (nla_len(prog) % sizeof(*insns)) {
-			NL_SET_ERR_MSG_ATTR(extack, prog, "a filter is made of 8-byte instructions");
+			NL_SET_ERR_MSG_ATTR(extack, prog,
+					    "a filter is made of 8-byte instructions");
 			return -EINVAL;
 		}
 		if (n > VTAP_FILTER_MAX) {

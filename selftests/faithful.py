@@ -441,7 +441,7 @@ def frag_list():
         t.a.sh("ethtool -K eth0 tx-udp-segmentation off")
         configure(t.host, f"session add two4 type erspan2 id 102 remote {t.IP4['col']}",
                   f"session add vx6 type vxlan key 104 remote {t.IP6['col']}")
-        mirror(t, "vnet0", ["two4", "vx6"], "dir ingress")
+        mirror(t, "vnet0", ["two4", "vx6"], "dir ingress ip_proto udp")
         data, want = random.randbytes(30000), []
         for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
             with t.a.enter(), socket.socket(family, socket.SOCK_DGRAM) as s:

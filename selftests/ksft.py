@@ -401,6 +401,8 @@ class Topology:
             raise
 
     def _build(self, mtu, up_mtu, neigh):
+        with open("/proc/sys/net/ipv6/mld_qrv", "w", encoding="ascii") as f:
+            f.write("1")  # multicast listeners report themselves once, when the device comes up; of all namespaces
         h = self.host.name
         pairs = (("vnet0", self.a, "a", mtu), ("vnet1", self.b, "b", mtu), ("up0", self.col, "col", up_mtu))
         near = [f"address {self.MAC['up0']}" if dev == "up0" else "" for dev, *_ in pairs]

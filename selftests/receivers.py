@@ -126,9 +126,11 @@ def outermost(frame):
 
 
 def stats(t):
-    """Return: rules, sessions by name, ports by name; with counters."""
-    return (vtap_json("-s rule show", t.host), {s["name"]: s for s in vtap_json("-s session show", t.host)},
-            {p["name"]: p for p in vtap_json("-s port show", t.host)})
+    """Return: rules, sessions by name, ports by name; with counters. Rules last: noise that a port counts meanwhile is
+    then in its rule's counter, too."""
+    ports = {p["name"]: p for p in vtap_json("-s port show", t.host)}
+    ses = {s["name"]: s for s in vtap_json("-s session show", t.host)}
+    return vtap_json("-s rule show", t.host), ses, ports
 
 
 def adds_up(s):

@@ -5,7 +5,7 @@
 #
 # Without ROW, all rows, and the results in Documentation/networking: text, JSON and a plot.
 #   KERNEL=6.1         a name of kernel.sh
-#   N=10000 REPEAT=5   packets, and how often; the median counts
+#   N=10000 REPEAT=5   packets (scale: 50000), and how often
 #   VTAP_KO=           another module than that of this tree
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -17,12 +17,17 @@ ko=${VTAP_KO:-$(tools/kernel.sh build "$kernel")}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
+packets=10000
 case $1 in
 count) export VTAP_SMP=1 VTAP_QEMU="-icount shift=0,sleep=off" ;;
-scale) export VTAP_SMP=2 VTAP_THREAD=multi ;;
+scale)
+	packets=50000
+	export VTAP_SMP=2 VTAP_THREAD=multi
+	awk -v n="$(nproc)" '$1 > 0.5 || n < 2 {
+		print "bench.sh: the load is " $1 " on " n " processors: ratios come out too low" }' /proc/loadavg >&2 ;;
 *) exit 2 ;;
 esac
 # shellcheck disable=SC2016 # the guest's
-VTAP_TIMEOUT=7200 tools/vm.sh "$kernel" env KO="$ko" N="${N:-10000}" REPEAT="${REPEAT:-5}" \
+VTAP_TIMEOUT=7200 tools/vm.sh "$kernel" env KO="$ko" N="${N:-$packets}" REPEAT="${REPEAT:-5}" \
 	sh -c 'insmod "$KO" && exec tools/bench.py "$@"' sh "$@" | tee "$log" | grep --line-buffered -v '^{'
 tools/plot.py "Documentation/networking/cost-$kernel" "$@" < "$log"

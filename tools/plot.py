@@ -39,7 +39,7 @@ def table(rows, name):
     """Return: text of the table NAME, labels downwards and columns as they come."""
     mine = [r for r in rows if r.get("table") == name]
     labels, columns = list(dict.fromkeys(r["label"] for r in mine)), list(dict.fromkeys(r["column"] for r in mine))
-    columns.sort(key=COLUMNS.get(name, columns).index)
+    columns = sorted(columns, key=COLUMNS.get(name, columns).index)
     at = {(r["label"], r["column"]): r for r in mine}
     return grid([name] + columns, [[label] + [cell(at.get((label, c))) for c in columns] for label in labels])
 
@@ -57,7 +57,7 @@ def quality(data):
     good = [r for r in data["rows"].values() if "error" not in r]
     small = [r["spread"] for r in good if r["instructions"] < 1e4]
     large = [r["spread"] / r["instructions"] for r in good if r["instructions"] >= 1e4]
-    lines.append(f"Largest spread of {data['repeat']} repetitions: {max(small, default=0)}; " +
+    lines.append(f"Largest spread of repetitions: {max(small, default=0)}; " +
                  f"of rows above 10,000, {100 * max(large, default=0):.1f} %")
     lines += [f"The untapped port at the end of the run: {r['added']:+}" for r in good if r["table"] == "again"]
     return "\n".join(lines)
@@ -102,7 +102,7 @@ def svg_text(x, y, words, anchor="start", size=12, color=INK, weight="normal"):
             f'font-weight="{weight}">{escape(words)}</text>')
 
 
-def bars(title, found, y, left=250, width=400):
+def bars(title, found, y, left=260, width=400):
     """Return: SVG of FOUND (label, value) as bars from Y downwards, and where it ends."""
     top = max((v for _, v in found), default=1)
     out = [svg_text(20, y, title, size=14, weight="bold")]
@@ -122,7 +122,7 @@ def small_frames(at):
               ("vxlan", "64", "vtap: rule + VXLAN"), ("tc matchall gretap", "64", "tc matchall + mirred + gretap"),
               ("tc matchall erspan", "64", "tc matchall + mirred + erspan"),
               ("tc flower erspan", "64", "tc flower + mirred + erspan"),
-              ("ovs", "chain erspan2", "vtap on an Open vSwitch port: ERSPAN II"),
+              ("ovs", "chain erspan2", "vtap on Open vSwitch: ERSPAN II"),
               ("ovs", "mirror to erspan", "Open vSwitch mirror + erspan")]
     return [(title, at[key, column]["added"]) for key, column, title in wanted if (key, column) in at]
 

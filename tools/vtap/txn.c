@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Transactions: changes that go to the kernel in one message and are made together or not at all. */
+/* Transactions: changes in one message, which the kernel makes together or not at all. */
 
 #include <stdlib.h>
 #include <string.h>
