@@ -31,6 +31,11 @@
 #define nla_strscpy(dst, nla, size)	nla_strlcpy(dst, nla, size)
 #endif
 
+/* 5.18: functions without a canary on the stack, where the compiler can */
+#ifndef __no_stack_protector
+#define __no_stack_protector
+#endif
+
 /* 5.12: a per-CPU cache of sk_buffs */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
 #define napi_build_skb(data, size)	build_skb(data, size)

@@ -17,6 +17,7 @@
 
 #define VTAP_MAX_DEPTH		4	/* copies that lead to copies */
 #define VTAP_MIN_COPY		(ETH_HLEN + 2 * VLAN_HLEN)
+#define VTAP_HDR_QUICK		64	/* copied without a look at their length */
 #define VTAP_MAX_TCP_HDR	256
 #define VTAP_MIN_MSS		48	/* as TCP_MIN_SND_MSS: a VM that says less wants a flood */
 
@@ -33,13 +34,52 @@ struct vtap_edit {
 	unsigned int remove;
 };
 
-static void vtap_copy_drop(const struct vtap_tmpl *t, enum vtap_stat why)
+/*
+ * Skbs that are used again and again: a master and its data stay in their slot,
+ * what leaves is the companion that the slab has beside the master. Allocated
+ * when a CPU first needs that many at a time: 64 of 2.5 KB each at most.
+ */
+#define VTAP_RING_SLOTS		64
+#define VTAP_RING_ROOM		SKB_WITH_OVERHEAD(2048)
+
+struct vtap_ring {
+	struct sk_buff *slot[VTAP_RING_SLOTS];
+	unsigned int last;
+	local_lock_t lock;	/* of the above, against other softirqs on PREEMPT_RT */
+};
+
+static DEFINE_PER_CPU(struct vtap_ring, vtap_ring) = {
+	.lock = INIT_LOCAL_LOCK(lock),
+};
+
+static noinline void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, unsigned int n)
 {
-	vtap_session_count(t->s, why, 1);
+	struct vtap_session_stats *st = this_cpu_ptr(s->stats);
+
+	u64_stats_update_begin(&st->syncp);
+	u64_stats_add(&st->v[VTAP_ST_MATCHED], n);
+	u64_stats_add(&st->v[why], n);
+	u64_stats_update_end(&st->syncp);
 }
 
-/* How much of @len bytes fits; 0 when the copy has to be dropped. */
-static unsigned int vtap_copy_limit(const struct vtap_tmpl *t, unsigned int len)
+static __always_inline void vtap_copy_sent(struct vtap_session *s, unsigned int len,
+					   bool truncated, bool fragmented)
+{
+	struct vtap_session_stats *st = this_cpu_ptr(s->stats);
+
+	u64_stats_update_begin(&st->syncp);
+	u64_stats_inc(&st->v[VTAP_ST_MATCHED]);
+	u64_stats_inc(&st->v[VTAP_ST_SENT]);
+	u64_stats_add(&st->v[VTAP_ST_BYTES], len);
+	if (unlikely(truncated))
+		u64_stats_inc(&st->v[VTAP_ST_TRUNCATED]);
+	if (fragmented)
+		u64_stats_inc(&st->v[VTAP_ST_FRAGMENTED]);
+	u64_stats_update_end(&st->syncp);
+}
+
+/* How much of @len bytes fits when not all may; 0 when the copy has to be dropped. */
+static noinline unsigned int vtap_copy_limit(const struct vtap_tmpl *t, unsigned int len)
 {
 	const unsigned int outer = t->hlen - t->l2len;
 
@@ -54,11 +94,71 @@ static unsigned int vtap_copy_limit(const struct vtap_tmpl *t, unsigned int len)
 	return 0;
 }
 
-/* An skb with the template's headers and @len bytes to be filled in behind them. */
-static struct sk_buff *vtap_copy_alloc(const struct vtap_tmpl *t, unsigned int hlen,
-				       unsigned int len)
+/* Does nobody but the slot know the master's companion, nor its data? */
+static __always_inline bool vtap_copy_idle(const struct sk_buff *master)
 {
-	unsigned int size = SKB_DATA_ALIGN(t->headroom + hlen + len) +
+	const struct sk_buff_fclones *pair = container_of(master, struct sk_buff_fclones, skb1);
+
+	if (refcount_read(&pair->fclone_ref) != 1)
+		return false;
+	/* a clone of the companion outlives it, and has the data, too */
+	if ((atomic_read(&skb_shinfo(master)->dataref) & SKB_DATAREF_MASK) != 1)
+		return false;
+	/* who gave them back has read them before */
+	smp_acquire__after_ctrl_dep();
+	return true;
+}
+
+static noinline struct sk_buff *vtap_copy_master(void)
+{
+	struct sk_buff *master = alloc_skb_fclone(VTAP_RING_ROOM, GFP_ATOMIC | __GFP_NOWARN);
+
+	/* what comes of the reserves is not for everybody */
+	if (master && skb_pfmemalloc(master)) {
+		consume_skb(master);
+		master = NULL;
+	}
+	return master;
+}
+
+/*
+ * The slot used last is often free again, and warm. One that is not may be for
+ * long: the next one, or none.
+ */
+static __always_inline struct sk_buff *vtap_copy_slot(struct vtap_ring *r)
+{
+	struct sk_buff **slot = &r->slot[r->last];
+
+	if (unlikely(!*slot) || !vtap_copy_idle(*slot)) {
+		r->last = (r->last + 1) % VTAP_RING_SLOTS;
+		slot = &r->slot[r->last];
+		if (unlikely(!*slot))
+			*slot = vtap_copy_master();
+		else if (!vtap_copy_idle(*slot))
+			return NULL;
+	}
+	return *slot;
+}
+
+static __always_inline struct sk_buff *vtap_copy_reuse(unsigned int headroom, unsigned int len)
+{
+	struct sk_buff *master, *skb = NULL;
+
+	local_lock_nested_bh(&vtap_ring.lock);
+	master = vtap_copy_slot(this_cpu_ptr(&vtap_ring));
+	if (likely(master)) {
+		master->data = master->head + headroom;
+		master->len = len;
+		skb_set_tail_pointer(master, len);
+		skb = skb_clone(master, GFP_ATOMIC | __GFP_NOWARN);
+	}
+	local_unlock_nested_bh(&vtap_ring.lock);
+	return skb;
+}
+
+static noinline struct sk_buff *vtap_copy_build(unsigned int headroom, unsigned int len)
+{
+	unsigned int size = SKB_DATA_ALIGN(headroom + len + VTAP_HDR_QUICK) +
 			    SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
 	struct sk_buff *skb;
 	void *data;
@@ -73,22 +173,39 @@ static struct sk_buff *vtap_copy_alloc(const struct vtap_tmpl *t, unsigned int h
 			return NULL;
 		}
 	} else {
-		skb = alloc_skb(t->headroom + hlen + len, GFP_ATOMIC | __GFP_NOWARN);
+		skb = alloc_skb(headroom + len + VTAP_HDR_QUICK, GFP_ATOMIC | __GFP_NOWARN);
 		if (unlikely(!skb))
 			return NULL;
 	}
-	skb_reserve(skb, t->headroom);
-	skb_put(skb, hlen + len);
+	skb_reserve(skb, headroom);
+	skb_put(skb, len);
 	return skb;
 }
 
-static int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb, u32 hash)
+/* An skb of @len bytes to be filled in; the first VTAP_HDR_QUICK may be written in any case. */
+static __always_inline struct sk_buff *vtap_copy_alloc(const struct vtap_tmpl *t, unsigned int len)
+{
+	struct sk_buff *skb = NULL;
+
+	if (likely(t->headroom + len + VTAP_HDR_QUICK <= VTAP_RING_ROOM))
+		skb = vtap_copy_reuse(t->headroom, len);
+	return likely(skb) ? skb : vtap_copy_build(t->headroom, len);
+}
+
+/* Ahead of all else: it may write beyond the headers. */
+static __always_inline void vtap_copy_headers(const struct vtap_tmpl *t, struct sk_buff *skb)
+{
+	if (likely(t->hlen <= VTAP_HDR_QUICK))
+		memcpy(skb->data, t->hdr, VTAP_HDR_QUICK);
+	else
+		memcpy(skb->data, t->hdr, t->hlen);
+}
+
+/* A raw copy, or one that goes through the host's output path. */
+static noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb, u32 hash)
 {
 	int rc;
 
-	skb_reset_mac_header(skb);
-	skb->dev = t->dev;
-	__skb_set_sw_hash(skb, hash, true);
 	if (!t->family) {
 		__skb_set_sw_hash(skb, vtap_session_raw_hash(hash), true);
 		skb->protocol = eth_hdr(skb)->h_proto;
@@ -96,15 +213,6 @@ static int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb, u32 ha
 		rc = dev_queue_xmit(skb);
 		return net_xmit_eval(rc);
 	}
-
-	skb->protocol = htons(t->family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
-	skb_set_network_header(skb, t->l2len);
-	skb_set_transport_header(skb, t->tun);
-	if (likely(!t->dst)) {
-		rc = dev_queue_xmit(skb);
-		return net_xmit_eval(rc);
-	}
-
 	skb_dst_set(skb, dst_clone(t->dst));
 	memset(skb->cb, 0, sizeof(skb->cb));
 	if (t->family == AF_INET)
@@ -114,17 +222,32 @@ static int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb, u32 ha
 	return net_xmit_eval(rc);
 }
 
+static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb, u32 hash)
+{
+	int rc;
+
+	skb_reset_mac_header(skb);
+	skb->dev = t->dev;
+	__skb_set_sw_hash(skb, hash, true);
+	skb->protocol = t->family == AF_INET ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
+	skb_set_network_header(skb, t->l2len);
+	skb_set_transport_header(skb, t->tun);
+	if (unlikely(!t->family || t->dst))
+		return vtap_copy_xmit_far(t, skb, hash);
+	rc = dev_queue_xmit(skb);
+	return net_xmit_eval(rc);
+}
+
 /* One outer fragment: @n bytes from @off on of what follows the IP header. */
 static struct sk_buff *vtap_copy_fragment(const struct vtap_tmpl *t, const struct sk_buff *whole,
-					  const struct vtap_wrap *w, unsigned int off,
-					  unsigned int n)
+					  u32 ipid, unsigned int off, unsigned int n)
 {
 	bool more = t->tun + off + n < whole->len;
 	bool ipv6 = t->family == AF_INET6;
 	unsigned int hlen = t->tun + (ipv6 ? sizeof(struct frag_hdr) : 0);
 	struct sk_buff *skb;
 
-	skb = vtap_copy_alloc(t, hlen, n);
+	skb = vtap_copy_alloc(t, hlen + n);
 	if (!skb)
 		return NULL;
 	memcpy(skb->data, whole->data, t->tun);
@@ -136,7 +259,7 @@ static struct sk_buff *vtap_copy_fragment(const struct vtap_tmpl *t, const struc
 		fh->nexthdr = ip6h->nexthdr;
 		fh->reserved = 0;
 		fh->frag_off = htons(off | more);
-		fh->identification = htonl(w->ipid);
+		fh->identification = htonl(ipid);
 		ip6h->nexthdr = NEXTHDR_FRAGMENT;
 		ip6h->payload_len = htons(sizeof(*fh) + n);
 	} else {
@@ -149,76 +272,93 @@ static struct sk_buff *vtap_copy_fragment(const struct vtap_tmpl *t, const struc
 	return skb;
 }
 
-static void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *whole,
-				const struct vtap_wrap *w, u32 hash)
+static noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *whole,
+					 u32 ipid, u32 hash, bool truncated)
 {
 	unsigned int ip = t->tun - t->l2len + (t->family == AF_INET6 ? sizeof(struct frag_hdr) : 0);
 	unsigned int max = (t->mtu - ip) & ~7u, left = whole->len - t->tun, off = 0;
-	enum vtap_stat outcome = VTAP_ST_SENT;
+	enum vtap_stat why;
 
 	while (left) {
 		unsigned int n = min(left, max);
-		struct sk_buff *skb = vtap_copy_fragment(t, whole, w, off, n);
+		struct sk_buff *skb = vtap_copy_fragment(t, whole, ipid, off, n);
 
-		if (!skb) {
-			outcome = VTAP_ST_DROP_NOMEM;
-			break;
-		}
-		if (vtap_copy_xmit(t, skb, hash)) {
-			outcome = VTAP_ST_DROP_XMIT;
-			break;
-		}
+		why = VTAP_ST_DROP_NOMEM;
+		if (!skb)
+			goto drop;
+		why = VTAP_ST_DROP_XMIT;
+		if (vtap_copy_xmit(t, skb, hash))
+			goto drop;
 		off += n;
 		left -= n;
 	}
+	vtap_copy_sent(t->s, whole->len - t->hlen, truncated, true);
 	consume_skb(whole);
-	vtap_session_count(t->s, outcome, 1);
-	if (outcome != VTAP_ST_SENT)
-		return;
-	vtap_session_count(t->s, VTAP_ST_FRAGMENTED, 1);
-	vtap_session_count(t->s, VTAP_ST_BYTES, w->len);
-	if (w->truncated)
-		vtap_session_count(t->s, VTAP_ST_TRUNCATED, 1);
+	return;
+
+drop:
+	kfree_skb(whole);
+	vtap_copy_drop(t->s, why, 1);
+}
+
+/* What the outer headers say of this very copy. */
+static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk_buff *skb,
+					    const struct vtap_frame *f, u32 ipid, bool truncated)
+{
+	unsigned int len = skb->len - t->l2len;
+	u8 *h = skb->data;
+
+	if (likely(t->family == AF_INET)) {
+		struct iphdr *iph = (struct iphdr *)(h + t->l2len);
+
+		iph->tot_len = htons(len);
+		iph->id = htons((u16)ipid);
+		iph->check = csum_fold((__force __wsum)(t->ipsum + (__force u16)iph->tot_len +
+							(__force u16)iph->id));
+	} else {
+		struct ipv6hdr *ip6h = (struct ipv6hdr *)(h + t->l2len);
+
+		ip6h->payload_len = htons(len - sizeof(*ip6h));
+	}
+	if (likely(t->seq))
+		put_unaligned_be32(atomic_fetch_inc(&t->s->seq), h + t->tun + t->l4len - 4);
+	if (unlikely(t->varies || truncated || f->key.vlan))
+		vtap_encap_finish(t, skb, f, truncated);
 }
 
 /* The inner frame is complete: wrap it, send it, count it. Takes the skb. */
-static void vtap_copy_send(const struct vtap_tmpl *t, struct sk_buff *skb, struct vtap_wrap *w)
+static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_buff *skb,
+					   const struct vtap_frame *f, bool truncated)
 {
+	const unsigned int inner = skb->len - t->hlen;
 	struct vtap_session *s = t->s;
-	u32 hash;
+	u32 hash, ipid;
 
-	if (unlikely(!vtap_session_admit(t, skb->len - t->l2len))) {
+	if (unlikely(t->rate || t->pps) && !vtap_session_admit(t, skb->len - t->l2len)) {
 		kfree_skb(skb);
-		vtap_copy_drop(t, VTAP_ST_DROP_RATE);
+		vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1);
 		return;
 	}
-	hash = vtap_match_hash(&w->f->key);
+	hash = vtap_match_hash(&f->key);
 	if (likely(t->family)) {
 		/* no two CPUs give the same id within 65536 / nr_cpu_ids packets */
-		w->ipid = this_cpu_inc_return(s->stats->ipid) * nr_cpu_ids + smp_processor_id();
-		if (t->seq)
-			w->seq = atomic_fetch_inc(&s->seq);
-		memcpy(skb->data, t->hdr, t->hlen);
-		vtap_encap_finish(t, skb->data, w);
-		if (t->type == VTAP_SESSION_TYPE_VXLAN && t->family == AF_INET6)
-			vtap_encap_udp_csum(t, skb);
-		if (skb->len - t->l2len > t->mtu && !t->dst) {
-			vtap_copy_fragments(t, skb, w, hash);
+		ipid = this_cpu_inc_return(s->stats->ipid) * nr_cpu_ids + smp_processor_id();
+		vtap_copy_outer(t, skb, f, ipid, truncated);
+		if (unlikely(inner > t->whole) && skb->len - t->l2len > t->mtu && !t->dst) {
+			vtap_copy_fragments(t, skb, ipid, hash, truncated);
 			return;
 		}
 	}
 	if (unlikely(vtap_copy_xmit(t, skb, hash))) {
-		vtap_copy_drop(t, VTAP_ST_DROP_XMIT);
+		vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1);
 		return;
 	}
-	vtap_session_count(s, VTAP_ST_SENT, 1);
-	vtap_session_count(s, VTAP_ST_BYTES, w->len);
-	if (w->truncated)
-		vtap_session_count(s, VTAP_ST_TRUNCATED, 1);
+	vtap_copy_sent(s, inner, truncated, false);
 }
 
 /* A frame whose tag is only in the metadata gets it back; strip takes one out. */
-static struct vtap_edit vtap_copy_edit(const struct vtap_tmpl *t, const struct vtap_frame *f)
+static __always_inline struct vtap_edit vtap_copy_edit(const struct vtap_tmpl *t,
+						       const struct vtap_frame *f)
 {
 	bool meta = skb_vlan_tag_present(f->skb);
 
@@ -228,100 +368,106 @@ static struct vtap_edit vtap_copy_edit(const struct vtap_tmpl *t, const struct v
 	};
 }
 
-static void vtap_copy_wrap(struct vtap_wrap *w, const struct vtap_frame *f, unsigned int whole,
-			   unsigned int len)
-{
-	w->f = f;
-	w->len = len;
-	w->truncated = len < whole;
-	w->tagged = f->key.vlan;
-	w->tci = skb_vlan_tag_present(f->skb) ? skb_vlan_tag_get(f->skb) : ntohs(f->key.vlan);
-}
-
 /* The first @len bytes of the edited frame. */
-static void vtap_copy_bytes(const struct vtap_frame *f, const struct vtap_edit *e, u8 *to,
-			    unsigned int len)
+static noinline void vtap_copy_bytes(const struct vtap_frame *f, struct vtap_edit e, u8 *to,
+				     unsigned int len)
 {
 	unsigned int off = 0;
 
-	if (unlikely(e->insert || e->remove)) {
+	if (unlikely(e.insert || e.remove)) {
 		off = 2 * ETH_ALEN;
 		skb_copy_bits(f->skb, f->mac, to, off);
 		to += off;
-		len -= off + e->insert;
-		if (e->insert) {
+		len -= off + e.insert;
+		if (e.insert) {
 			put_unaligned(f->skb->vlan_proto, (__be16 *)to);
 			put_unaligned_be16(skb_vlan_tag_get(f->skb), to + 2);
 			to += VLAN_HLEN;
 		}
-		off += e->remove;
+		off += e.remove;
 	}
 	skb_copy_bits(f->skb, f->mac + (int)off, to, len);
 }
 
 #if IS_ENABLED(CONFIG_IP_SCTP)
-static void vtap_copy_crc32c(const struct sk_buff *skb, struct sk_buff *copy, const u8 *start)
+static bool vtap_copy_crc32c(const struct sk_buff *skb, struct sk_buff *copy, const u8 *start)
 {
+	int err;
+
 	copy->ip_summed = CHECKSUM_PARTIAL;
 	copy->csum_start = start - copy->head;
 	copy->csum_offset = skb->csum_offset;
 	copy->csum_not_inet = 1;
-	skb_csum_hwoffload_help(copy, 0);
+	err = skb_csum_hwoffload_help(copy, 0);
 	copy->ip_summed = CHECKSUM_NONE;
+	return !err;
 }
 #else
-static void vtap_copy_crc32c(const struct sk_buff *skb, struct sk_buff *copy, const u8 *start)
+static bool vtap_copy_crc32c(const struct sk_buff *skb, struct sk_buff *copy, const u8 *start)
 {
+	return true;
 }
 #endif
 
-/* The sender left the checksum to a device: what it would have put into the frame. */
-static void vtap_copy_csum(const struct vtap_frame *f, const struct vtap_edit *e,
-			   struct sk_buff *copy, u8 *inner, unsigned int len, unsigned int whole)
+/*
+ * The sender left the checksum to a device: what it would have put into the
+ * frame. Return: false when memory is short.
+ */
+static noinline bool vtap_copy_csum(const struct vtap_frame *f, struct vtap_edit e,
+				    struct sk_buff *copy, u8 *inner, unsigned int len,
+				    unsigned int whole)
 {
 	struct sk_buff *skb = f->skb;
 	unsigned int start, field;
 	__wsum csum;
 
-	start = skb_checksum_start_offset(skb) - f->mac + e->insert - e->remove;
+	start = skb_checksum_start_offset(skb) - f->mac + e.insert - e.remove;
 	field = start + skb->csum_offset;
 	if (start < VTAP_MIN_COPY - 2 * VLAN_HLEN || field + sizeof(__sum16) > len)
-		return;
-	if (unlikely(skb_csum_is_sctp(skb))) {
-		if (len == whole)
-			vtap_copy_crc32c(skb, copy, inner + start);
-		return;
-	}
+		return true;
+	if (unlikely(skb_csum_is_sctp(skb)))
+		return len < whole || vtap_copy_crc32c(skb, copy, inner + start);
 	if (likely(len == whole))
 		csum = csum_partial(inner + start, whole - start, 0);
 	else
 		csum = skb_checksum(skb, skb_checksum_start_offset(skb), whole - start, 0);
 	put_unaligned(csum_fold(csum) ?: CSUM_MANGLED_0, (__sum16 *)(inner + field));
+	return true;
 }
 
-static void vtap_copy_frame(const struct vtap_tmpl *t, const struct vtap_frame *f)
+static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const struct vtap_frame *f)
 {
 	const struct vtap_edit e = vtap_copy_edit(t, f);
 	const unsigned int whole = f->len + e.insert - e.remove;
-	unsigned int len = vtap_copy_limit(t, whole);
+	unsigned int len = whole;
 	struct sk_buff *copy;
-	struct vtap_wrap w __uninitialized;
+	u8 *inner;
 
-	vtap_session_count(t->s, VTAP_ST_MATCHED, 1);
-	if (unlikely(!len)) {
-		vtap_copy_drop(t, VTAP_ST_DROP_MTU);
-		return;
+	if (unlikely(len > t->whole)) {
+		len = vtap_copy_limit(t, len);
+		if (!len) {
+			vtap_copy_drop(t->s, VTAP_ST_DROP_MTU, 1);
+			return;
+		}
 	}
-	copy = vtap_copy_alloc(t, t->hlen, len);
+	copy = vtap_copy_alloc(t, t->hlen + len);
 	if (unlikely(!copy)) {
-		vtap_copy_drop(t, VTAP_ST_DROP_NOMEM);
+		vtap_copy_drop(t->s, VTAP_ST_DROP_NOMEM, 1);
 		return;
 	}
-	vtap_copy_bytes(f, &e, copy->data + t->hlen, len);
-	if (f->skb->ip_summed == CHECKSUM_PARTIAL)
-		vtap_copy_csum(f, &e, copy, copy->data + t->hlen, len, whole);
-	vtap_copy_wrap(&w, f, whole, len);
-	vtap_copy_send(t, copy, &w);
+	vtap_copy_headers(t, copy);
+	inner = copy->data + t->hlen;
+	if (likely(!e.insert && !e.remove && (int)(skb_headlen(f->skb) - len) >= f->mac))
+		memcpy(inner, f->skb->data + f->mac, len);
+	else
+		vtap_copy_bytes(f, e, inner, len);
+	if (f->skb->ip_summed == CHECKSUM_PARTIAL &&
+	    unlikely(!vtap_copy_csum(f, e, copy, inner, len, whole))) {
+		kfree_skb(copy);
+		vtap_copy_drop(t->s, VTAP_ST_DROP_NOMEM, 1);
+		return;
+	}
+	vtap_copy_send(t, copy, f, len < whole);
 }
 
 /**
@@ -397,22 +543,21 @@ static void vtap_copy_tcp_segment(const struct vtap_tmpl *t, const struct vtap_t
 	int from = c->f->mac + (int)(c->skip + off);
 	unsigned int whole = c->hlen + n, len = vtap_copy_limit(t, whole), room, part;
 	struct sk_buff *copy;
-	struct vtap_wrap w __uninitialized;
 	__wsum csum;
 	u8 *p;
 
-	vtap_session_count(t->s, VTAP_ST_MATCHED, 1);
 	if (unlikely(!len)) {
-		vtap_copy_drop(t, VTAP_ST_DROP_MTU);
+		vtap_copy_drop(t->s, VTAP_ST_DROP_MTU, 1);
 		return;
 	}
 	/* the headers are written whole, and cut afterwards */
 	room = max(len, c->hlen);
-	copy = vtap_copy_alloc(t, t->hlen, room);
+	copy = vtap_copy_alloc(t, t->hlen + room);
 	if (unlikely(!copy)) {
-		vtap_copy_drop(t, VTAP_ST_DROP_NOMEM);
+		vtap_copy_drop(t->s, VTAP_ST_DROP_NOMEM, 1);
 		return;
 	}
+	vtap_copy_headers(t, copy);
 	p = copy->data + t->hlen;
 	part = room - c->hlen;
 	vtap_copy_tcp_hdr(c, p, off, n);
@@ -422,12 +567,11 @@ static void vtap_copy_tcp_segment(const struct vtap_tmpl *t, const struct vtap_t
 				      part);
 	((struct tcphdr *)(p + c->l4))->check = vtap_copy_tcp_csum(c, p, n, csum);
 	skb_trim(copy, t->hlen + len);
-	vtap_copy_wrap(&w, c->f, whole, len);
-	vtap_copy_send(t, copy, &w);
+	vtap_copy_send(t, copy, c->f, len < whole);
 }
 
 /* TCP in plain IP is cut here; Return: false for anything else. */
-static bool vtap_copy_tcp(const struct vtap_tmpl *t, const struct vtap_frame *f)
+static noinline bool vtap_copy_tcp(const struct vtap_tmpl *t, const struct vtap_frame *f)
 {
 	const struct skb_shared_info *sh = skb_shinfo(f->skb);
 	const unsigned int known = SKB_GSO_TCPV4 | SKB_GSO_TCPV6 | SKB_GSO_DODGY |
@@ -448,7 +592,7 @@ static bool vtap_copy_tcp(const struct vtap_tmpl *t, const struct vtap_frame *f)
 	c.skip = f->l4 + sizeof(*th);
 	if (c.skip + VLAN_HLEN > sizeof(c.hdr) || c.skip >= f->len)
 		return false;
-	vtap_copy_bytes(f, &c.e, c.hdr, c.skip + c.e.insert - c.e.remove);
+	vtap_copy_bytes(f, c.e, c.hdr, c.skip + c.e.insert - c.e.remove);
 	c.l3 = f->l3 + c.e.insert - c.e.remove;
 	c.l4 = f->l4 + c.e.insert - c.e.remove;
 	th = (const struct tcphdr *)(c.hdr + c.l4);
@@ -456,7 +600,7 @@ static bool vtap_copy_tcp(const struct vtap_tmpl *t, const struct vtap_frame *f)
 	c.hlen = c.skip + c.e.insert - c.e.remove;
 	if (th->doff < 5 || c.skip + VLAN_HLEN > sizeof(c.hdr) || c.skip >= f->len)
 		return false;
-	vtap_copy_bytes(f, &c.e, c.hdr, c.hlen);
+	vtap_copy_bytes(f, c.e, c.hdr, c.hlen);
 	c.payload = f->len - c.skip;
 
 	for (off = 0; off < c.payload; off += mss)
@@ -465,15 +609,14 @@ static bool vtap_copy_tcp(const struct vtap_tmpl *t, const struct vtap_frame *f)
 }
 
 /* Everything else is cut by the kernel, on a copy that shares page frags until we are done. */
-static void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_frame *f)
+static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_frame *f)
 {
 	struct sk_buff *segs, *seg, *next, *skb;
 	struct vtap_frame sf = *f;
 
 	skb = pskb_copy(f->skb, GFP_ATOMIC | __GFP_NOWARN);
 	if (unlikely(!skb)) {
-		vtap_session_count(t->s, VTAP_ST_MATCHED, 1);
-		vtap_copy_drop(t, VTAP_ST_DROP_NOMEM);
+		vtap_copy_drop(t->s, VTAP_ST_DROP_NOMEM, 1);
 		return;
 	}
 	/* what stands before the data is not copied */
@@ -487,8 +630,8 @@ static void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_frame *f)
 	segs = __skb_gso_segment(skb, NETIF_F_SG, false);
 	if (IS_ERR_OR_NULL(segs)) {
 		kfree_skb(skb);
-		vtap_session_count(t->s, VTAP_ST_MATCHED, 1);
-		vtap_copy_drop(t, VTAP_ST_DROP_FRAME);
+		vtap_copy_drop(t->s, PTR_ERR(segs) == -ENOMEM ? VTAP_ST_DROP_NOMEM :
+							       VTAP_ST_DROP_FRAME, 1);
 		return;
 	}
 	consume_skb(skb);
@@ -524,18 +667,27 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 
 	if (unlikely(!t || __this_cpu_read(vtap_copy_depth) >= VTAP_MAX_DEPTH)) {
 		n = vtap_copy_segs(f);
-		vtap_session_count(s, VTAP_ST_MATCHED, n);
-		vtap_session_count(s, t ? VTAP_ST_DROP_LOOP : VTAP_ST_DROP_INACTIVE, n);
+		vtap_copy_drop(s, t ? VTAP_ST_DROP_LOOP : VTAP_ST_DROP_INACTIVE, n);
 		return;
 	}
 	__this_cpu_inc(vtap_copy_depth);
-	if (!skb_is_gso(f->skb)) {
+	if (!skb_is_gso(f->skb))
 		vtap_copy_frame(t, f);
-	} else if (unlikely(skb_shinfo(f->skb)->gso_size < VTAP_MIN_MSS)) {
-		vtap_session_count(s, VTAP_ST_MATCHED, 1);
-		vtap_session_count(s, VTAP_ST_DROP_FRAME, 1);
-	} else if (!vtap_copy_tcp(t, f)) {
+	else if (unlikely(skb_shinfo(f->skb)->gso_size < VTAP_MIN_MSS))
+		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, 1);
+	else if (!vtap_copy_tcp(t, f))
 		vtap_copy_gso(t, f);
-	}
 	__this_cpu_dec(vtap_copy_depth);
+}
+
+/** vtap_copy_exit - free the rings; nobody makes copies any more, some may still be on their way */
+void vtap_copy_exit(void)
+{
+	unsigned int i;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < VTAP_RING_SLOTS; i++)
+			consume_skb(per_cpu(vtap_ring, cpu).slot[i]);
+	}
 }

@@ -183,6 +183,8 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 	t->subheader = cfg->subheader;
 	t->seq = cfg->seq || t->type == VTAP_SESSION_TYPE_ERSPAN2 ||
 		 t->type == VTAP_SESSION_TYPE_ERSPAN3;
+	t->varies = vxlan || t->type == VTAP_SESSION_TYPE_ERSPAN3;
+	t->whole = t->snaplen ? min(t->snaplen, t->mtu) : t->mtu;
 	if (t->type == VTAP_SESSION_TYPE_PORT)
 		return;
 
@@ -239,88 +241,51 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 		p = (u8 *)opt;
 	}
 	t->hlen = p - t->hdr;
+	t->whole = t->mtu > t->hlen - t->l2len ? t->mtu - (t->hlen - t->l2len) : 0;
+	if (t->snaplen && t->snaplen < t->whole)
+		t->whole = t->snaplen;
 }
 
-static void vtap_encap_erspan(const struct vtap_tmpl *t, __be32 *e, const struct vtap_wrap *w)
+static void vtap_encap_erspan(const struct vtap_tmpl *t, __be32 *e, const struct vtap_frame *f,
+			      bool truncated)
 {
+	const u16 tci = skb_vlan_tag_present(f->skb) ? skb_vlan_tag_get(f->skb) :
+						       ntohs(f->key.vlan);
 	u32 w0 = 0;
 
-	if (w->tagged) {
-		w0 |= (w->tci >> VLAN_PRIO_SHIFT) << VTAP_ERSPAN_COS_SHIFT;
+	if (f->key.vlan) {
+		w0 |= (tci >> VLAN_PRIO_SHIFT) << VTAP_ERSPAN_COS_SHIFT;
 		/* receivers take a VLAN here and a tag in the frame for two layers */
 		if (t->strip)
-			w0 |= (w->tci & VLAN_VID_MASK) << VTAP_ERSPAN_VLAN_SHIFT;
+			w0 |= (tci & VLAN_VID_MASK) << VTAP_ERSPAN_VLAN_SHIFT;
 	}
-	if (w->truncated)
+	if (truncated)
 		w0 |= VTAP_ERSPAN_T;
 
 	if (t->type == VTAP_SESSION_TYPE_ERSPAN2) {
-		if (w->tagged)
+		if (f->key.vlan)
 			w0 |= (t->strip ? VTAP_ERSPAN_EN_STRIPPED : VTAP_ERSPAN_EN_KEPT) <<
 			      VTAP_ERSPAN_EN_SHIFT;
 		e[0] |= htonl(w0);
 		return;
 	}
 	e[0] |= htonl(w0);
-	if (w->f->dir == VTAP_OUT)
+	if (f->dir == VTAP_OUT)
 		e[2] |= htonl(VTAP_ERSPAN3_D);
 	if (t->subheader) {
 		struct timespec64 ts;
 
 		ktime_get_real_ts64(&ts);
 		e[1] = htonl(ts.tv_nsec);
-		e[3] |= htonl(w->f->ifindex & 0xffff);
+		e[3] |= htonl(f->ifindex & 0xffff);
 		e[4] = htonl(ts.tv_sec);
 	} else {
 		e[1] = htonl((u32)div_u64(ktime_get_real_ns(), 100 * NSEC_PER_USEC));
 	}
 }
 
-/**
- * vtap_encap_finish - fill in what differs from copy to copy
- * @t: the template
- * @h: t->hlen bytes copied from t->hdr
- * @w: the copy
- */
-void vtap_encap_finish(const struct vtap_tmpl *t, u8 *h, const struct vtap_wrap *w)
-{
-	unsigned int len = t->hlen - t->l2len + w->len;
-	__be32 *opt;
-
-	if (t->family == AF_INET) {
-		struct iphdr *iph = (struct iphdr *)(h + t->l2len);
-
-		iph->tot_len = htons(len);
-		iph->id = htons((u16)w->ipid);
-		iph->check = csum_fold((__force __wsum)(t->ipsum + (__force u16)iph->tot_len +
-							(__force u16)iph->id));
-	} else {
-		struct ipv6hdr *ip6h = (struct ipv6hdr *)(h + t->l2len);
-
-		ip6h->payload_len = htons(len - sizeof(*ip6h));
-	}
-	if (t->type == VTAP_SESSION_TYPE_VXLAN) {
-		struct udphdr *uh = (struct udphdr *)(h + t->tun);
-		u32 hash = vtap_match_hash(&w->f->key);
-
-		/* the dynamic range of RFC 6335, as RFC 7348 wants it */
-		uh->source = htons(0xc000 | (hash & 0x3fff));
-		uh->len = htons(t->hlen - t->tun + w->len);
-		return;
-	}
-	opt = (__be32 *)(h + t->tun + t->l4len);
-	if (t->seq)
-		opt[-1] = htonl(w->seq);
-	if (t->type == VTAP_SESSION_TYPE_ERSPAN2 || t->type == VTAP_SESSION_TYPE_ERSPAN3)
-		vtap_encap_erspan(t, opt, w);
-}
-
-/**
- * vtap_encap_udp_csum - the checksum that IPv6 wants of UDP (RFC 6935: receivers may insist)
- * @t: the template
- * @skb: finished linear copy, data at the link-layer header
- */
-void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
+/* The checksum that IPv6 wants of UDP (RFC 6935: receivers may insist) */
+static void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
 {
 	const struct ipv6hdr *ip6h = (struct ipv6hdr *)(skb->data + t->l2len);
 	struct udphdr *uh = (struct udphdr *)(skb->data + t->tun);
@@ -331,6 +296,31 @@ void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
 				    csum_partial(uh, len, 0));
 	if (!uh->check)
 		uh->check = CSUM_MANGLED_0;
+}
+
+/**
+ * vtap_encap_finish - what types with more than a number say of a copy
+ * @t: the template
+ * @skb: complete but for that; linear, data at the link-layer header
+ * @f: the frame that was copied
+ * @truncated: bytes are missing at its end
+ */
+void vtap_encap_finish(const struct vtap_tmpl *t, struct sk_buff *skb, const struct vtap_frame *f,
+		       bool truncated)
+{
+	u8 *tun = skb->data + t->tun;
+
+	if (t->type == VTAP_SESSION_TYPE_VXLAN) {
+		struct udphdr *uh = (struct udphdr *)tun;
+
+		/* the dynamic range of RFC 6335, as RFC 7348 wants it */
+		uh->source = htons(0xc000 | (vtap_match_hash(&f->key) & 0x3fff));
+		uh->len = htons(skb->len - t->tun);
+		if (t->family == AF_INET6)
+			vtap_encap_udp_csum(t, skb);
+	} else if (t->type == VTAP_SESSION_TYPE_ERSPAN2 || t->type == VTAP_SESSION_TYPE_ERSPAN3) {
+		vtap_encap_erspan(t, (__be32 *)(tun + t->l4len), f, truncated);
+	}
 }
 
 /**

@@ -62,6 +62,7 @@ err_session:
 err_net:
 	unregister_pernet_subsys(&vtap_net_ops);
 	rcu_barrier();
+	vtap_copy_exit();
 err_table:
 	vtap_table_exit();
 	return err;
@@ -75,6 +76,7 @@ static void __exit vtap_exit(void)
 	unregister_pernet_subsys(&vtap_net_ops);
 	/* callbacks of ours may still be queued */
 	rcu_barrier();
+	vtap_copy_exit();
 	vtap_table_exit();
 }
 

@@ -54,7 +54,7 @@ static __always_inline bool vtap_match_l4(struct vtap_frame *f, const u8 *p, uns
 		break;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
-		if ((key->ip_proto == IPPROTO_ICMP) != (key->proto == htons(ETH_P_IP)))
+		if (key->proto != htons(key->ip_proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
 			return true;
 		if (off + 2 > len)
 			return false;
@@ -70,8 +70,8 @@ static __always_inline bool vtap_match_l4(struct vtap_frame *f, const u8 *p, uns
 
 	if (off + 4 > len)
 		return false;
-	key->sport = w[0];
-	key->dport = w[1];
+	BUILD_BUG_ON(offsetof(struct vtap_key, dport) != offsetof(struct vtap_key, sport) + 2);
+	*(u32 *)&key->sport = get_unaligned((const u32 *)w);
 	key->flags |= VTAP_KEY_PORTS;
 	return key->ip_proto != IPPROTO_TCP || key->flags & VTAP_KEY_TCP;
 }
@@ -80,12 +80,17 @@ static __always_inline bool vtap_match_ipv4(struct vtap_frame *f, const u8 *p, u
 					    unsigned int off)
 {
 	const struct iphdr *iph = (const struct iphdr *)(p + off);
+	unsigned int hlen = sizeof(*iph);
 	struct vtap_key *key = &f->key;
 
 	if (off + sizeof(*iph) > len)
 		return false;
-	if (iph->version != 4 || iph->ihl < 5)
-		return true;
+	/* version 4 without options, at one glance */
+	if (unlikely(p[off] != 0x45)) {
+		if (iph->version != 4 || iph->ihl < 5)
+			return true;
+		hlen = iph->ihl * 4;
+	}
 
 	f->l3 = off;
 	key->flags |= VTAP_KEY_IP;
@@ -98,7 +103,7 @@ static __always_inline bool vtap_match_ipv4(struct vtap_frame *f, const u8 *p, u
 			return true;
 		key->flags |= VTAP_KEY_FIRST;
 	}
-	return vtap_match_l4(f, p, len, off + iph->ihl * 4);
+	return vtap_match_l4(f, p, len, off + hlen);
 }
 
 static noinline bool vtap_match_ipv6(struct vtap_frame *f, const u8 *p, unsigned int len,
@@ -153,15 +158,10 @@ static noinline bool vtap_match_ipv6(struct vtap_frame *f, const u8 *p, unsigned
 	return true;
 }
 
-/* A whole frame; @tci is of a tag in the metadata, 0 when there is none. */
-static __always_inline bool vtap_match_frame(struct vtap_frame *f, const u8 *p, unsigned int len,
-					     __be16 tci)
+/* The beginning of a key; @tci is of a tag in the metadata, 0 when there is none. */
+static __always_inline void vtap_match_start(struct vtap_frame *f, const u8 *p, __be16 tci)
 {
-	const struct ethhdr *eth = (const struct ethhdr *)p;
 	struct vtap_key *key = &f->key;
-	unsigned int off = ETH_HLEN;
-	__be16 proto = eth->h_proto;
-	int i;
 
 	f->l3 = 0;
 	f->l4 = 0;
@@ -173,10 +173,21 @@ static __always_inline bool vtap_match_frame(struct vtap_frame *f, const u8 *p, 
 	((u64 *)key)[5] = 0;
 	((u64 *)key)[6] = 0;
 	((u64 *)key)[7] = 0;
-	memcpy(&key->macs, eth, sizeof(key->macs));
-	key->dir = BIT(f->dir);
+	memcpy(&key->eth, p, sizeof(key->eth));
+	BUILD_BUG_ON(VTAP_IN + 1 != BIT(VTAP_IN) || VTAP_OUT + 1 != BIT(VTAP_OUT));
+	key->dir = f->dir + 1;
 	key->vlan = tci;
+}
 
+/* A whole frame */
+static bool vtap_match_frame(struct vtap_frame *f, const u8 *p, unsigned int len, __be16 tci)
+{
+	__be16 proto = ((const struct ethhdr *)p)->h_proto;
+	struct vtap_key *key = &f->key;
+	unsigned int off = ETH_HLEN;
+	int i;
+
+	vtap_match_start(f, p, tci);
 	for (i = 0; eth_type_vlan(proto) && i < VTAP_MAX_TAGS; i++) {
 		const struct vlan_hdr *vh = (const struct vlan_hdr *)(p + off);
 
@@ -285,6 +296,14 @@ bool vtap_match_inner(const struct vtap_frame *f, struct vtap_frame *inner)
 	return true;
 }
 
+/* Anything; Return: true. */
+static noinline bool vtap_match_any(struct vtap_frame *f, unsigned int avail, __be16 tci)
+{
+	if (!vtap_match_frame(f, f->skb->data + f->mac, avail, tci) && avail < f->len)
+		vtap_match_far(f, tci);
+	return true;
+}
+
 /**
  * vtap_match_parse - read the fields that rules can ask for
  * @f: frame with skb, ifindex and dir set; the rest is filled in
@@ -297,44 +316,28 @@ bool vtap_match_parse(struct vtap_frame *f)
 {
 	const struct sk_buff *skb = f->skb;
 	__be16 tci = 0;
+	const u8 *p;
 	int avail;
 
 	if (unlikely(!skb_mac_header_was_set(skb)))
 		return false;
 
-	f->mac = skb_mac_header(skb) - skb->data;
+	p = skb_mac_header(skb);
+	f->mac = p - skb->data;
 	avail = (int)skb_headlen(skb) - f->mac;
 	if (unlikely(f->mac > 0 || avail < ETH_HLEN))
 		return false;
 
 	f->len = skb->len - f->mac;
-	if (skb_vlan_tag_present(skb))
+	if (unlikely(skb_vlan_tag_present(skb)))
 		tci = htons(skb_vlan_tag_get(skb) | VTAP_KEY_TAGGED);
-	if (unlikely(!vtap_match_frame(f, skb->data + f->mac, avail, tci)) && avail < f->len)
-		vtap_match_far(f, tci);
-	return true;
-}
-
-/**
- * vtap_match_hash - hash of a flow, the same for both directions
- * @key: from vtap_match_parse()
- *
- * Return: the hash, never 0.
- */
-u32 vtap_match_hash(const struct vtap_key *key)
-{
-	u32 h, i;
-
-	h = (__force u16)(key->sport ^ key->dport) | key->ip_proto << 16;
-	for (i = 0; i < 4; i++)
-		h += (__force u32)(key->src.s6_addr32[i] ^ key->dst.s6_addr32[i]);
-	if (!(key->flags & VTAP_KEY_IP)) {
-		for (i = 0; i < ETH_ALEN; i++)
-			h += (u32)(key->src_mac[i] ^ key->dst_mac[i]) << (4 * i);
+	/* most frames; all others begin again, so that these need neither registers nor sums */
+	if (likely(((const struct ethhdr *)p)->h_proto == htons(ETH_P_IP))) {
+		vtap_match_start(f, p, tci);
+		if (likely(vtap_match_ipv4(f, p, avail, ETH_HLEN)))
+			return true;
 	}
-	h *= 0x9e3779b1;	/* the golden ratio, as in linux/hash.h */
-	h ^= h >> 16;
-	return h ?: 1;
+	return vtap_match_any(f, avail, tci);
 }
 
 static bool vtap_match_has(const struct vtap_match *m, int attr)

@@ -64,8 +64,6 @@ static void vtap_port_count(const struct vtap_port *port, unsigned int dir,
 	struct vtap_port_stats *st = this_cpu_ptr(port->stats);
 
 	u64_stats_update_begin(&st->syncp);
-	if (stat == VTAP_PST_MATCHED || stat == VTAP_PST_UNMATCHED)
-		u64_stats_inc(&st->v[dir][VTAP_PST_SEEN]);
 	u64_stats_inc(&st->v[dir][stat]);
 	u64_stats_update_end(&st->syncp);
 }
@@ -112,38 +110,21 @@ static bool vtap_port_has_session(const struct vtap_rule *rule, const struct vta
 	return false;
 }
 
-/* All of a hook's work. Softirq, RCU read side; the frame is only read. */
-static void vtap_port_frame(const struct vtap_port *port, struct sk_buff *skb, unsigned int dir)
+/* A rule decided on the frame. Apart, so that other frames do not pay for what it needs. */
+static noinline void vtap_port_matched(const struct vtap_port *port, const struct vtap_rule *rule,
+				       struct vtap_frame *f)
 {
-	const struct vtap_table *table = rcu_dereference(port->table);
-	const struct vtap_rule *rule, *before = NULL;
-	struct vtap_frame f __uninitialized;
+	const struct vtap_rule *before = NULL;
+	const unsigned int dir = f->dir;
 	unsigned int i;
 
-	if (unlikely(!table))
-		return;
-	f.skb = skb;
-	f.dir = dir;
-	f.ifindex = port->dev->ifindex;
-	if (unlikely(!vtap_match_parse(&f))) {
-		vtap_port_count(port, dir, VTAP_PST_UNMATCHED);
-		return;
-	}
-	if (unlikely(vtap_session_is_own(port->vn, &f))) {
-		vtap_port_count(port, dir, VTAP_PST_OWN);
-		return;
-	}
-	rule = vtap_table_lookup(table, &f);
-	if (!rule) {
-		vtap_port_count(port, dir, VTAP_PST_UNMATCHED);
-		return;
-	}
+	f->ifindex = port->dev->ifindex;
 	vtap_port_count(port, dir, VTAP_PST_MATCHED);
-	vtap_rule_count(rule, f.len);
-	if (unlikely(rule->cfg.sample > 1) && !vtap_rule_sample(rule, &f))
+	vtap_rule_count(rule, f->len);
+	if (unlikely(rule->cfg.sample > 1) && !vtap_rule_sample(rule, f))
 		return;
 	if (dir == VTAP_OUT && rule->cfg.n_sessions && !rule->cfg.dup)
-		before = vtap_port_rule_in(port->vn, &f);
+		before = vtap_port_rule_in(port->vn, f);
 	/* who samples may have let it pass; the same rule has its share there */
 	if (before && before != rule && before->cfg.sample > 1)
 		before = NULL;
@@ -153,8 +134,35 @@ static void vtap_port_frame(const struct vtap_port *port, struct sk_buff *skb, u
 		if (before && vtap_port_has_session(before, s))
 			vtap_port_count(port, dir, VTAP_PST_DUP);
 		else
-			vtap_copy(s, &f);
+			vtap_copy(s, f);
 	}
+}
+
+/* All of a hook's work. Softirq, RCU read side; the frame is only read. */
+static __always_inline void vtap_port_frame(const struct vtap_port *port, struct sk_buff *skb,
+					    unsigned int dir)
+{
+	const struct vtap_table *table = rcu_dereference(port->table);
+	const struct vtap_rule *rule;
+	struct vtap_frame f __uninitialized;
+
+	if (unlikely(!table))
+		return;
+	f.skb = skb;
+	f.dir = dir;
+	if (unlikely(!vtap_match_parse(&f))) {
+		vtap_port_count(port, dir, VTAP_PST_UNMATCHED);
+		return;
+	}
+	if (unlikely(vtap_session_is_own(port->vn, &f))) {
+		vtap_port_count(port, dir, VTAP_PST_OWN);
+		return;
+	}
+	rule = vtap_table_lookup(table, &f);
+	if (rule)
+		vtap_port_matched(port, rule, &f);
+	else
+		vtap_port_count(port, dir, VTAP_PST_UNMATCHED);
 }
 
 static struct vtap_taken *vtap_port_taken_slot(const struct sk_buff *skb)
@@ -174,9 +182,12 @@ static bool vtap_port_taken_test(const struct sk_buff *skb, u32 handover)
 	return taken->skb == skb && taken->handover == handover;
 }
 
-/* Ingress on a bridge port, or one that nobody owns */
-static unsigned int vtap_port_nf_in(void *priv, struct sk_buff *skb,
-				    const struct nf_hook_state *state)
+/*
+ * Ingress on a bridge port, or one that nobody owns. No canary: what lies on the
+ * stack is written at fixed offsets only, and every frame would pay for it.
+ */
+static __no_stack_protector unsigned int vtap_port_nf_in(void *priv, struct sk_buff *skb,
+							 const struct nf_hook_state *state)
 {
 	const struct vtap_port *port = priv;
 	u32 handover;
@@ -186,10 +197,10 @@ static unsigned int vtap_port_nf_in(void *priv, struct sk_buff *skb,
 		vtap_port_taken_set(skb, 0);
 		return NF_ACCEPT;
 	}
-	vtap_port_frame(port, skb, VTAP_IN);
 	handover = READ_ONCE(port->handover);
 	if (unlikely(handover))
 		vtap_port_taken_set(skb, handover);
+	vtap_port_frame(port, skb, VTAP_IN);
 	return NF_ACCEPT;
 }
 
@@ -683,6 +694,16 @@ static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
 	schedule_delayed_work(&vn->bind, 0);
 }
 
+/* A chained port's rx_handler is about to go, or to be passed by: netfilter, until all is over. */
+static void vtap_port_leave(struct vtap_port *port)
+{
+	u32 dirs = vtap_table_dirs(rtnl_dereference(port->table));
+
+	if (vtap_port_reconcile(port, dirs, false, true))
+		vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
+	schedule_delayed_work(&port->vn->bind, 0);
+}
+
 /*
  * Ahead of an upper device that comes or goes: a master takes its handler away
  * next, and it must be its own again; a VLAN device takes its frames before any.
@@ -691,14 +712,24 @@ static void vtap_port_upper(struct vtap_net *vn, struct net_device *dev,
 			    const struct netdev_notifier_changeupper_info *upper)
 {
 	struct vtap_port *port = vtap_port_find(vn, dev);
-	u32 dirs;
 
-	if (!port || !port->chain || (upper->linking && !is_vlan_dev(upper->upper_dev)))
-		return;
-	dirs = vtap_table_dirs(rtnl_dereference(port->table));
-	if (vtap_port_reconcile(port, dirs, false, true))
-		vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
-	schedule_delayed_work(&vn->bind, 0);
+	if (port && port->chain && (!upper->linking || is_vlan_dev(upper->upper_dev)))
+		vtap_port_leave(port);
+}
+
+/*
+ * A bond takes its handler away before it unlinks; what it says before that is
+ * that the slave sends no more, though its link is up. When nothing follows, the
+ * chain comes back. A slave whose link fails is left alone: failover must not wait.
+ */
+static void vtap_port_lower(struct vtap_net *vn, struct net_device *dev,
+			    const struct netdev_notifier_changelowerstate_info *lower)
+{
+	const struct netdev_lag_lower_state_info *state = lower->lower_state_info;
+	struct vtap_port *port = vtap_port_find(vn, dev);
+
+	if (port && port->chain && netif_is_bond_slave(dev) && state->link_up && !state->tx_enabled)
+		vtap_port_leave(port);
 }
 
 /* RTNL. Never refuses: a tap keeps nobody from doing anything. */
@@ -717,6 +748,9 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 		break;
 	case NETDEV_PRECHANGEUPPER:
 		vtap_port_upper(vn, dev, ptr);
+		break;
+	case NETDEV_CHANGELOWERSTATE:
+		vtap_port_lower(vn, dev, ptr);
 		break;
 	case NETDEV_UNREGISTER:
 		port = vtap_port_find(vn, dev);
@@ -769,6 +803,9 @@ void vtap_port_read(const struct vtap_port *port, u64 v[VTAP_NDIR][__VTAP_PST_MA
 				v[dir][i] += now[dir][i];
 		}
 	}
+	/* not counted frame by frame */
+	for (dir = 0; dir < VTAP_NDIR; dir++)
+		v[dir][VTAP_PST_SEEN] = v[dir][VTAP_PST_MATCHED] + v[dir][VTAP_PST_UNMATCHED];
 }
 
 /**

@@ -26,6 +26,7 @@
  * @rule: the rule
  * @sport: lowest and highest source port
  * @dport: lowest and highest destination port
+ * @last: last word of the tuple's mask
  * @next: number + 1 of the next entry in the same bucket, 0 at its end
  * @tuple: number of its tuple
  * @ranges: @sport and @dport have to be looked at
@@ -35,6 +36,7 @@ struct vtap_entry {
 	const struct vtap_rule *rule;
 	u16 sport[2];
 	u16 dport[2];
+	u64 last;
 	u32 next;
 	u32 tuple : 31;
 	u32 ranges : 1;
@@ -131,10 +133,11 @@ static __always_inline bool vtap_table_match(const struct vtap_table *t,
 {
 	const struct vtap_tuple *tuple = &t->tuples[e->tuple];
 	const u64 *key = (const u64 *)&f->key;
-	unsigned long left;
 	unsigned int i;
 
-	vtap_for_each_word(i, left, tuple->words) {
+	/* all words: cheaper than to find those that count */
+#pragma GCC unroll 8
+	for (i = VTAP_KEY_WORDS; i--;) {
 		if ((key[i] & tuple->mask[i]) != e->key[i])
 			return false;
 	}
@@ -147,12 +150,12 @@ static __always_inline bool vtap_table_match(const struct vtap_table *t,
 	return true;
 }
 
-static const struct vtap_rule *vtap_table_linear(const struct vtap_table *t,
-						 const struct vtap_frame *f)
+/* One by one from @e on. */
+static noinline const struct vtap_rule *vtap_table_linear(const struct vtap_table *t,
+							  const struct vtap_frame *f,
+							  const struct vtap_entry *e)
 {
-	const struct vtap_entry *e;
-
-	for (e = t->entries; e < t->entries + t->n; e++) {
+	for (; e < t->entries + t->n; e++) {
 		if (vtap_table_match(t, e, f) &&
 		    (likely(!e->rule->filter) || vtap_rule_filter(e->rule, f)))
 			return e->rule;
@@ -204,8 +207,8 @@ static bool vtap_table_cached(const struct vtap_table *t, const u64 *key,
 	return true;
 }
 
-static const struct vtap_rule *vtap_table_recall(const struct vtap_table *t,
-						 const struct vtap_frame *f)
+static noinline const struct vtap_rule *vtap_table_recall(const struct vtap_table *t,
+							  const struct vtap_frame *f)
 {
 	const u64 *key = (const u64 *)&f->key;
 	const struct vtap_rule *rule;
@@ -244,7 +247,19 @@ static const struct vtap_rule *vtap_table_recall(const struct vtap_table *t,
  */
 const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const struct vtap_frame *f)
 {
-	return t->heads ? vtap_table_recall(t, f) : vtap_table_linear(t, f);
+	const u64 last = ((const u64 *)&f->key)[VTAP_KEY_WORDS - 1];
+	const struct vtap_entry *e = t->entries;
+	unsigned int left = t->n;
+
+	if (t->heads)
+		return vtap_table_recall(t, f);
+	/* most rules are done with after a look at the ports, and most frames after all rules */
+	do {
+		if (unlikely((last & e->last) == e->key[VTAP_KEY_WORDS - 1]))
+			return vtap_table_linear(t, f, e);
+		e++;
+	} while (--left);
+	return NULL;
 }
 
 /* The tuple of a mask, a new one if need be. @chain links tuples by the hash of their masks. */
@@ -297,6 +312,7 @@ static void vtap_table_append(struct vtap_table *t, const struct vtap_rule *rule
 		mask.dir = both;
 	}
 	e->tuple = vtap_table_tuple(t, &mask, first, chain);
+	e->last = t->tuples[e->tuple].mask[VTAP_KEY_WORDS - 1];
 	t->tuples[e->tuple].n++;
 	t->dirs |= dirs;
 	t->n++;

@@ -5,6 +5,7 @@
 
 #include <linux/etherdevice.h>
 #include <linux/filter.h>
+#include <linux/hash.h>
 #include <linux/hashtable.h>
 #include <linux/if_vlan.h>
 #include <linux/in6.h>
@@ -158,6 +159,8 @@ struct vtap_session_cfg {
  * @strip: the outermost VLAN tag goes into the ERSPAN header
  * @seq: the type has a sequence number, or the user wants one
  * @subheader: ERSPAN III with platform sub-header
+ * @varies: vtap_encap_finish() has something to say of every copy
+ * @whole: longest inner frame that nothing is done about
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
  * @rate: bytes per second, 0 for no limit
@@ -184,6 +187,8 @@ struct vtap_tmpl {
 	bool strip;
 	bool seq;
 	bool subheader;
+	bool varies;
+	u32 whole;
 	u32 mtu;
 	u32 snaplen;
 	u32 pps;
@@ -196,26 +201,6 @@ struct vtap_tmpl {
 	u16 headroom;
 	u32 ipsum;
 	u8 hdr[VTAP_HDR_MAX] __aligned(8);
-};
-
-/**
- * struct vtap_wrap - what the outer headers say of one frame
- * @f: the frame that is copied
- * @len: bytes of the inner frame that follow
- * @seq: sequence number
- * @ipid: outer packet id
- * @tci: tag control information of the outermost tag
- * @tagged: the frame has a tag, in the copy or stripped from it
- * @truncated: bytes are missing at the end
- */
-struct vtap_wrap {
-	const struct vtap_frame *f;
-	unsigned int len;
-	u32 seq;
-	u32 ipid;
-	u16 tci;
-	bool tagged;
-	bool truncated;
 };
 
 struct vtap_session_stats {
@@ -311,11 +296,11 @@ struct vtap_match {
  * one first: rules that look at ports differ there.
  */
 struct vtap_key {
-	struct_group(macs,
+	struct_group(eth,
 		u8 dst_mac[ETH_ALEN];
 		u8 src_mac[ETH_ALEN];
+		__be16 proto;
 	);
-	__be16 proto;
 	__be16 vlan;
 	struct in6_addr src;
 	struct in6_addr dst;
@@ -524,7 +509,6 @@ static inline struct vtap_net *vtap_pernet(const struct net *net)
 /* match.c: frame -> key, match -> key and mask */
 bool vtap_match_parse(struct vtap_frame *f);
 bool vtap_match_inner(const struct vtap_frame *f, struct vtap_frame *inner);
-u32 vtap_match_hash(const struct vtap_key *key);
 int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack);
 bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct vtap_key *w,
 			u16 sport[2], u16 dport[2]);
@@ -590,13 +574,14 @@ void vtap_pmtu_follow(struct vtap_net *vn, bool on);
 int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack *extack);
 void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 		      const struct vtap_addr *local, const u8 *smac, const u8 *dmac);
-void vtap_encap_finish(const struct vtap_tmpl *t, u8 *h, const struct vtap_wrap *w);
-void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb);
+void vtap_encap_finish(const struct vtap_tmpl *t, struct sk_buff *skb, const struct vtap_frame *f,
+		       bool truncated);
 bool vtap_encap_same_path(const struct vtap_tmpl *t, const struct vtap_key *key);
 bool vtap_encap_is_own(const struct vtap_tmpl *t, const struct vtap_frame *f);
 
 /* copy.c: frame -> copies on the wire */
 void vtap_copy(struct vtap_session *s, const struct vtap_frame *f);
+void vtap_copy_exit(void);
 
 /* port.c: hooks */
 int vtap_port_bind_all(struct vtap_net *vn);
@@ -619,6 +604,28 @@ void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 c
 void vtap_nl_port_notify(const struct vtap_port *port, u8 cmd);
 int vtap_nl_init(void);
 void vtap_nl_exit(void);
+
+/**
+ * vtap_match_hash - hash of a flow, the same for both directions
+ * @key: from vtap_match_parse()
+ *
+ * Return: the hash, never 0.
+ */
+static inline u32 vtap_match_hash(const struct vtap_key *key)
+{
+	const u64 *w = (const u64 *)key;
+	u64 h;
+
+	BUILD_BUG_ON(offsetof(struct vtap_key, src) != 2 * sizeof(u64));
+	h = (w[2] ^ w[4]) + (w[3] ^ w[5]) * 3;
+	h += (__force u16)(key->sport ^ key->dport) | key->ip_proto << 16;
+	if (unlikely(!(key->flags & VTAP_KEY_IP)))
+		h += (ether_addr_to_u64(key->src_mac) ^ ether_addr_to_u64(key->dst_mac)) << 4;
+	h ^= h >> 32;
+	h *= GOLDEN_RATIO_64;
+	h >>= 32;
+	return h ?: 1;
+}
 
 /**
  * vtap_session_is_own - is the frame one of the copies that vtap sends here?
