@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import struct
 import threading
@@ -23,9 +24,17 @@ def mine(f):
     return b"vtap#" in f
 
 
+@functools.cache
+def head(size, dst, src, vlan):
+    """Return: what frames of make() begin with; without a UDP checksum, so that numbers do not change it."""
+    f = udp_frame(dst, src, "10.9.0.1", "10.9.0.2", payload=bytes(size), vlan=vlan)[:-size]
+    return f[:-2] + b"\0\0"
+
+
 def make(n, dst, src, vlan=None):
     """Return: frame number N, which no address of the host asks for."""
-    return udp_frame(dst, src, "10.9.0.1", "10.9.0.2", payload=b"vtap#%08d" % n + b"." * (n % 64), vlan=vlan)
+    more = n % 64
+    return head(13 + more, dst, src, vlan) + b"vtap#%08d" % n + b"." * more
 
 
 class Rig:
@@ -66,9 +75,14 @@ class Rig:
     def untap(self):
         vtap("rule flush", self.host)
 
+    def ports(self, *names):
+        """Return: what `vtap port show` says of these ports."""
+        shown = {p["name"]: p for p in vtap_json("-s port show", self.host)}
+        return tuple(shown.get(name, {}) for name in names)
+
     def port(self, name="p0"):
-        """Return: what `vtap port show` says of the port."""
-        return next((p for p in vtap_json("-s port show", self.host) if p["name"] == name), {})
+        """Return: what it says of the port."""
+        return self.ports(name)[0]
 
     def hook(self, want, name="p0"):
         """Wait for the ingress hook. Return: the one in use."""
@@ -149,7 +163,7 @@ class Bridge(Linked):
 
 
 class Bond(Linked):
-    name, module, hook, gap = "bond active-backup", "bonding", "chain", True
+    name, module, hook = "bond active-backup", "bonding", "chain"
     words = "bond mode active-backup miimon 10"
 
 
@@ -204,16 +218,14 @@ class Ovs(Kind):
 
     def up(self, r):
         self.dp(r, "add-dp", "m0")
+        for src, dst in ((0, 1), (1, 0)):  # which name the port by number, there or not
+            self.dp(r, "add-flow", "m0", f"in_port({src}),eth(),eth_type(0x0800),ipv4(frag=no)", str(dst))
         r.host.ip(f"link set m0 address {INSIDE} addrgenmode none", "link set m0 up")
 
     def attach(self, r):
         self.dp(r, "add-if", "m0", "p0,port_no=1")
-        self.dp(r, "del-flows", "m0")
-        for src, dst in ((0, 1), (1, 0)):
-            self.dp(r, "add-flow", "m0", f"in_port({src}),eth(),eth_type(0x0800),ipv4(frag=no)", str(dst))
 
     def release(self, r):
-        self.dp(r, "del-flows", "m0")
         self.dp(r, "del-if", "m0", "p0")
 
     def down(self, r):
@@ -321,7 +333,7 @@ class Traffic(threading.Thread):
                 self.tx.send(make(self.n, self.dst, A, vlan))
             self.n += 1
             if self.n % 4 == 0:
-                time.sleep(0.003)
+                time.sleep(0.006)
 
     def __enter__(self):
         self.start()
@@ -382,7 +394,7 @@ def lifecycle(r, kind):
         r.hook(kind.hook)
         with Traffic(tx, kind.mac, kind.vlan) as traffic:
             r.host.ip("link set p0 down", "link set p0 name q0", "link set q0 up")
-            eq(f"{kind.name}: a port renamed out of the pattern is none", (r.port("q0"), r.port("p0")), ({}, {}))
+            eq(f"{kind.name}: a port renamed out of the pattern is none", r.ports("q0", "p0"), ({}, {}))
             r.host.ip("link set q0 down", "link set q0 name p7", "link set p7 up")
             eq(f"{kind.name}: one renamed into it is", r.hook(kind.hook, "p7"), kind.hook)
             r.host.ip("link set p7 down", "link set p7 name p0", "link set p0 up")
@@ -449,43 +461,69 @@ def unloading(r, kind):
         vtap(SESSION, r.host)
 
 
+def clear(r, kind):
+    """Leave p0 alone, for the next kind."""
+    if kind.module and not kind.upper:
+        kind.down(r)
+    r.host.ip("link set p0 up")
+    eq(f"{kind.name}: nothing is left", (r.hook(None), "m0" in r.host.links()), (None, False))
+
+
 def masters():
-    """All of it for every kind of master."""
-    for kind in kinds():
-        with Rig() as r:
+    """All of it for every kind of master, on one rig while nothing fails."""
+    with contextlib.ExitStack() as stack:
+        r = None
+        for kind in kinds():
             try:
+                r = r or stack.enter_context(Rig())
                 binding(r, kind)
                 if kind.name != "bond 802.3ad":  # the same handler as the other bond's
                     churn(r, kind)
                 lifecycle(r, kind)
                 kind.up(r)
                 unloading(r, kind)
+                clear(r, kind)
             except Exception as e:  # pylint: disable=broad-except
                 ok(f"{kind.name}", False, f"{getattr(e, 'stderr', '')}\n{ksft.traceback.format_exc()}")
+                stack.close()
+                r = None
 
 
-def vlan_on_chain():
-    """A VLAN device on a chained port takes its frames before any rx_handler: they are copied all the same."""
+def on_chain(what, vlan, *steps):
+    """A chained port under traffic, every second frame of it with a tag of VLAN: after each of STEPS (`ip` commands, hook)
+    it has that hook, and all that it received is copied once."""
     kind = Bond()
     with Rig() as r:
         r.tap()
         kind.up(r)
         kind.attach(r)
-        eq("VLAN on a chained port: the chain without it", r.hook("chain"), "chain")
+        r.host.ip("link add d0 type dummy", "link set d0 master m0", "link set d0 up")
+        eq(f"{what}: the chain before", r.hook("chain"), "chain")
         tx, rx, col = Sender(r.a, "eth0"), Sniffer(r.host, "p0", match=mine), r.copies()
-        with tx, rx, col, Traffic(tx, kind.mac, 7, 2) as traffic:
+        with tx, rx, col, Traffic(tx, kind.mac, vlan, 2) as traffic:
             for _ in range(3):
-                traffic.wait()
-                r.host.ip("link add link p0 name p0.7 type vlan id 7", "link set p0.7 addrgenmode none", "link set p0.7 up")
-                eq("VLAN on a chained port: netfilter with it", r.hook("netfilter"), "netfilter")
-                traffic.wait()
-                r.host.ip("link del p0.7")
-                eq("VLAN on a chained port: the chain again", r.hook("chain"), "chain")
+                for lines, hook in steps:
+                    traffic.wait()
+                    r.host.ip(*lines)
+                    eq(f"{what}: {hook} after {lines[0]}", r.hook(hook), hook)
             traffic.__exit__()
             want = [bytes(f) for f in rx.frames()]
             got = inner(col.frames(len(want), timeout=3))
-            ok(f"VLAN on a chained port: {len(want)} frames, all copied once", len(want) > 150 and got == want,
+            ok(f"{what}: {len(want)} frames, all copied once", len(want) > 150 and got == want,
                lambda: f"{len(got)} copies, {len(set(got))} different, {len(set(want) - set(got))} missing")
+
+
+def vlan_on_chain():
+    """A VLAN device on a chained port takes its frames before any rx_handler: they are copied all the same."""
+    on_chain("VLAN on a chained port", 7,
+             (("link add link p0 name p0.7 type vlan id 7", "link set p0.7 addrgenmode none up"), "netfilter"),
+             (("link del p0.7",), "chain"))
+
+
+def active_slave():
+    """A slave that stops sending with its link up looks as if it were released, and when it is not, has its chain again."""
+    on_chain("active slave", None, (("link set m0 type bond active_slave d0",), "chain"),
+             (("link set m0 type bond active_slave p0",), "chain"))
 
 
 def tap_device():
@@ -527,5 +565,5 @@ def read(fd):
 
 
 if __name__ == "__main__":
-    modprobe("veth", "tun", "ip_gre")
-    ksft.run(masters, vlan_on_chain, tap_device)
+    modprobe("veth", "tun", "dummy", "ip_gre")
+    ksft.run(masters, vlan_on_chain, active_slave, tap_device)

@@ -249,7 +249,7 @@ def once():
             eq("once: at egress when it came by an untapped port", sent(w, a, [ab], [1]), [[ab]])
             rules(w.h, "port vnet1 dir egress action mirror s", "port vnet2 dir egress action mirror s")
             eq("once: at egress when ingress has no rule", sent(w, a, [ab], [1]), [[ab]])
-            rules(w.h, "port 'vnet[23]' dir both action mirror s")
+            rules(w.h, "port 'vnet[23]' dir both protocol 0x0800 action mirror s")
             eq("once: for each port, a flood from a port that is not tapped", sent(w, a, [flood], [2]), [[flood] * 2])
             eq("once: which is not taken for a duplicate", [p["egress"]["dup"] for p in ports(w.h).values()], [0, 0])
             vtap("session add t type gre remote 192.0.2.9 key 8", w.h)

@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Memory that is not there: each allocation of each command fails once, and each of a copy. Needs a kernel with FAILSLAB.
+
+A command that fails changes nothing; a copy that fails is counted, and the tapped frame goes its way.
+"""
+import errno
+import os
+import struct
+
+import ksft
+from ksft import Sender, Sniffer, Topology, busywait, eq, note, ok, skip, vtap, vtap_json
+
+DEBUGFS = "/sys/kernel/debug/"
+NTH = "/proc/thread-self/fail-nth"
+MOST = 400  # allocations of one command
+
+
+def put(path, text):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(str(text))
+
+
+def configure(**values):
+    """Set fault attributes: which kinds of allocation may fail, how often."""
+    probability = values.pop("probability", 0)
+    for kind in ("failslab", "fail_page_alloc"):
+        put(f"{DEBUGFS}{kind}/probability", 0)
+        for name, value in {"verbose": 0, "interval": 1, "times": -1, "task-filter": "N", "ignore-gfp-wait": "N",
+                            "ignore-gfp-highmem": "Y", "min-order": 0, **values}.items():
+            if os.path.exists(f"{DEBUGFS}{kind}/{name}"):
+                put(f"{DEBUGFS}{kind}/{name}", value)
+    for kind in ("failslab", "fail_page_alloc"):
+        put(f"{DEBUGFS}{kind}/probability", probability)
+
+
+class Fault:
+    """Within `with`, this thread's N-th allocation fails. HIT: whether there was one."""
+
+    def __init__(self):
+        self.fd = os.open(NTH, os.O_RDWR)
+        self.n, self.hit = b"0", False
+
+    def __call__(self, n):
+        self.n = b"%d" % n
+        return self
+
+    def __enter__(self):
+        os.write(self.fd, self.n)
+
+    def __exit__(self, *exc):
+        left = os.pread(self.fd, 20, 0)
+        os.write(self.fd, b"0")
+        self.hit = int(left) == 0
+
+
+# --- commands ---
+
+def plain(state):
+    """Return: what STATE tells, without the ids, of which each attempt uses some up."""
+    return [[{k: v for k, v in obj.items() if k != "id"} for obj in objs] for objs in state]
+
+
+class Commands:
+    """A namespace in a known state, from which each command starts."""
+
+    def __init__(self, t, client):
+        self.t, self.nl, self.listener = t, client(t.host), client(t.host).subscribe()
+        self.fault, self.ids, self.hits = Fault(), [], 0
+        self.y = self.nl.y
+
+    def reset(self):
+        """The known state: sessions s and x, of which rules use s."""
+        self.nl.reset()
+        v4, v6 = bytes([192, 0, 2, 9]), bytes.fromhex("20010db8000900000000000000000009")
+        self.nl.do("session-new", name="s", type="gre", remote=v4)
+        self.nl.do("session-new", name="x", type="vxlan", key=4, remote=v6)
+        for pref, port in ((5, "vnet0"), (6, "none*")):
+            self.nl.do("rule-new", pref=pref, port=port, action="mirror", session=["s"], match={"ip-proto": 6})
+        self.ids = [r["id"] for r in self.nl.dump("rule")]
+        self.nl.events()
+
+    def message(self, op, vals):
+        """The bytes of a request, made before faults begin."""
+        return self.y._encode_message(self.y.ops[op], vals(self.ids) if callable(vals) else vals, (), 7)
+
+    def answer(self):
+        """Return: the error, 0, or None when the answer itself got lost."""
+        result = None
+        while True:
+            try:
+                data = self.y.sock.recv(1 << 18, 0x40)  # MSG_DONTWAIT
+            except BlockingIOError:
+                return result
+            except OSError as e:
+                if e.errno != errno.ENOBUFS:
+                    raise
+                continue
+            while len(data) >= 16:
+                length, kind = struct.unpack_from("IH", data)
+                if kind == 2:
+                    result = -struct.unpack_from("i", data, 16)[0]
+                data = data[(length + 3) & ~3:]
+
+    def attempt(self, message, n):
+        """Return: the answer to MESSAGE with its N-th allocation failing."""
+        try:
+            with self.fault(n):
+                self.y.sock.send(message)
+        except OSError as e:
+            return e.errno
+        return self.answer()
+
+    def quiet(self):
+        """Events are not looked at here."""
+        while True:
+            try:
+                self.listener.y.sock.recv(1 << 18, 0x40)
+            except BlockingIOError:
+                return
+            except OSError:
+                pass
+
+    def every(self, op, vals):
+        """Let each allocation of a command fail. Return: what was wrong, and how many failed."""
+        self.reset()
+        before = plain(self.nl.state())
+        if self.attempt(self.message(op, vals), 0):
+            return [f"{op} is refused without a fault"], 0
+        after, wrong, refused = plain(self.nl.state()), [], 0
+        self.reset()
+        for n in range(1, MOST):
+            error = self.attempt(self.message(op, vals), n)
+            hit = self.fault.hit
+            state = plain(self.nl.state())
+            self.quiet()
+            want = [after] if error == 0 else [before, after] if error is None else [before]
+            if error == 0 and state != after:  # what failed behind the command, such as a route, is made up for
+                busywait(lambda: plain(self.nl.state()) == after, 5)
+                state = plain(self.nl.state())
+            if state not in want or error not in (0, None, errno.ENOMEM, errno.ENOBUFS):
+                wrong.append(f"allocation {n}: {error}, state {state}")
+            refused += hit and bool(error)
+            if not hit:
+                return wrong, refused
+            if state != before:
+                self.reset()
+        return wrong + ["no end of allocations"], refused
+
+
+FILTER = struct.pack("HBBI", 6, 0, 0, 0xffff)
+V4 = bytes([192, 0, 2, 9])
+NEW = {"pref": 1, "port": "vnet*", "dir": {"ingress", "egress"}, "action": "mirror", "session": ["s", "x"], "filter": FILTER,
+       "filter-text": "all", "match": {"src-port": 1, "src-port-max": 9}}
+COMMANDS = (
+    ("session-new", {"name": "n", "type": "erspan3", "remote": V4, "id": 7, "rate": 8000}),
+    ("session-new", {"name": "n", "type": "port", "dev": "up0"}),
+    ("session-set", {"name": "s", "remote": bytes([192, 0, 2, 8]), "snaplen": 99}),
+    ("session-del", {"name": "x"}),
+    ("session-flush", {"type": "vxlan"}),
+    ("session-get", {"name": "s"}),
+    ("rule-new", NEW),
+    ("rule-set", lambda ids: {"id": ids[0], "port": "vnet1", "session": ["x"], "filter": FILTER}),
+    ("rule-del", lambda ids: {"id": ids[0]}),
+    ("rule-flush", {}),
+    ("rule-get", lambda ids: {"id": ids[0]}),
+    ("port-get", {"name": "vnet0"}),
+    ("commit", lambda ids: {"change": [
+        {"session-new": {"name": "n", "type": "gre", "remote": V4}}, {"rule-del": {"id": ids[0]}},
+        {"rule-new": {**NEW, "session": ["n", "s"]}}, {"session-del": {"name": "x"}},
+        {"rule-set": {"id": ids[1], "pref": 3}}, {"rule-flush": {"pref": 1}}, {"rule-new": {**NEW, "session": ["n"]}}]}),
+)
+
+
+def commands():
+    """Each allocation that a command makes fails once."""
+    from netlink import Client  # pylint: disable=import-outside-toplevel
+    configure()
+    with Topology() as t:
+        c = Commands(t, Client)
+        total = 0
+        for op, vals in COMMANDS:
+            wrong, refused = c.every(op, vals if callable(vals) else dict(vals))
+            total += refused
+            ok(f"{op}: is refused and changes nothing for want of memory, {refused} times", not wrong and refused,
+               "\n".join(wrong[:3])[:300])
+        note(f"{total} allocations of commands failed")
+        c.nl.reset()
+        eq("nothing is left behind", c.nl.state(), [[], [], []])
+
+
+# --- copies ---
+
+def counters(t):
+    return {s["name"]: s["stats"] for s in vtap_json("-s session show", t.host)}
+
+
+class Copies:
+    """The host sends out by vnet0 in its own context, so that the fault is the copy's or the frame's, one by one."""
+
+    def __init__(self, t):
+        self.t, self.fault = t, Fault()
+        self.tx = Sender(t.host, "vnet0", vnet=True)
+        self.rx = Sniffer(t.a, "eth0")
+
+    def send(self, n, frame, kw):
+        """Return: whether the frame was taken, with the N-th allocation failing."""
+        try:
+            with self.fault(n):
+                self.tx.send(frame, **kw)
+        except OSError:
+            return False
+        return True
+
+    def every(self, frame, kw):
+        """Send until no allocation is left to fail. Return: frames taken, frames that arrived, counters."""
+        taken, n, idle = 0, 0, 0
+        while idle < 20 and n < MOST:  # some are taken from stores that are filled now and then
+            n += 1
+            taken += self.send(n, frame, kw)
+            idle = 0 if self.fault.hit else idle + 1
+        vtap("rule flush", self.t.host)
+        return taken, len(self.rx.frames(taken)), counters(self.t)
+
+
+SESSIONS = ("gre type gre remote 192.0.2.9", "cut type erspan2 remote 192.0.2.9 mtu truncate",
+            "six type vxlan key 3 remote 2001:db8:9::9", "raw type port dev up0 mtu drop")
+
+
+def accounted(stats):
+    """Return: whether all copies are sent, or dropped for want of memory or by the session's MTU policy."""
+    return all(s["matched"] == s["sent"] + s["drop_nomem"] + s["drop_mtu"] > 0 for s in stats.values())
+
+
+def copies():
+    """Each allocation of a copy that has its own, the frame being large, or to be cut by the kernel."""
+    configure()
+    with Topology(mtu=9000, up_mtu=8000) as t:
+        c = Copies(t)
+        for name, frame, kw in (
+                ("a frame of 5000 bytes", t.udp("b", "a", payload=b"x" * 4950), {}),
+                ("a frame to be fragmented", t.udp("b", "a", payload=b"x" * 7960), {}),
+                ("a UDP super-frame", t.udp("b", "a", payload=b"x" * 4000, partial=True),
+                 {"csum": (34, 6), "gso": (Sender.GSO_UDP_L4, 1000, 42)})):
+            for session in SESSIONS:
+                vtap(f"session add {session}", t.host)
+            vtap("rule add pref 1 port vnet0 dir egress action mirror gre,cut,six,raw", t.host)
+            taken, arrived, stats = c.every(frame, kw)
+            vtap("session flush", t.host)
+            eq(f"{name}: all {taken} that were taken arrive", arrived, taken)
+            gone = sum(s["drop_nomem"] for s in stats.values())
+            ok(f"{name}: {gone} copies fail, each counted", gone > 0 and accounted(stats), stats)
+
+
+def softirq():
+    """Most allocations that may not wait fail, while frames cross the bridge; its own traffic needs none there."""
+    frames = 1000
+    with Topology() as t, Sender(t.a, "eth0", vnet=True) as tx:
+        def received(ns):
+            return ns.links()["eth0"]["stats64"]["rx"]["packets"]
+        for name, frame, kw in (("small frames", t.udp(payload=b"x" * 100), {}), ("large frames", t.udp(payload=b"x" * 1450), {}),
+                                ("TCP super-frames", t.tcp(payload=b"x" * 4000, partial=True),
+                                 {"csum": (34, 16), "gso": (Sender.GSO_TCPV4, 1000, 54)})):
+            vtap(f"session add gre type gre remote {t.IP4['col']}", t.host)
+            vtap("rule add pref 1 port vnet0 dir ingress action mirror gre", t.host)
+            start = received(t.b)
+            # holds the copies, whose memory would else serve the next ones
+            with Sniffer(t.col, "eth0"):
+                configure(**{"probability": 90, "ignore-gfp-wait": "Y"})
+                try:
+                    for _ in range(frames):
+                        tx.send(frame, **kw)
+                finally:
+                    configure()
+            busywait(lambda at=start: received(t.b) - at >= frames)
+            vtap("rule flush", t.host)
+            stats = counters(t)
+            vtap("session flush", t.host)
+            eq(f"{name}: all cross the bridge", received(t.b) - start, frames)
+            matched, gone = stats["gre"]["matched"], stats["gre"]["drop_nomem"]
+            ok(f"{name}: {gone} of {matched} copies fail and are counted, the others are sent", accounted(stats) and gone, stats)
+
+
+if __name__ == "__main__":
+    ksft.modprobe("veth", "bridge")
+    if os.path.exists(NTH) and os.path.isdir(DEBUGFS + "failslab"):
+        ksft.run(commands, copies, softirq)
+    skip("faults", "the kernel cannot inject faults (CONFIG_FAILSLAB, CONFIG_FAULT_INJECTION_DEBUG_FS)")
+    ksft.done()
