@@ -194,12 +194,10 @@ def main(base, mode, *wanted):
         return 1
     data = json.loads(lines[-1])
     print(text(data), end="")
-    if not wanted:
-        base += "-smp" if mode == "scale" else ""
+    if not wanted and mode == "count":
         save(base + ".txt", f"# {SPDX}\n{text(data)}")
         save(base + ".json", json.dumps({"license": SPDX, **data}, indent=1) + "\n")
-        if mode == "count":
-            save(base + ".svg", svg(data))
+        save(base + ".svg", svg(data))
     return 0
 
 
