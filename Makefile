@@ -6,6 +6,7 @@
 # make demo            a guided tour in a VM
 # make bench           what taps cost per packet, in a VM (5 minutes); ROWS="miss-64 erspan2-64" for some; SMP=1 for copies
 #                      per second on one and on two processors; see Documentation/networking/vtap-cost.rst
+# make debug-kernel    kernel "debug", for make check KERNEL=debug: KASAN, lockdep and so on (12 minutes, once)
 # make lint gen clean  as they say; gen makes the netlink code from its YAML specification
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -55,7 +56,10 @@ bench:
 lint:
 	@tools/lint.sh
 
+debug-kernel:
+	@tools/debug-kernel.sh
+
 gen:
 	@tools/gen.sh
 
-.PHONY: all modules tools install dkms-install clean check demo bench lint gen
+.PHONY: all modules tools install dkms-install clean check demo bench lint gen debug-kernel
