@@ -129,7 +129,9 @@ static u32 vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 
 	t->family = local.family;
 	t->dev = READ_ONCE(dst->dev);
-	t->mtu = dst_mtu(dst);
+	/* a route may claim less than fragments can be made for */
+	t->mtu = max_t(u32, dst_mtu(dst),
+		       t->family == AF_INET ? IPV4_MIN_MTU : IPV6_MIN_MTU);
 	if (!vtap_session_dev_ok(t->dev)) {
 		dst_release(dst);
 		return VTAP_SESSION_STATE_NO_DEVICE;

@@ -361,6 +361,18 @@ def port_type():
         eq("a copy is not copied again", (n, after["matched"] - before["matched"]), (1, 1))
 
 
+def tiny_mtu():
+    """A route that claims an MTU below IPv4's least does not keep copies from being cut to that."""
+    with Topology() as t, wire.Collector(t.col) as rx, Sender(t.a, "eth0") as tx:
+        t.host.ip(f"route add {t.IP4['col']}/32 dev up0 mtu 24")
+        configure(t.host, f"session add s type erspan2 remote {t.IP4['col']}")
+        mirror(t, "vnet0", ["s"], "dir ingress ip_proto udp")
+        eq("a tiny route MTU: the least of IPv4 counts", session(t, "s")["path_mtu"], 68)
+        frame = t.udp(payload=b"t" * 300)
+        tx.send(frame)
+        eq("a tiny route MTU: the copy comes whole", [c.frame for c in rx.copies(1)], [frame])
+
+
 def admitted(times, cost, burst):
     """Return: how many packets sent at TIMES pass a bucket that holds BURST seconds, of which each takes COST."""
     due, passed = 0, 0
@@ -408,4 +420,4 @@ def limits():
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "8021q", "ip_gre", "ip6_gre", "ipip")
     wire.wide()
-    ksft.run(routes, neighbours, egress_devices, slow_path, ipsec, path_mtu, port_type, limits)
+    ksft.run(routes, neighbours, egress_devices, slow_path, ipsec, path_mtu, tiny_mtu, port_type, limits)
