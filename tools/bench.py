@@ -210,6 +210,21 @@ def tapped(*lines, hook=None, before=(), after=()):
     return setup
 
 
+def alone(port, direction, hook):
+    """Return: a state with a module whose hooks do nothing with the frame."""
+    @contextlib.contextmanager
+    def setup():
+        try:
+            sh("rmmod vtap")
+            sh(["insmod", os.environ["HOLLOW"]])
+            with tapped(session(), rule(port, 54, direction=direction), hook=(port, direction, hook))():
+                yield
+        finally:
+            sh("rmmod vtap")
+            sh(["insmod", os.environ["KO"]])
+    return setup
+
+
 def tc(*filters, dev="p0", before=(), after=()):
     """Return: a state with FILTERS at tc's ingress of DEV."""
     @contextlib.contextmanager
@@ -380,6 +395,10 @@ def define_hooks():
     table = "hooks"
     chain_off = {"before": ["echo 0 > /sys/module/vtap/parameters/rx_chain"],
                  "after": ["echo 1 > /sys/module/vtap/parameters/rx_chain"]}
+    for label, port in (("ingress", "p0"), ("egress", "p1")):
+        Row(table, label, "netfilter alone", Pktgen(), alone(port, label, "netfilter"))
+    Row(table, "ingress", "netfilter miss", Pktgen(), tapped(session(), rule(dst_port=54)))
+    Row(table, "ingress", "netfilter erspan2", Pktgen(), tapped(session(), rule()), 1)
     for label, port, direction in (("egress", "p1", "egress"), ("other direction", "p0", "egress"),
                                    ("other port", "tap0", "ingress"), ("other port egress", "tap0", "egress")):
         Row(table, label, "netfilter miss", Pktgen(), tapped(session(), rule(port, 54, direction=direction),
@@ -389,6 +408,7 @@ def define_hooks():
                           ("macvlan", Pktgen("m0", out=None)), ("ovs", Pktgen("o0", out="o1", make=ovs))):
         port = source.key[0]
         Row(table, label, "untapped", source, nothing)
+        Row(table, label, "chain alone", source, alone(port, "ingress", "chain"))
         for hook, more in (("chain", {}), ("netfilter", chain_off)):
             Row(table, label, hook + " miss", source,
                 tapped(session(), rule(port, 54), hook=(port, "ingress", hook), **more))
