@@ -40,6 +40,7 @@ dkms-install: tools
 clean:
 	[ ! -d $(KDIR) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	$(MAKE) -C tools/vtap clean
+	$(MAKE) -C selftests clean
 	rm -rf build
 
 check:

@@ -55,6 +55,7 @@ selftests() {	# KERNEL: the guest's own last line is counted instead of printed
 tools/setup.sh build kernel vm test || exit 1
 [ -n "${TESTS:-}" ] || [ ! -x tools/lint.sh ] || check "lint ran to its end" lint
 [ ! -f tools/vtap/Makefile ] || check "tool" make -s -C tools/vtap
+[ ! -f selftests/collect.c ] || check "programs of the self-tests" make -s -C selftests all
 ynl=$(tools/kernel.sh source)/tools/net/ynl
 for kernel; do
 	ko=""
