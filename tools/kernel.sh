@@ -139,6 +139,7 @@ build() {
 	rsync -a --delete "${objects[@]/#/--exclude=}" --include='/Kbuild' --include='/kmod/***' --include='/uapi/***' \
 		--exclude='*' "$tree/" "$m/"
 	if [ "$MODE" = host ]; then
+		! grep -qs '^CONFIG_KUNIT=' "$root/$KDIR/include/config/auto.conf" || set -- CONFIG_VTAP_KUNIT_TEST=y "$@"
 		make -s -C "$root/$KDIR" M="$m" "$@" modules >&2
 	else
 		# a mount namespace of its own: the binds vanish with it. The directory keeps its path inside.

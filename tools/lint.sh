@@ -46,6 +46,8 @@ ignore=LONG_LINE_STRING,UNNECESSARY_ELSE,UNCOMMENTED_DEFINITION,MACRO_ARG_REUSE
 compat=LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED
 #   in kmod/vtap.h, which includes the vtap.h of uapi, and uses struct_group()
 private=EMBEDDED_FILENAME,PARENTHESIS_ALIGNMENT
+#   in kmod/vtap_test.c, frames in hexadecimal digits
+frames=STRING_FRAGMENTS,SPLIT_STRING,MISSING_SPACE
 #   in user space: <inttypes.h>, no __printf(), and command words that are names of functions
 user=CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
 checkpatch() {	# FILE...; leaves files where it runs
@@ -54,6 +56,7 @@ checkpatch() {	# FILE...; leaves files where it runs
 		case $f in
 		kmod/compat.h) more=,$compat ;;
 		kmod/vtap.h) more=,$private ;;
+		kmod/vtap_test.c) more=,$frames ;;
 		tools/* | selftests/*) more=,$user ;;
 		*) more="" ;;
 		esac

@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Results of the KUnit tests, which ran when the module was loaded, where it was built with them."""
+import glob
+import os
+import re
+
+import ksft
+from ksft import eq, note, ok, skip
+
+SUITES = ["vtap_classifier", "vtap_headers", "vtap_parser"]
+DEBUGFS = "/sys/kernel/debug/kunit/"
+RESULT = re.compile(r"( *)(ok|not ok) \d+ ([^#]*[^# ])(?: *# (SKIP.*))?")
+
+
+def built_in():
+    """Return: whether the module has KUnit tests."""
+    with open("/proc/kallsyms", encoding="ascii") as f:
+        return any("vtap_test_whole" in line for line in f)
+
+
+def report(suite):
+    """Report each case of SUITE. Return: how many there were."""
+    said, number = [], 0
+    with open(f"{DEBUGFS}{suite}/results", encoding="ascii") as f:
+        lines = f.read().splitlines()
+    for line in lines:
+        m = RESULT.fullmatch(line)
+        if not m:
+            said.append(line)
+            continue
+        number += 1
+        name = f"{suite}: {m[3]}"
+        if m[4]:
+            skip(name, m[4].removeprefix("SKIP "))
+        elif not ok(name, m[2] == "ok"):
+            note("\n".join(said))
+        said = []
+    return number
+
+
+def suites():
+    """Every suite ran, and every case of it passed."""
+    if not built_in():
+        skip("KUnit tests", "the module is built without them")
+        return
+    eq("suites", sorted(os.path.basename(d) for d in glob.glob(DEBUGFS + "vtap_*")), SUITES)
+    for suite in SUITES:
+        number = report(suite)
+        ok(f"{suite}: {number} results", number > 20)
+
+
+if __name__ == "__main__":
+    ksft.run(suites)
