@@ -115,8 +115,8 @@ static bool vtap_session_direct(const struct dst_entry *dst, const struct net_de
 	       !dst_xfrm(dst);
 }
 
-/* Fill @t for a collector behind IP; Return: the state of the session. */
-static u32 vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, int oif)
+/* Fill @t for a collector behind IP; Return: as vtap_session_resolve(). */
+static int vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, int oif)
 {
 	u8 ha[MAX_ADDR_LEN] __aligned(8) = {};
 	struct vtap_addr local;
@@ -124,8 +124,12 @@ static u32 vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 	struct dst_entry *dst;
 
 	dst = vtap_session_route(s, oif, &local);
-	if (IS_ERR(dst))
+	if (IS_ERR(dst)) {
+		/* says nothing about the route */
+		if (PTR_ERR(dst) == -ENOBUFS || PTR_ERR(dst) == -ENOMEM)
+			return PTR_ERR(dst);
 		return VTAP_SESSION_STATE_NO_ROUTE;
+	}
 
 	t->family = local.family;
 	t->dev = READ_ONCE(dst->dev);
@@ -161,7 +165,8 @@ static u32 vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 	return VTAP_SESSION_STATE_ACTIVE;
 }
 
-static u32 vtap_session_resolve(struct vtap_session *s, struct vtap_tmpl *t)
+/* Return: the state of the session, or a negative error when memory is short. */
+static int vtap_session_resolve(struct vtap_session *s, struct vtap_tmpl *t)
 {
 	const struct vtap_session_cfg *cfg = &s->cfg;
 	struct net_device *dev = NULL;
@@ -209,12 +214,16 @@ static bool vtap_session_update(struct vtap_session *s)
 	struct vtap_tmpl *old = rtnl_dereference(s->tmpl);
 	struct vtap_tmpl *t;
 	bool changed;
-	u32 state;
+	int state;
 
 	t = kzalloc(sizeof(*t), GFP_KERNEL);
 	if (!t)
 		return false;
 	state = vtap_session_resolve(s, t);
+	if (state < 0) {
+		kfree(t);
+		return false;
+	}
 	if (state != VTAP_SESSION_STATE_ACTIVE) {
 		kfree(t);
 		t = NULL;
