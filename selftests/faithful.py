@@ -3,14 +3,13 @@
 """What a collector gets is the frame as a wire would have shown it: super-frames, checksums, MTU, tags, receivers."""
 import collections
 import contextlib
-import os
 import random
 import socket
 import struct
 import threading
 
 import ksft
-from ksft import Sender, Sniffer, Topology, eq, ether, ok, vtap, vtap_json
+from ksft import Sender, Sniffer, Topology, busywait, eq, ether, ok, vtap, vtap_json
 import wire
 from wire import Collector, Stream
 
@@ -166,17 +165,6 @@ def vlan():
            {"two4": {0x10007800}, "three4": {0x20056000}, "strip": {0x10057000}})
 
 
-@contextlib.contextmanager
-def one_cpu():
-    """Inside, all packets are sent by one CPU: in the order of their numbers."""
-    cpus = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cpus)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cpus)
-
-
 def receivers():
     """The kernel's own tunnel devices decapsulate every copy. Those that look at sequence numbers drop what was overtaken."""
     devices = {"gre4": "gretap local {c4} remote {u4}", "gre6": "ip6gretap local {c6} remote {u6}",
@@ -188,7 +176,7 @@ def receivers():
                "one4": "erspan local {c4} remote {u4} erspan_ver 0",
                "vx4": "vxlan id 104 dstport 4789 local {c4} nolearning",
                "vx6": "vxlan id 105 dstport 4789 local {c6} nolearning"}
-    with one_cpu(), Topology() as t, contextlib.ExitStack() as stack:
+    with Topology() as t, contextlib.ExitStack() as stack:
         where = {"c4": t.IP4["col"], "c6": t.IP6["col"], "u4": t.IP4["up0"], "u6": t.IP6["up0"]}
         t.col.ip(*[f"link add r{name} type {what.format(**where)}\nlink set r{name} addrgenmode none\nlink set r{name} up"
                    for name, what in devices.items()])
@@ -343,12 +331,87 @@ def frag_list():
                 s.setsockopt(SOL_UDP, UDP_SEGMENT, 1300)
                 s.sendto(data, ((t.IP6 if version == 6 else t.IP4)["b"], 4000))
             want += [data[i:i + 1300] for i in range(0, len(data), 1300)]
-        longest = max(len(f) for f in far.frames(2))
+        seen = []
+        busywait(lambda: seen.extend(far.frames()) or sum(map(len, seen)) >= 2 * len(data), 30)
+        longest = max(map(len, seen))
         counters, by = finish(t, rx)
         ok("the port carried datagrams on a list", longest > 2000 and counters["two4"]["matched"] == len(want), longest)
         for name in ("two4", "vx6"):
             got = [c.frame[i[3] + 8:i[4]] for c in by[name] if (i := wire.inner(c.frame))]
             ok(f"{name}: the datagrams of the list, and no other", got == want, lambda g=got: [len(x) for x in g])
+
+
+def all_kinds(t):
+    """Return: (frame, what Sender.send() takes with it) of each kind that a VM may send."""
+    out = [(f, {}) for f in (t.udp(payload=b"plain"), t.tcp(version=6, payload=random.randbytes(700)),
+                             t.udp(payload=b"padded") + b"\0" * 12, t.udp(payload=random.randbytes(1472), vlan=0x6005),
+                             ether(t.MAC["b"], t.MAC["a"], 0x88b5, random.randbytes(46)),
+                             ether(t.MAC["b"], t.MAC["a"], 0x88a8, b"\0\7" + ether("", "", 0x0800, random.randbytes(50), 9)))]
+    for version, l4, gso in ((4, 34, Sender.GSO_TCPV4), (6, 54, Sender.GSO_TCPV6)):
+        for vlan_id, more in ((None, 0), (5, 4)):
+            words = {"version": version, "partial": True, "vlan": vlan_id}
+            csum = {"csum": (l4 + more, 16)}
+            out.append((t.udp(payload=random.randbytes(101), **words), {"csum": (l4 + more, 6)}))
+            out.append((t.tcp(payload=random.randbytes(1000), **words), csum))
+            for size in (1461, 30001):
+                out.append((t.tcp(payload=random.randbytes(size), flags=0x98, **words),
+                            {**csum, "gso": (gso, 1400, l4 + more + 20)}))
+    return out
+
+
+def cast(t, tx, udp, far):
+    """Send all_kinds(), made of the same random numbers each time, and UDP super-frames. Return: what VM b gets, each
+    (frame, the notes that a driver would have of it)."""
+    random.seed(5)
+    kinds = all_kinds(t)
+    for frame, words in kinds:
+        tx.send(frame, **words)
+    for s, addr in udp:
+        s.sendto(random.randbytes(20 * 1000), (addr, 4000))
+    end = t.udp(payload=b"end")
+    tx.send(end)
+    return [(bytes(f), f.vnet, f.csum_ready) for f in far.until(lambda f: f == end)], len(kinds) + len(udp)
+
+
+def untouched():
+    """What VM b gets is the same in every bit with and without taps, for each kind of frame, notes to its driver included."""
+    to = f"remote {Topology.IP4['col']}"
+    configs = {"frag": f"type gre {to}", "strip": f"type erspan2 id 1 vlan strip {to}",
+               "cut": f"type erspan3 id 2 mtu truncate {to}", "snap": f"type vxlan key 3 snaplen 60 {to}",
+               "drop": f"type erspan2 id 4 mtu drop {to}", "slow": f"type erspan2 id 5 pps 1 {to}",
+               "away": "type gre key 6 remote 203.0.113.9", "six": f"type vxlan key 7 remote {Topology.IP6['col']}"}
+    taps = {"at ingress": ["vnet0 dir ingress"], "at egress": ["vnet1 dir egress"],
+            "at both": ["vnet0 dir ingress", "vnet1 dir egress"]}
+    with Topology() as t, contextlib.ExitStack() as stack:
+        tx = stack.enter_context(Sender(t.a, "eth0", vnet=True))
+        far = stack.enter_context(Sniffer(t.b, "eth0", vnet=True))
+        udp = []
+        for family, addr in ((socket.AF_INET, t.IP4), (socket.AF_INET6, t.IP6)):
+            with t.b.enter():
+                stack.enter_context(socket.socket(family, socket.SOCK_DGRAM)).bind((addr["b"], 4000))
+            with t.a.enter():
+                s = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            s.setsockopt(SOL_UDP, UDP_SEGMENT, 1000)
+            if family == socket.AF_INET:
+                s.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO: its packets have id 0
+            s.bind((addr["a"], 4001))
+            udp.append((s, addr["b"]))
+        configure(t.host, *[f"session add {name} {words}" for name, words in configs.items()])
+        want, n = cast(t, tx, udp, far)
+        ok("all kinds of frame arrive untapped", len(want) == n and {w[2] for w in want} == {True, False}, len(want))
+        for shared in (False, True):
+            with Sniffer(t.host, "vnet0") if shared else contextlib.nullcontext():
+                for where, ports in taps.items():
+                    configure(t.host, *[f"rule add pref 10 port {port} action mirror {','.join(configs)}" for port in ports])
+                    before = stats(t)
+                    got, _ = cast(t, tx, udp, far)
+                    after = stats(t)
+                    vtap("rule flush", t.host)
+                    what = f"tapped {where}{', shared with a capture' if shared else ''}"
+                    ok(f"{what}: all arrive unchanged", got == want,
+                       lambda g=got: [(x[0].hex()[:160], y[0].hex()[:160]) for x, y in zip(g, want) if x != y][:2] or len(g))
+                    copied = {name: after[name]["matched"] - before[name]["matched"] for name in configs}
+                    ok(f"{what}: and are copied", min(copied.values()) > 3 * n, copied)
 
 
 def original():
@@ -461,4 +524,5 @@ def sample():
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "8021q", "vxlan", "ip_gre", "ip6_gre")
     wire.wide()
-    ksft.run(vlan, receivers, shapes, partial, policies, frag_list, original, sctp, sample)
+    with ksft.one_cpu():
+        ksft.run(vlan, receivers, shapes, partial, policies, frag_list, untouched, original, sctp, sample)

@@ -93,6 +93,17 @@ def busywait(cond, timeout=10, step=0.02):
         time.sleep(step)
 
 
+@contextlib.contextmanager
+def one_cpu():
+    """Inside, all packets are sent by one CPU: those of two overtake each other."""
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
 # --- commands and namespaces ---
 
 def sh(cmd, check=True, timeout=120, **kw):
@@ -243,9 +254,9 @@ def udp_frame(dst_mac, src_mac, src, dst, sport=1024, dport=4000, payload=b"", v
 
 
 def tcp_frame(dst_mac, src_mac, src, dst, sport=1024, dport=80, payload=b"", vlan=None, ttl=64, tos=0,
-              partial=False, flags=0x10, seq=1):
+              partial=False, flags=0x10, seq=1, ack=1):
     """Return: the same for a TCP segment of 20 bytes of header."""
-    l4 = struct.pack("!HHIIBBHHH", sport, dport, seq, 1, 5 << 4, flags, 1024, 0, 0) + payload
+    l4 = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, 5 << 4, flags, 1024, 0, 0) + payload
     return _packet(6, l4, 16, dst_mac, src_mac, src, dst, vlan, ttl, tos, partial)
 
 

@@ -1,35 +1,42 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Suricata at the collector raises the alerts that HTTP through the tapped port must raise, checksums validated."""
+"""Suricata on the collector's interface raises the alerts that HTTP through the tapped port must raise, checksums validated."""
+import contextlib
 import http.client
 import http.server
-import os
 import re
-import struct
+import subprocess
 import tempfile
 import threading
 
 import ksft
-from ksft import Sniffer, Topology, eq, ok, sh
+from ksft import Sender, Sniffer, Topology, busywait, eq, ok, tcp_frame, vtap_json
 from faithful import configure
-from paths import is_copy
 
 SESSIONS = {"gre": "type gre remote 192.0.2.9", "grekey": "type gre key 5 seq on remote 192.0.2.9",
             "one": "type erspan1 remote 192.0.2.9", "two": "type erspan2 id 7 remote 192.0.2.9",
             "vxlan": "type vxlan key 8 remote 192.0.2.9",
             "gresix": "type gre remote 2001:db8:9::9", "twosix": "type erspan2 id 9 remote 2001:db8:9::9",
             "vxlansix": "type vxlan key 10 remote 2001:db8:9::9"}
+SILENT = {"three": "type erspan3 id 11 remote 192.0.2.9"}  # which Suricata does not know
+CRAFTED = {"right": "type erspan2 id 12 remote 192.0.2.9", "broken": "type erspan2 id 13 remote 192.0.2.9"}
 CONFIG = """%YAML 1.1
 ---
 vars: {address-groups: {HOME_NET: any, EXTERNAL_NET: any}}
 outputs: [{fast: {enabled: yes, filename: fast.log}}]
-logging: {default-log-level: error, outputs: [{console: {enabled: yes}}]}
+logging: {default-log-level: notice, outputs: [{console: {enabled: yes}}]}
 app-layer:
   protocols: {http: {enabled: yes, libhtp: {default-config: {personality: IDS, request-body-limit: 0, response-body-limit: 0}}}}
+af-packet: [{interface: eth0, cluster-id: 99, cluster-type: cluster_flow, threads: 1, defrag: no, ring-size: 4096}]
 decoder: {erspan: {typeI: {enabled: true}}, vxlan: {enabled: true, ports: 4789}}
 stream: {checksum-validation: yes, memcap: 32mb, reassembly: {memcap: 64mb, depth: 0}}
 defrag: {memcap: 32mb, hash-size: 1024, trackers: 1024, max-frags: 8192, prealloc: yes, timeout: 60}
 flow: {memcap: 32mb, hash-size: 1024, prealloc: 100}
+"""
+RULES = """alert http any any -> any any (msg:"asked {name}"; flow:established,to_server; \
+http.uri; content:"/page-{name}."; sid:{sid};)
+alert http any any -> any any (msg:"answered {name}"; flow:established,to_client; \
+file.data; content:"secret of /page-{name}."; sid:1{sid};)
 """
 
 
@@ -49,80 +56,129 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def requests(t, names, rx):
-    """Send an HTTP request for each session, tapped by that one alone. Return: the copies of each."""
-    with t.b.enter():
-        server = http.server.HTTPServer((t.IP4["b"], 80), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    copies = {}
-    for name in names:
-        if name != "untapped":
-            configure(t.host, "rule flush", f"rule add pref 10 port vnet0 dir both action mirror {name}")
+class Suricata:
+    """Suricata on eth0 of namespace NS, with two rules for each of NAMES."""
+
+    def __init__(self, ns, names):
+        self.dir = tempfile.TemporaryDirectory(dir="/run")
+        d = self.dir.name
+        rules = "".join(RULES.format(name=name, sid=100 + i) for i, name in enumerate(names))
+        for file, text in (("suricata.yaml", CONFIG), ("t.rules", rules)):
+            with open(f"{d}/{file}", "w", encoding="ascii") as f:
+                f.write(text)
+        self.proc = ns.popen(f"suricata -c {d}/suricata.yaml -S {d}/t.rules -k all -l {d} --af-packet=eth0 --runmode single",
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said = []
+        for line in self.proc.stdout:
+            said.append(line)
+            if "Engine started" in line:
+                break
         else:
-            configure(t.host, "rule flush")
-        with t.a.enter():
-            conn = http.client.HTTPConnection(t.IP4["b"], 80, timeout=30)
-            conn.connect()
-        conn.request("GET", f"/page-{name}.")
-        answer = conn.getresponse().read()
-        conn.close()
-        if not answer.endswith(f"/page-{name}.".encode()):
-            raise RuntimeError("the request itself failed")
-        copies[name] = rx.frames(0 if name == "untapped" else 14, timeout=1)
-    server.shutdown()
-    server.server_close()
-    return copies
+            raise RuntimeError("suricata: " + "".join(said))
+        threading.Thread(target=self.proc.stdout.read, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.proc.kill()
+        self.proc.wait()
+        self.dir.cleanup()
+
+    def alerts(self):
+        """Return: the messages of the alerts so far."""
+        with contextlib.suppress(FileNotFoundError), open(self.dir.name + "/fast.log", encoding="ascii") as f:
+            return set(re.findall(r"\[1:\d+:\d+\] (\w+ \w+) \[", f.read()))
+        return set()
 
 
-def write_pcap(path, frames):
-    """Write FRAMES with times that count up."""
-    with open(path, "wb") as f:
-        f.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 1 << 18, 1))
-        for i, frame in enumerate(frames):
-            f.write(struct.pack("=IIII", 1700000000 + i // 1000, i % 1000 * 1000, len(frame), len(frame)) + frame)
+def tap(t, name):
+    """Let session NAME alone have what passes vnet0; without a name nobody."""
+    rule = [f"rule add pref 10 port vnet0 dir both action mirror {name}"]
+    configure(t.host, "rule flush", *rule if name else [])
+
+
+def request(t, name):
+    """Ask for the page NAME over HTTP."""
+    with t.a.enter():
+        conn = http.client.HTTPConnection(t.IP4["b"], 80, timeout=60)
+        conn.connect()
+    conn.request("GET", f"/page-{name}.")
+    answer = conn.getresponse().read()
+    conn.close()
+    if not answer.endswith(f"secret of /page-{name}.".encode()):
+        raise RuntimeError("the request itself failed")
 
 
 def flip(frame):
-    """Return: FRAME, an ERSPAN II copy, with an inner TCP checksum that is wrong."""
-    at = 14 + 20 + 16 + 14 + 20 + 16
-    return frame if len(frame) < at + 2 else frame[:at] + bytes([frame[at] ^ 0x55, frame[at + 1]]) + frame[at + 2:]
+    """Return: FRAME with a TCP checksum that is wrong."""
+    return frame[:50] + bytes([frame[50] ^ 0x55]) + frame[51:]
 
 
-def alerts(frames, names):
-    """Return: the messages of the alerts that FRAMES raise."""
-    with tempfile.TemporaryDirectory() as d:
-        rules = []
-        for i, name in enumerate(names):
-            rules.append(f'alert http any any -> any any (msg:"asked {name}"; flow:established,to_server; '
-                         f'http.uri; content:"/page-{name}."; sid:{100 + 2 * i};)')
-            rules.append(f'alert http any any -> any any (msg:"answered {name}"; flow:established,to_client; '
-                         f'file.data; content:"secret of /page-{name}."; sid:{101 + 2 * i};)')
-        for file, text in (("suricata.yaml", CONFIG), ("t.rules", "\n".join(rules) + "\n")):
-            with open(f"{d}/{file}", "w", encoding="ascii") as f:
-                f.write(text)
-        write_pcap(f"{d}/wire.pcap", frames)
-        p = sh(f"suricata -c {d}/suricata.yaml -S {d}/t.rules -k all -l {d} -r {d}/wire.pcap --runmode single",
-               check=False, timeout=300)
-        if p.returncode or not os.path.exists(f"{d}/fast.log"):
-            raise RuntimeError(f"suricata: exit status {p.returncode}: {p.stdout}{p.stderr}")
-        with open(f"{d}/fast.log", encoding="ascii") as f:
-            return set(re.findall(r"\[1:\d+:\d+\] (\w+ \w+) \[", f.read()))
+def conversation(t, name, change):
+    """The same request and answer made by hand between addresses that nobody has, each of their two frames CHANGEd."""
+    end = {"a": ("02:00:00:00:00:65", "10.0.0.101"), "b": ("02:00:00:00:00:66", "10.0.0.102")}
+    ask = f"GET /page-{name}. HTTP/1.1\r\nHost: b\r\n\r\n".encode()
+    body = f"secret of /page-{name}.".encode()
+    tell = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    asked, told = 1 + len(ask), 1 + len(tell)
+    steps = [("a", 0x02, 0, 0, b""), ("b", 0x12, 0, 1, b""), ("a", 0x10, 1, 1, b""), ("a", 0x18, 1, 1, ask),
+             ("b", 0x10, 1, asked, b""), ("b", 0x18, 1, asked, tell), ("a", 0x10, asked, told, b""),
+             ("a", 0x11, asked, told, b""), ("b", 0x11, told, asked + 1, b""), ("a", 0x10, asked + 1, told + 1, b"")]
+    sport = 5000 + list(CRAFTED).index(name)
+    with Sender(t.a, "eth0") as a, Sender(t.b, "eth0") as b, Sniffer(t.a, "eth0") as at_a, Sniffer(t.b, "eth0") as at_b:
+        for who, flags, seq, ack, data in steps:
+            peer, tx, rx = ("b", a, at_b) if who == "a" else ("a", b, at_a)
+            ports = (sport, 80) if who == "a" else (80, sport)
+            frame = tcp_frame(end[peer][0], end[who][0], end[who][1], end[peer][1], *ports, data, flags=flags, seq=seq, ack=ack)
+            frame = change(frame) if data else frame
+            tx.send(frame)
+            rx.match = frame.__eq__
+            if not rx.frames(1, timeout=30):
+                raise RuntimeError("a frame does not arrive")
+
+
+def requests(t, noticed):
+    """One request for each session, and some that are not to be noticed: when NOTICED says that the others were."""
+    with t.b.enter():
+        server = http.server.HTTPServer((t.IP4["b"], 80), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in [*SILENT, *SESSIONS]:
+        tap(t, name)
+        request(t, name)
+    # until then the last of their packets may be on their way to the tap
+    busywait(lambda: noticed(SESSIONS), 60, 0.2)
+    tap(t, None)
+    request(t, "untapped")
+    for name, change in (("right", bytes), ("broken", flip)):
+        tap(t, name)
+        conversation(t, name, change)
+    tap(t, "two")
+    request(t, "last")
+    server.shutdown()
+    server.server_close()
 
 
 def suricata():
-    """One request for each encapsulation, one untapped, one whose checksums are made wrong."""
-    names = list(SESSIONS) + ["broken", "untapped"]
-    with Topology() as t, Sniffer(t.col, "eth0", match=is_copy) as rx:
-        configure(t.host, *[f"session add {name} {words}" for name, words in SESSIONS.items()],
-                  "session add broken type erspan2 id 11 remote 192.0.2.9")
-        copies = requests(t, names, rx)
-    copies["broken"] = [flip(f) for f in copies["broken"]]
-    got = alerts([f for name in names for f in copies[name]], names)
-    for name in SESSIONS:
-        ok(f"{name}: the alerts for request and answer", {f"asked {name}", f"answered {name}"} <= got,
-           f"{len(copies[name])} {sorted(got)}")
-    eq("no other alert: neither untapped nor with wrong checksums", {a.split()[1] for a in got} - set(SESSIONS), set())
-    ok("fragments were among the copies", any(f[20:22] == b"\x20\0" for f in copies["two"]), len(copies["two"]))
+    """One request for each encapsulation; one untapped, one whose checksums are wrong, one in what Suricata does not know."""
+    sessions = {**SESSIONS, **SILENT, **CRAFTED}
+    with Topology() as t, Suricata(t.col, [*sessions, "untapped", "last"]) as ids:
+        configure(t.host, *[f"session add {name} {words}" for name, words in sessions.items()])
+
+        def noticed(names):
+            return ids.alerts() >= {f"{what} {name}" for name in names for what in ("asked", "answered")}
+
+        requests(t, noticed)
+        heard = [*SESSIONS, "right", "last"]
+        busywait(lambda: noticed(heard), 120, 0.2)
+        got = ids.alerts()
+        for name in heard:
+            ok(f"{name}: the alerts for request and answer", {f"asked {name}", f"answered {name}"} <= got, sorted(got))
+        eq("no other alert: not untapped, not with wrong checksums, not in ERSPAN III",
+           {alert.split()[1] for alert in got} - set(heard), set())
+        stats = {s["name"]: s["stats"] for s in vtap_json("-s session show", t.host)}
+        ok("nor for want of copies", all(s["sent"] >= 10 for s in stats.values()), stats)
+        ok("fragments were among the copies", all(stats[name]["fragmented"] > 0 for name in [*SESSIONS, *SILENT]), stats)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ declare -A groups=(
 	# fetching Debian's kernels
 	[kernel]="debian-archive-keyring kmod mmdebstrap xz-utils"
 	[vm]="busybox-static file iproute2 kmod mount qemu-system-x86 virtme-ng"
-	[test]="ethtool iperf3 iproute2 iputils-ping jq nftables openvswitch-switch procps python3
+	# the Go library for its captures
+	[test]="ethtool golang-github-google-gopacket-dev iperf3 iproute2 iputils-ping jq nftables openvswitch-switch procps python3
 		python3-jsonschema python3-scapy python3-yaml suricata tcpdump tshark"
 	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl procps python3 tcpdump tshark"
 	[gen]="python3 python3-jsonschema python3-yaml xz-utils"
