@@ -207,7 +207,7 @@ static noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff
 	int rc;
 
 	if (!t->family) {
-		__skb_set_sw_hash(skb, vtap_session_raw_hash(hash), true);
+		__skb_set_sw_hash(skb, vtap_session_raw_hash(t->s->vn, hash), true);
 		skb->protocol = eth_hdr(skb)->h_proto;
 		skb_set_network_header(skb, ETH_HLEN);
 		rc = dev_queue_xmit(skb);

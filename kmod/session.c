@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/random.h>
 #include <linux/rtnetlink.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
 #include <net/fib_notifier.h>
 #include <net/ip.h>
@@ -23,11 +24,11 @@
 
 /*
  * Raw copies have no header to be known by, so their hash is a secret but for the bits that choose
- * a queue. It stays with them through veth pairs and bridges, and does not leave the host.
+ * a queue. It stays with them through veth pairs and bridges, and does not leave the host. Each
+ * user namespace has its own: a container cannot pass frames off as copies that the host made.
  */
 #define VTAP_RAW_SPREAD		0xfc000000
 
-static u32 vtap_session_raw __ro_after_init;
 unsigned int vtap_session_n_raw __read_mostly;
 
 static void vtap_session_kick(struct vtap_net *vn)
@@ -641,13 +642,14 @@ static bool vtap_session_may_be_own(const struct vtap_frame *f)
 
 /**
  * vtap_session_raw_hash - what a raw copy is known by
+ * @vn: the vtap that made it
  * @hash: of its flow
  *
  * Return: the hash for the copy.
  */
-u32 vtap_session_raw_hash(u32 hash)
+u32 vtap_session_raw_hash(const struct vtap_net *vn, u32 hash)
 {
-	return (hash & VTAP_RAW_SPREAD) | vtap_session_raw;
+	return (hash & VTAP_RAW_SPREAD) | vn->raw;
 }
 
 /**
@@ -666,7 +668,7 @@ bool vtap_session_look_own(const struct vtap_net *vn, const struct vtap_frame *f
 	int depth;
 
 	if (unlikely(READ_ONCE(vtap_session_n_raw)) && f->skb->sw_hash &&
-	    !((f->skb->hash ^ vtap_session_raw) & ~VTAP_RAW_SPREAD))
+	    !((f->skb->hash ^ vn->raw) & ~VTAP_RAW_SPREAD))
 		return true;
 	for (depth = 0; depth <= VTAP_OWN_DEPTH; depth++) {
 		if (!vtap_session_may_be_own(f))
@@ -742,7 +744,14 @@ static int vtap_session_fib(struct notifier_block *nb, unsigned long event, void
  */
 int vtap_session_init_net(struct vtap_net *vn)
 {
+	unsigned long owner = (unsigned long)vn->net->user_ns;
+	static siphash_key_t key;
+
+	/* the first time while the module is loaded, alone */
+	if (siphash_key_is_zero(&key))
+		get_random_bytes(&key, sizeof(key));
 	INIT_LIST_HEAD(&vn->sessions);
+	vn->raw = ((u32)siphash_1u64(owner, &key) & ~VTAP_RAW_SPREAD) | 1;
 	INIT_DELAYED_WORK(&vn->tick, vtap_session_tick_work);
 	INIT_DELAYED_WORK(&vn->kick, vtap_session_kick_work);
 	vn->fib_nb.notifier_call = vtap_session_fib;
@@ -776,7 +785,6 @@ void vtap_session_exit_net(struct vtap_net *vn)
  */
 int vtap_session_init(void)
 {
-	vtap_session_raw = (get_random_u32() & ~VTAP_RAW_SPREAD) | 1;
 	return register_netevent_notifier(&vtap_session_netevent_nb);
 }
 

@@ -73,6 +73,7 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @n_vxlan: sessions of type vxlan; written under RTNL, read anywhere
  * @n_rules: length of @rules; RTNL
  * @last_id: last rule id given; RTNL
+ * @raw: what raw copies are known by that namespaces of this owner made
  * @gen: changes with every change that a dump could see; RTNL
  * @tick: looks every second whether routes and neighbours still hold
  * @kick: the same, soon after an event that says they may have changed
@@ -93,6 +94,7 @@ struct vtap_net {
 	unsigned int n_vxlan;
 	unsigned int n_rules;
 	u32 last_id;
+	u32 raw;
 	u32 gen;
 	struct delayed_work tick;
 	struct delayed_work kick;
@@ -557,7 +559,7 @@ struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *na
 void vtap_session_count(struct vtap_session *s, enum vtap_stat stat, unsigned int n);
 void vtap_session_read(const struct vtap_session *s, u64 v[__VTAP_ST_MAX]);
 bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes);
-u32 vtap_session_raw_hash(u32 hash);
+u32 vtap_session_raw_hash(const struct vtap_net *vn, u32 hash);
 bool vtap_session_look_own(const struct vtap_net *vn, const struct vtap_frame *f);
 extern unsigned int vtap_session_n_raw;	/* type port, of all namespaces; written under RTNL */
 void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev);
