@@ -34,14 +34,14 @@ struct vtap_filter *vtap_filter_new(const struct sock_filter *insns, unsigned in
 			return ERR_PTR(-EINVAL);
 		}
 	}
-	filter = kzalloc(struct_size(filter, insns, n), GFP_KERNEL);
+	filter = kzalloc(struct_size(filter, insns, n), GFP_KERNEL_ACCOUNT);
 	if (!filter)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&filter->ref, 1);
 	filter->n = n;
 	memcpy(filter->insns, insns, n * sizeof(*insns));
 	if (*text) {
-		filter->text = kstrdup(text, GFP_KERNEL);
+		filter->text = kstrdup(text, GFP_KERNEL_ACCOUNT);
 		if (!filter->text) {
 			kfree(filter);
 			return ERR_PTR(-ENOMEM);

@@ -545,10 +545,10 @@ static struct vtap_port *vtap_port_alloc(struct vtap_net *vn, struct net_device 
 {
 	struct vtap_port *port;
 
-	port = kzalloc(sizeof(*port), GFP_KERNEL);
+	port = kzalloc(sizeof(*port), GFP_KERNEL_ACCOUNT);
 	if (!port)
 		return NULL;
-	port->stats = alloc_percpu(struct vtap_port_stats);
+	port->stats = alloc_percpu_gfp(struct vtap_port_stats, GFP_KERNEL_ACCOUNT);
 	if (!port->stats) {
 		kfree(port);
 		return NULL;
@@ -652,7 +652,7 @@ int vtap_port_bind_all(struct vtap_net *vn)
 
 	for_each_netdev(vn->net, dev)
 		n++;
-	b = kvcalloc(n, sizeof(*b), GFP_KERNEL);
+	b = kvcalloc(n, sizeof(*b), GFP_KERNEL_ACCOUNT);
 	if (!b)
 		return -ENOMEM;
 	n = 0;

@@ -12,7 +12,7 @@
 
 static struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 {
-	struct vtap_rule *rule = kzalloc(sizeof(*rule), GFP_KERNEL);
+	struct vtap_rule *rule = kzalloc(sizeof(*rule), GFP_KERNEL_ACCOUNT);
 
 	if (!rule)
 		return NULL;
@@ -157,10 +157,10 @@ int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg)
 	if (!rule)
 		return -ENOMEM;
 	u = vtap_txn_alloc(VTAP_CMD_RULE_ADD_NTF);
-	rule->stats = alloc_percpu(struct vtap_rule_stats);
+	rule->stats = alloc_percpu_gfp(struct vtap_rule_stats, GFP_KERNEL_ACCOUNT);
 	rule->id = vn->last_id + 1;
 	if (!u || !rule->stats ||
-	    xa_err(xa_store(&vn->rule_ids, rule->id, rule, GFP_KERNEL))) {
+	    xa_err(xa_store(&vn->rule_ids, rule->id, rule, GFP_KERNEL_ACCOUNT))) {
 		free_percpu(rule->stats);
 		vtap_rule_free(rule);
 		kfree(u);
@@ -209,7 +209,7 @@ int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap
 	txn->hint = u->prev;
 	vtap_rule_insert(txn, rule);
 	/* needs no memory: the id has a place */
-	xa_store(&txn->vn->rule_ids, rule->id, rule, GFP_KERNEL);
+	xa_store(&txn->vn->rule_ids, rule->id, rule, GFP_KERNEL_ACCOUNT);
 	vtap_txn_log(txn, u);
 	return 0;
 }
@@ -271,7 +271,7 @@ void vtap_rule_undo(struct vtap_txn *txn, const struct vtap_undo *u)
 	if (u->old) {
 		vtap_rule_link(vn, u->old, u->prev);
 		u->old->gone = false;
-		xa_store(&vn->rule_ids, u->old->id, u->old, GFP_KERNEL);
+		xa_store(&vn->rule_ids, u->old->id, u->old, GFP_KERNEL_ACCOUNT);
 		if (u->rule)
 			vtap_rule_free(u->rule);
 	} else {
@@ -423,7 +423,7 @@ struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 
 	if (!vn->n_rules)
 		return NULL;
-	rules = kvmalloc_array(vn->n_rules, sizeof(*rules), GFP_KERNEL);
+	rules = kvmalloc_array(vn->n_rules, sizeof(*rules), GFP_KERNEL_ACCOUNT);
 	if (!rules)
 		return ERR_PTR(-ENOMEM);
 	list_for_each_entry(rule, &vn->rules, list) {
@@ -448,7 +448,7 @@ struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 void vtap_rule_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->rules);
-	xa_init(&vn->rule_ids);
+	xa_init_flags(&vn->rule_ids, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&vn->tables);
 }
 

@@ -217,7 +217,7 @@ static bool vtap_session_update(struct vtap_session *s)
 	bool changed;
 	int state;
 
-	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
 	if (!t)
 		return false;
 	state = vtap_session_resolve(s, t);
@@ -347,11 +347,11 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 		NL_SET_ERR_MSG(txn->extack, "too many sessions");
 		return -ENOSPC;
 	}
-	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 	if (!s)
 		return -ENOMEM;
 	u = vtap_txn_alloc(VTAP_CMD_SESSION_ADD_NTF);
-	s->stats = alloc_percpu(struct vtap_session_stats);
+	s->stats = alloc_percpu_gfp(struct vtap_session_stats, GFP_KERNEL_ACCOUNT);
 	if (!u || !s->stats) {
 		free_percpu(s->stats);
 		kfree(s);
@@ -396,7 +396,7 @@ int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
 	if (!u)
 		return -ENOMEM;
 	u->session = s;
-	u->cfg = kmemdup(&s->cfg, sizeof(s->cfg), GFP_KERNEL);
+	u->cfg = kmemdup(&s->cfg, sizeof(s->cfg), GFP_KERNEL_ACCOUNT);
 	if (!u->cfg) {
 		kfree(u);
 		return -ENOMEM;

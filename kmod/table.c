@@ -344,7 +344,7 @@ static int vtap_table_index(struct vtap_table *t)
 		tuple->shift = 64 - bits;
 		n += 1U << bits;
 	}
-	t->heads = kvcalloc(n, sizeof(*t->heads), GFP_KERNEL);
+	t->heads = kvcalloc(n, sizeof(*t->heads), GFP_KERNEL_ACCOUNT);
 	if (!t->heads)
 		return -ENOMEM;
 	for (i = t->n; i; i--) {
@@ -370,12 +370,12 @@ static struct vtap_table *vtap_table_build(const struct vtap_rule *const *rules,
 	struct vtap_table *t;
 	u32 *chain;
 
-	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
 	if (!t)
 		return NULL;
-	t->entries = kvcalloc(max, sizeof(*t->entries), GFP_KERNEL);
-	t->tuples = kvcalloc(max, sizeof(*t->tuples), GFP_KERNEL);
-	chain = kvcalloc(max, sizeof(*chain), GFP_KERNEL);
+	t->entries = kvcalloc(max, sizeof(*t->entries), GFP_KERNEL_ACCOUNT);
+	t->tuples = kvcalloc(max, sizeof(*t->tuples), GFP_KERNEL_ACCOUNT);
+	chain = kvcalloc(max, sizeof(*chain), GFP_KERNEL_ACCOUNT);
 	if (!t->entries || !t->tuples || !chain)
 		goto err;
 	for (i = 0; i < n; i++) {
@@ -395,7 +395,7 @@ static struct vtap_table *vtap_table_build(const struct vtap_rule *const *rules,
 			t->words |= BIT(i);
 	}
 	/* usually far fewer than there was room for */
-	tuples = kvcalloc(t->n_tuples, sizeof(*tuples), GFP_KERNEL);
+	tuples = kvcalloc(t->n_tuples, sizeof(*tuples), GFP_KERNEL_ACCOUNT);
 	if (!tuples)
 		goto err;
 	memcpy(tuples, t->tuples, t->n_tuples * sizeof(*tuples));

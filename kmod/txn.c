@@ -25,7 +25,7 @@ void vtap_txn_begin(struct vtap_txn *txn, struct vtap_net *vn, struct netlink_ex
  */
 struct vtap_undo *vtap_txn_alloc(u8 cmd)
 {
-	struct vtap_undo *u = kzalloc(sizeof(*u), GFP_KERNEL);
+	struct vtap_undo *u = kzalloc(sizeof(*u), GFP_KERNEL_ACCOUNT);
 
 	if (u)
 		u->cmd = cmd;
