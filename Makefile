@@ -3,6 +3,7 @@
 # make install         both, the manual page included
 # make dkms-install    the module's source under DKMS, which builds it for each kernel; and the tool
 # make check           lint, and the self-tests in a VM; KERNEL="6.1 6.12 sid", TESTS="bed.py"
+# make check-all       the same under all of Debian's kernels: 5.10, 6.1, 6.12 and sid's
 # make demo            a guided tour in a VM
 # make bench           what taps cost per packet, in a VM (5 minutes); ROWS="miss-64 erspan2-64" for some; SMP=1 for copies
 #                      per second on one and on two processors; see Documentation/networking/vtap-cost.rst
@@ -44,7 +45,10 @@ clean:
 	rm -rf build
 
 check:
-	@TESTS="$(TESTS)" tools/check.sh $(KERNEL)
+	@TESTS="$(TESTS)" SMOKE="$(SMOKE)" tools/check.sh $(KERNEL)
+
+check-all:
+	@TESTS="$(TESTS)" tools/check.sh 5.10 6.1 6.12 sid
 
 demo:
 	@tools/setup.sh build kernel vm demo
@@ -63,4 +67,4 @@ debug-kernel:
 gen:
 	@tools/gen.sh
 
-.PHONY: all modules tools install dkms-install clean check demo bench lint gen debug-kernel
+.PHONY: all modules tools install dkms-install clean check check-all demo bench lint gen debug-kernel

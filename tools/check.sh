@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # check.sh [KERNEL...] - all checks: lint and builds here, the self-tests in a VM under each kernel (default 6.1)
 #
-# TESTS="a.py b.py" runs only these self-tests, and no lint. The last line counts all tests;
-# status 1 when any failed.
+# TESTS="a.py b.py" runs only these self-tests, and no lint. SMOKE="5.10 sid=7.2" are kernels for the most important
+# self-tests alone: one that cannot be fetched, or has become another than the series behind "=", is skipped.
+# The last line counts all tests; status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 2
 passed=0 failed=0 skipped=0
@@ -20,6 +21,11 @@ check() {	# NAME COMMAND...
 		echo "not ok - $name"
 		return 1
 	fi
+}
+
+skip() {	# NAME REASON
+	skipped=$((skipped + 1))
+	echo "ok - $1 # SKIP $2"
 }
 
 build() {	# KERNEL: sets ko
@@ -40,14 +46,14 @@ lint() {		# each of its lines is a test
 	[ $? -le 1 ]
 }
 
-selftests() {	# KERNEL: the guest's own last line is counted instead of printed
+selftests() {	# KERNEL TESTS: the guest's own last line is counted instead of printed
 	local line ended=""
 	while IFS= read -r line; do
 		[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || { printf '%s\n' "$line"; continue; }
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
 		ended=yes
 		echo "# $1: $line"
-	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" VTAP_YNL="$ynl" TESTS="${TESTS:-}" selftests/run.sh)
+	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
 	wait $!
 	[ $? -le 1 ] && [ -n "$ended" ]
 }
@@ -60,7 +66,18 @@ ynl=$(tools/kernel.sh source)/tools/net/ynl
 for kernel; do
 	ko=""
 	check "build for $kernel" build "$kernel" || continue
-	check "self-tests under $kernel ran to their end" selftests "$kernel"
+	check "self-tests under $kernel ran to their end" selftests "$kernel" "${TESTS:-}"
+done
+for smoke in ${SMOKE:-}; do
+	kernel=${smoke%%=*} series=${smoke#"$kernel"} ko=""
+	if ! release=$(tools/kernel.sh release "$kernel"); then
+		skip "smoke test under $kernel" "the kernel cannot be fetched"
+	elif [[ $release != "${series#=}"* ]]; then
+		skip "smoke test under $kernel" "it is $release now, not ${series#=}"
+	else
+		check "build for $kernel" build "$kernel" || continue
+		check "smoke test under $kernel ran to its end" selftests "$kernel" "bed.py classify.py hooks.py"
+	fi
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]

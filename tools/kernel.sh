@@ -4,6 +4,7 @@
 #
 #   kernel.sh list                 names, and which are fetched
 #   kernel.sh fetch NAME...        download, verify, unpack; nothing when it is there already
+#   kernel.sh release NAME         print its release, as uname does
 #   kernel.sh image NAME           print the path of its boot image
 #   kernel.sh kdir NAME            print what `make KDIR=` wants (kernels that the host's compiler builds)
 #   kernel.sh build NAME [ARG...]  build this tree's modules in build/NAME, ARG to make; print the .ko
@@ -50,7 +51,7 @@ private_apt() {
 	Dir::Etc::SourceList "$d/sources.list"; Dir::Etc::SourceParts "/dev/null"; Dir::Etc::Parts "/dev/null";
 	Dir::Etc::Preferences "/dev/null"; Dir::Etc::PreferencesParts "/dev/null";
 	APT::Architecture "amd64"; APT::Architectures { "amd64"; }; APT::Sandbox::User "root";
-	Acquire::Languages "none"; Acquire::Check-Valid-Until "false"; Acquire::Retries "3";
+	Acquire::Languages "none"; Acquire::Check-Valid-Until "false"; Acquire::Retries "3"; Acquire::http::Timeout "30";
 	E
 	export APT_CONFIG=$d/apt.conf
 	apt-get -qq update
@@ -64,10 +65,31 @@ resolve() {
 	grep -vE -- '-unsigned$|^linux-(image|headers|base)(-[0-9.]+)?-amd64$' | sort -u
 }
 
+# ARG...: this command in a process of its own, again after a while if it fails; what it says counts the last time
+again() {
+	local log pause
+	log=$(mktemp)
+	for pause in 0 15 60; do
+		sleep $pause
+		if VTAP_ONCE=1 "$0" "$@" 2> "$log"; then
+			rm -f "$log"
+			return
+		fi
+	done
+	cat "$log" >&2
+	rm -f "$log"
+	return 1
+}
+
 fetch() (
 	name=$1 d=$cache/$1
 	[ ! -f "$d/env" ] || exit 0
 	target "$name"
+	if [ -z "${VTAP_ONCE:-}" ]; then
+		again fetch "$name"
+		echo "kernel.sh: fetched $name: $(sed -n 's/^KREL=//p' "$d/env")" >&2
+		exit
+	fi
 	"$tree/tools/setup.sh" kernel >&2
 	mkdir -p "$cache"
 	exec 9> "$cache/.lock"
@@ -88,6 +110,7 @@ fetch() (
 		# extract only: no script of the foreign suite runs
 		env -u APT_CONFIG mmdebstrap --quiet --variant=extract --mode=root \
 			--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
+			--aptopt='Acquire::Retries "3"' \
 			--include="bash,coreutils,dash,sed,grep,mawk,findutils,diffutils,$gcc,make,pahole,libelf1t64,libssl3t64,zlib1g,xz-utils,perl-base" \
 			"$suite" "$new/root" - <<< "$sources"
 		ln -sf mawk "$new/root/usr/bin/awk"
@@ -117,7 +140,6 @@ fetch() (
 	E
 	rm -rf "$d"
 	mv "$new" "$d"
-	echo "kernel.sh: fetched $name: $krel" >&2
 )
 
 load() {	# NAME: its env
@@ -159,9 +181,15 @@ source_tree() {
 	flock 9
 	f=$(find "$d" -maxdepth 2 -path '*/linux-source-6.12-*/Makefile' | sort -V | tail -1)
 	[ -z "$f" ] || { dirname "$f"; return; }
+	if [ -z "${VTAP_ONCE:-}" ]; then
+		exec 9>&-
+		again source
+		return
+	fi
 	target 6.12
 	private_apt source
 	new=$(mktemp -d "$d/.new-XXXXXX")
+	trap 'rm -rf "$new"' EXIT
 	(cd "$new" && apt-get -qq download linux-source-6.12 >&2)
 	f=$(echo "$new"/*.deb)
 	v=$(dpkg-deb -f "$f" Version)
@@ -175,7 +203,7 @@ source_tree() {
 # what a build leaves: neither copied nor removed
 objects=('*.o' '*.ko' '*.mod' '*.mod.c' '*.a' '.*.cmd' '*.order' 'Module.symvers' '*.gcno' '.lock')
 
-[ $# -gt 0 ] || { sed -n '3,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '3,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 command=$1
 shift
 case $command in
@@ -184,6 +212,7 @@ list)
 		printf '%-6s %s\n' "$n" "$(sed -n 's/^KREL=//p' "$cache/$n/env" 2> /dev/null || echo 'not fetched')"
 	done ;;
 fetch) for n; do fetch "$n"; done ;;
+release) load "$1"; echo "$KREL" ;;
 image) load "$1"; echo "$IMAGE" ;;
 kdir)
 	load "$1"

@@ -16,7 +16,7 @@ declare -A groups=(
 		python3-jsonschema python3-scapy python3-yaml suricata tcpdump tshark"
 	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl procps python3 tcpdump tshark"
 	[gen]="python3 python3-jsonschema python3-yaml xz-utils"
-	[lint]="clang-14 gcc-12 git groff libmnl-dev libpcap-dev make mandoc perl python3-docutils python3-flake8 python3-jsonschema
+	[lint]="clang-14 coccinelle gcc-12 git groff libmnl-dev libpcap-dev make mandoc perl python3-docutils python3-flake8 python3-jsonschema
 		python3-yaml shellcheck sparse yamllint"
 	# building a kernel with KASAN and lockdep
 	[debug]="bc bison ccache cpio dwarves flex gcc-12 gcc libelf-dev libssl-dev make perl xz-utils"
@@ -107,7 +107,7 @@ printf '#!/bin/sh\nexit 101\n' > $policy
 chmod +x $policy
 installed=$(cd /etc/init.d && ls)
 log=$(mktemp)
-if ! DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=900 -o Dpkg::Use-Pty=0 \
+if ! DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=900 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 \
 	install --no-install-recommends "${need[@]}" > "$log" 2>&1; then
 	cat "$log" >&2
 	rm -f "$log"
