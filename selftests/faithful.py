@@ -335,7 +335,11 @@ def frag_list():
         busywait(lambda: seen.extend(far.frames()) or sum(map(len, seen)) >= 2 * len(data), 30)
         longest = max(map(len, seen))
         counters, by = finish(t, rx)
-        ok("the port carried datagrams on a list", longest > 2000 and counters["two4"]["matched"] == len(want), longest)
+        eq("all of the datagrams were there", counters["two4"]["matched"], len(want))
+        if ksft.KERNEL < (5, 13):
+            ksft.skip("the port carried datagrams on a list", "before 5.13 a veth device receives them one by one")
+        else:
+            ok("the port carried datagrams on a list", longest > 2000, longest)
         for name in ("two4", "vx6"):
             got = [c.frame[i[3] + 8:i[4]] for c in by[name] if (i := wire.inner(c.frame))]
             ok(f"{name}: the datagrams of the list, and no other", got == want, lambda g=got: [len(x) for x in g])
