@@ -1,15 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""The netlink interface, driven from its specification by the kernel's own YNL client: commands, refusals, rights,
-events, dumps. VTAP_YNL names the directory tools/net/ynl of a kernel source tree.
+"""The netlink interface, driven from its specification by the kernel's own YNL client: commands, refusals, events,
+dumps. VTAP_YNL names the directory tools/net/ynl of a kernel source tree.
 
 Every refusal of the module has to be provoked here: `complete` compares with the texts in its source."""
 import copy
-import ctypes
 import errno
 import glob
 import itertools
-import json
 import os
 import re
 import socket
@@ -44,11 +42,13 @@ SKIP = {"pref": 1, "port": "none*", "action": "skip"}
 MIRROR = {"pref": 1, "port": "none*", "action": "mirror"}
 INVAL, RANGE, NOENT, EXIST, BUSY = errno.EINVAL, errno.ERANGE, errno.ENOENT, errno.EEXIST, errno.EBUSY
 LONG15, LONG31 = "abcdefghijklmno", "abcdefghijklmnopqrstuvwxyz01234"
+STRICT = ksft.KERNEL >= (6, 1)
 provoked = set()
 
 
 class Client:
-    """A YNL client on a socket of its own in namespace NS (None: this thread's)."""
+    """A YNL client on a socket of its own in namespace NS (None: this thread's). TO: where ask() addresses requests to."""
+    to = None
 
     def __init__(self, ns=None):
         self.y = copy.copy(BASE)
@@ -83,7 +83,7 @@ class Client:
         op = self.y.ops[op]
         request = self.y._encode_message(op, vals, flags, 7) + raw
         request = struct.pack("I", len(request)) + request[4:16] + (header or request[16:20]) + request[20:]
-        self.y.sock.send(request)
+        self.y.sock.sendto(request, self.to) if self.to else self.y.sock.send(request)
         while True:
             for msg in NlMsgs(self.y.sock.recv(1 << 17), attr_space=op.attr_set):
                 if msg.done:
@@ -583,10 +583,14 @@ def malformed(b):
     for op, last in OPS.items():
         kind = number(op.split("-", 1)[0], last) + 1
         b.refused(f"{op}: an unknown attribute", unknown, op, {}, attr(kind, bytes(4)))
+        if not STRICT:
+            continue
         b.refused(f"{op}: a reserved header field", (INVAL, "genlmsghdr.reserved field is not 0", None), op, {},
                   header=struct.pack("BBH", BASE.ops[op].req_value, 1, 1))
         b.refused(f"{op}: reserved flags", (INVAL, "ambiguous or reserved bits set in nlmsg_flags", None), op, {},
                   flags=[Netlink.NLM_F_CREATE])
+    if not STRICT:
+        ksft.skip("reserved bits of headers", "the kernel's generic netlink does not look at them before 6.1")
     unsupported = (INVAL, "Unsupported attribute")
     b.refused("session-new: state", (*unsupported, ".state"), "session-new", {"name": "new", **GRE, "state": 0})
     b.refused("session-new: stats", (*unsupported, ".stats"), "session-new", {"name": "new", **GRE, "stats": {}})
@@ -650,20 +654,8 @@ def commits(b):
     eq("what was refused took no id for good", nl.dump("rule")[-1]["id"] > free + 2, True)
 
 
-def full():
-    """1024 sessions and no more."""
-    with Netns("full") as ns, Client(ns) as nl:
-        new = [("session-new", {"name": f"s{i}", "type": "port", "dev": "none"}, []) for i in range(1024)]
-        for i in range(0, 1024, 64):  # more acknowledgements do not fit in the socket
-            nl.y.do_multi(new[i:i + 64])
-        code, extack = nl.ask("session-new", {"name": "new", **GRE})
-        provoked.add(extack["msg"])
-        eq("the 1025th session is refused", (code, extack["msg"]), (errno.ENOSPC, "too many sessions"))
-        eq("a dump has all others", [s["name"] for s in nl.dump("session")], [f"s{i}" for i in range(1024)])
-
-
 def complete():
-    """Every text in the module's source with which it refuses was seen above."""
+    """Every text in the module's source with which it refuses was seen above; limits are for security.py."""
     texts = set()
     for path in glob.glob(REPO + "/kmod/*.c"):
         with open(path, encoding="utf-8") as f:
@@ -671,93 +663,8 @@ def complete():
         texts |= set(re.findall(r'NL_SET_ERR_MSG(?:_\w+)?\((?:[^;"]*?)"([^"]*)"', source))
         texts |= set(re.findall(r'vtap_encap_only\([^;"]*?"([^"]*)"', source))
         texts |= set(re.findall(r'(?<=,)\s*"([^"\n]*)", extack\)', source))
-    # 65536 rules take minutes under emulation
-    eq("every refusal of the module was provoked", sorted(texts - provoked - {"too many rules"}), [])
+    eq("every refusal of the module was provoked", sorted(texts - provoked - {"too many sessions", "too many rules"}), [])
     ok("and they were found in its source", len(texts) > 40, texts)
-
-
-# --- rights ---
-
-def child(work):
-    """Return: what WORK() returns in a child process."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            os.write(write, json.dumps(work()).encode())
-        except BaseException as e:  # pylint: disable=broad-except
-            os.write(write, json.dumps(repr(e)).encode())
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as f:
-        data = f.read()
-    os.waitpid(pid, 0)
-    return json.loads(data)
-
-
-def nobody():
-    os.setgroups([])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
-    ksft.libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, to be allowed to write /proc/self/uid_map
-
-
-def user_namespace():
-    """Become root of a user namespace of one's own."""
-    if ksft.libc.unshare(0x10000000):
-        raise OSError(ctypes.get_errno(), "unshare")
-    for name, text in (("setgroups", "deny"), ("uid_map", "0 65534 1"), ("gid_map", "0 65534 1")):
-        with open("/proc/self/" + name, "w", encoding="ascii") as f:
-            f.write(text)
-
-
-def tries(nl):
-    """Return: the errno of each command, of each dump and of joining the group."""
-    new = {"session-new": {"name": "x", **GRE}, "rule-new": SKIP, "session-flush": {}, "rule-flush": {}}
-    codes = {op: nl.ask(op, new.get(op, {}))[0] for op in OPS}
-    codes |= {op + " dump": nl.ask(op, {}, flags=[Netlink.NLM_F_DUMP])[0] for op in ("session-get", "rule-get", "port-get")}
-    try:
-        nl.y.sock.setsockopt(Netlink.SOL_NETLINK, Netlink.NETLINK_ADD_MEMBERSHIP, BASE.nlproto.genl_family["mcast"]["monitor"])
-        codes["join"] = 0
-    except OSError as e:
-        codes["join"] = e.errno
-    return codes
-
-
-@bench
-def rights(b):
-    """Nobody may do or see anything; root of another user namespace may, in its own network namespace only."""
-    occupied(b)
-
-    def plain():
-        nobody()
-        return tries(Client())
-
-    def unrelated():
-        nobody()
-        before = Client()
-        user_namespace()
-        result = {"old socket": tries(before), "new socket": tries(Client())}
-        if ksft.libc.unshare(ksft.CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "unshare")
-        result["socket of the other namespace"] = tries(before)
-        with Client() as nl:
-            result["own"] = [nl.dump("session"), nl.do("session-new", name="x", **GRE), len(nl.dump("session")),
-                             nl.do("rule-new", **MIRROR, session=["x"])["id"], tries(Client())["join"]]
-        return result
-
-    with b.ns.enter():
-        codes = child(plain)
-        denied = dict.fromkeys([*OPS, "session-get dump", "rule-get dump", "port-get dump", "join"], errno.EPERM)
-        eq("nobody is refused everything", codes, denied)
-        if not os.path.exists("/proc/self/ns/user"):
-            ksft.skip("root of another user namespace", "the kernel has no user namespaces")
-            return
-        result = child(unrelated)
-    for name in ("old socket", "new socket", "socket of the other namespace"):
-        eq(f"root of another user namespace, {name}: refused everything", result[name], denied)
-    eq("root of another user namespace may do everything in its own", result["own"], [[], None, 1, 1, 0])
-    b.unchanged("all that nobody tried")
 
 
 # --- events ---
@@ -893,5 +800,5 @@ def dumps(b):
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, edges, malformed, commits, full, complete,
-             rights, events, session_events, dumps)
+    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, edges, malformed, commits, complete,
+             events, session_events, dumps)

@@ -1,0 +1,423 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Who may do what, and how much of it: users, capabilities, sockets passed on, containers; limits, and who pays for memory.
+
+VTAP_YNL as for netlink.py.
+"""
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import signal
+import struct
+
+import ksft
+from ksft import Sender, Sniffer, Topology, busywait, eq, ok, vtap
+from netlink import BASE, GRE, MIRROR, OPS, SKIP, Client, Netlink, NlMsgs, attr, bench, number
+
+NET_ADMIN, ALL = 12, (1 << 41) - 1
+CLONE_NEWUSER = 0x10000000
+CGROUP = "/sys/fs/cgroup"
+RULES = 65536
+DENIED = dict.fromkeys([*OPS, "session-get dump", "rule-get dump", "port-get dump", "join"], errno.EPERM)
+
+
+# --- processes with other rights ---
+
+def child(work):
+    """Return: what WORK() returns in a child process; "killed" when it did not live to tell."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.write(write, json.dumps(work()).encode())
+        except BaseException as e:  # pylint: disable=broad-except
+            os.write(write, json.dumps(repr(e)).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as f:
+        data = f.read()
+    os.waitpid(pid, 0)
+    return json.loads(data) if data else "killed"
+
+
+def call(name, *args):
+    """Call libc's NAME, which says by its result whether it worked."""
+    if getattr(ksft.libc, name)(*args):
+        raise OSError(ctypes.get_errno(), name)
+
+
+def nobody():
+    """Become a user without any right."""
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    call("prctl", 4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, to be allowed to write /proc/self/uid_map
+
+
+def user_namespace():
+    """Become root of a user namespace of one's own."""
+    call("unshare", CLONE_NEWUSER)
+    for name, text in (("setgroups", "deny"), ("uid_map", "0 65534 1"), ("gid_map", "0 65534 1")):
+        with open("/proc/self/" + name, "w", encoding="ascii") as f:
+            f.write(text)
+
+
+def capabilities(mask):
+    """Have those of MASK only, programs that are started as well."""
+    for cap in range(ALL.bit_length()):
+        if not mask & 1 << cap:
+            ksft.libc.prctl(24, cap, 0, 0, 0)  # PR_CAPBSET_DROP; those that the kernel does not know yet are not there
+    words = (ctypes.c_uint32 * 6)(*[m for w in (mask & 0xffffffff, mask >> 32) for m in (w, w, 0)])
+    call("capset", (ctypes.c_uint32 * 2)(0x20080522, 0), words)
+
+
+def tries(nl):
+    """Return: the errno of each command, of each dump and of joining the group."""
+    new = {"session-new": {"name": "x", **GRE}, "rule-new": SKIP, "session-flush": {}, "rule-flush": {}}
+    codes = {op: nl.ask(op, new.get(op, {}))[0] for op in OPS}
+    codes |= {op + " dump": nl.ask(op, {}, flags=[Netlink.NLM_F_DUMP])[0] for op in ("session-get", "rule-get", "port-get")}
+    try:
+        nl.y.sock.setsockopt(Netlink.SOL_NETLINK, Netlink.NETLINK_ADD_MEMBERSHIP, BASE.nlproto.genl_family["mcast"]["monitor"])
+        codes["join"] = 0
+    except OSError as e:
+        codes["join"] = e.errno
+    return codes
+
+
+def works(nl):
+    """Return: what a few commands give to one who may do all."""
+    return [nl.dump("session"), nl.do("session-new", name="x", **GRE), len(nl.dump("session")),
+            nl.do("rule-new", **MIRROR, session=["x"])["id"], nl.do("rule-flush"), nl.do("session-flush"), tries(nl)["join"]]
+
+
+WORKS = [[], None, 1, 1, None, None, 0]
+
+
+def occupy(b):
+    """Put a session and a rule there, to be left alone."""
+    b.nl.do("session-new", name="used", **GRE)
+    b.nl.do("rule-new", **MIRROR, session=["used"])
+    b.settle()
+
+
+# --- rights ---
+
+@bench
+def users(b):
+    """Only CAP_NET_ADMIN counts: nobody may do or see anything without, and root neither."""
+    def plain():
+        nobody()
+        return tries(Client())
+
+    def root_without():
+        capabilities(ALL & ~(1 << NET_ADMIN))
+        p = vtap("session show", ok=None)
+        return [os.geteuid(), tries(Client()), p.returncode, p.stdout, p.stderr]
+
+    def only():
+        capabilities(1 << NET_ADMIN)
+        return works(Client())
+
+    with b.ns.enter():
+        occupy(b)
+        eq("nobody is refused everything", child(plain), DENIED)
+        uid, codes, *tool = child(root_without)
+        eq("root without CAP_NET_ADMIN is refused everything", (uid, codes), (0, DENIED))
+        ok("and the tool says so", tool[:2] == [1, ""] and "not permitted" in tool[2], tool)
+        b.unchanged("all that they tried")
+        b.nl.reset()
+        eq("CAP_NET_ADMIN alone is enough", child(only), [*WORKS[:3], 2, *WORKS[4:]])
+
+
+@bench
+def passed(b):
+    """A socket gives its user no rights: with one that root opened nobody may do nothing, and what somebody without
+    rights opened is not obeyed just since root writes to it."""
+    def opened_by_root(to):
+        nl = Client()
+        nl.to = to
+        nobody()
+        return tries(nl)
+
+    def opened_by_nobody(to):
+        os.seteuid(65534)
+        nl = Client()
+        os.seteuid(0)
+        nl.to = to
+        return tries(nl) if not to else nl.ask("session-get", {"name": "used"})[0]
+
+    with b.ns.enter():
+        occupy(b)
+        for to in (None, (0, 0)):
+            eq(f"opened by root, used by nobody, {'sendto' if to else 'write'}: refused everything",
+               child(lambda to=to: opened_by_root(to)), DENIED)
+        codes = child(lambda: opened_by_nobody(None))
+        eq("opened by nobody, used by root, write: refused everything", {**codes, "join": errno.EPERM}, DENIED)
+        b.unchanged("all that they tried")
+        eq("the same socket, addressed by root to the kernel, works", child(lambda: opened_by_nobody((0, 0))), 0)
+
+
+# --- containers ---
+
+class Container:
+    """A user namespace and a network namespace in it, made by nobody."""
+
+    def __init__(self):
+        read, write = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                nobody()
+                user_namespace()
+                call("unshare", ksft.CLONE_NEWNET)
+                os.write(write, b"r")
+                while True:
+                    signal.pause()
+            finally:
+                os._exit(1)
+        os.close(write)
+        with os.fdopen(read, "rb") as f:
+            if f.read(1) != b"r":
+                raise RuntimeError("no user namespaces")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+    def join(self, *kinds):
+        """Move this process into its namespaces of KINDS; as root of the user namespace."""
+        for kind in kinds:
+            fd = os.open(f"/proc/{self.pid}/ns/{kind}", os.O_RDONLY)
+            call("setns", fd, 0)
+            os.close(fd)
+        if "user" in kinds:
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+
+    def run(self, work, *kinds):
+        """Return: what WORK() returns in a process in its namespaces."""
+        def inside():
+            self.join(*(kinds or ("user", "net")))
+            return work()
+        return child(inside)
+
+
+def write_param():
+    """Return: whether this process may set the module's parameter."""
+    try:
+        with open("/sys/module/vtap/parameters/rx_chain", "w", encoding="ascii") as f:
+            f.write("N")
+        return True
+    except PermissionError:
+        return False
+
+
+def needs_user_namespaces(test):
+    """Skip TEST where the kernel has none."""
+    if os.path.exists("/proc/self/ns/user"):
+        return test
+
+    def skipped():
+        ksft.skip(test.__name__, "the kernel has no user namespaces")
+    skipped.__name__ = test.__name__
+    return skipped
+
+
+@needs_user_namespaces
+@bench
+def containers(b):
+    """Root of a container may do everything in its network namespace, and nothing in another one."""
+    def unrelated():
+        nobody()
+        before = Client()
+        user_namespace()
+        result = {"old socket": tries(before), "new socket": tries(Client())}
+        call("unshare", ksft.CLONE_NEWNET)
+        result["socket of the other namespace"] = tries(before)
+        result["own"] = works(Client())
+        return result
+
+    def inside():
+        return [vtap("session add mine type gre remote 192.0.2.9", ok=None).returncode, write_param()]
+
+    with b.ns.enter():
+        occupy(b)
+        result = child(unrelated)
+        for name in ("old socket", "new socket", "socket of the other namespace"):
+            eq(f"root of another user namespace, {name}: refused everything", result[name], DENIED)
+        eq("and may do everything in its own", result["own"], WORKS)
+        with Container() as one, Container() as other:
+            eq("a container has sessions of its own, and not the module's parameters", one.run(inside), [0, False])
+            eq("root of the host sees and ends them",
+               one.run(lambda: [len(Client().dump("session")), Client().do("session-flush")], "net"), [1, None])
+            eq("a container in the host's network namespace is refused everything",
+               one.run(lambda: tries(Client()), "user"), DENIED)
+
+            def sibling():
+                one.join("net")
+                return other.run(lambda: tries(Client()), "user")
+            eq("and in another container's", child(sibling), DENIED)
+        b.unchanged("all that containers did")
+
+
+@needs_user_namespaces
+def evasion():
+    """The host taps what a container sends, also when the container's own tap sent it."""
+    marked = [b"vtap evasion %d" % i for i in range(4)]
+
+    def inside():
+        ksft.ip("link add d0 type dummy", "link set d0 addrgenmode none up", "link set eth0 addrgenmode none up")
+        vtap("session add raw type port dev eth0")
+        vtap("rule add pref 1 port d0 dir egress action mirror raw")
+        if not busywait(lambda: json.loads(vtap("-j session show").stdout)[0]["state"] == "active"):
+            raise RuntimeError("the container's session is not active")
+        with Sender(Here(), "d0") as tx:
+            for data in marked:
+                tx.send(t.udp(payload=data))
+        return "sent"
+
+    with Topology() as t, Container() as c:
+        t.host.ip(f"link add c0 index 110 type veth peer name eth0 netns {c.pid}", "link set c0 addrgenmode none up")
+        vtap("session add s type gre remote 192.0.2.9", t.host)
+        vtap("session add loop type port dev none", t.host)
+        vtap("rule add pref 1 port c0 dir ingress action mirror s", t.host)
+        with Sniffer(t.col, "eth0", match=lambda f: b"vtap evasion" in f) as rx, \
+                Sniffer(t.host, "c0", match=lambda f: b"vtap evasion" in f) as port:
+            eq("a container sends by a raw session", c.run(inside), "sent")
+            eq("its frames come to the host", [f[42:] for f in port.frames(4)], marked)
+            eq("the host's tap has them", [f[38 + 42:] for f in rx.frames(4)], marked)
+
+
+class Here:
+    """This thread's namespace, as Sender wants it."""
+
+    @contextlib.contextmanager
+    def enter(self):
+        yield self
+
+
+# --- limits ---
+
+def sessions():
+    """1024 sessions and no more."""
+    with ksft.Netns("full") as ns, Client(ns) as nl:
+        new = [("session-new", {"name": f"s{i}", "type": "port", "dev": "none"}, []) for i in range(1024)]
+        for i in range(0, 1024, 64):  # more acknowledgements do not fit in the socket
+            nl.y.do_multi(new[i:i + 64])
+        code, extack = nl.ask("session-new", {"name": "new", **GRE})
+        eq("the 1025th session is refused", (code, extack["msg"]), (errno.ENOSPC, "too many sessions"))
+        eq("a dump has all others", [s["name"] for s in nl.dump("session")], [f"s{i}" for i in range(1024)])
+        nl.do("session-del", name="s7")
+        nl.do("session-new", name="new", **GRE)
+        eq("one less, and there is room", len(nl.dump("session")), 1024)
+
+
+def many(nl, n):
+    """Make N rules in one transaction. Return: (errno, text, how many there were)."""
+    words = b"".join(attr(number("rule", name), data) for name, data in (
+        ("pref", struct.pack("I", 1)), ("port", b"none\0"), ("action", struct.pack("I", 1))))
+    change = attr(number("commit", "change"), attr(number("change", "rule-new"), words, True), True)
+    request = nl.y._encode_message(BASE.ops["commit"], {}, [], 7) + change * n
+    nl.y.sock.setsockopt(1, 32, len(request) + 4096)  # SO_SNDBUFFORCE
+    nl.y.sock.send(struct.pack("I", len(request)) + request[4:])
+    code, text, rules = None, None, 0
+    while code is None:
+        for msg in NlMsgs(nl.y.sock.recv(1 << 17), attr_space=BASE.ops["commit"].attr_set):
+            if msg.done:
+                code, text = -msg.error, (msg.extack or {}).get("msg")
+            else:
+                rules = struct.unpack_from("HHI", msg.raw, 4)[2]
+    return code, text, rules
+
+
+def rules():
+    """65536 rules and no more."""
+    with ksft.Netns("full") as ns, Client(ns) as nl:
+        eq("65537 rules at once are refused", many(nl, RULES + 1), (errno.ENOSPC, "too many rules", 0))
+        eq("and none is made", nl.dump("rule"), [])
+        eq("65536 rules at once are not", many(nl, RULES), (0, None, RULES))
+        code, extack = nl.ask("rule-new", SKIP)
+        eq("one more is refused", (code, extack.get("msg")), (errno.ENOSPC, "too many rules"))
+        nl.do("rule-set", id=RULES, pref=2)
+        nl.do("rule-del", id=1)
+        eq("one less, and there is room", nl.do("rule-new", **SKIP)["id"], RULES + 1)
+        with ksft.Netns("other") as other, Client(other) as beside:
+            eq("another namespace has room of its own", beside.do("rule-new", **SKIP)["id"], 1)
+        nl.do("rule-flush")
+        eq("flush deletes them all", nl.dump("rule"), [])
+
+
+class Cgroup:
+    """A control group for memory, or None of it."""
+
+    def __init__(self):
+        self.path = f"{CGROUP}/vtap-{os.getpid()}"
+        self.write(CGROUP + "/cgroup.subtree_control", "+memory")
+        os.mkdir(self.path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        busywait(lambda: not self.stat("pids"))
+        os.rmdir(self.path)
+
+    def write(self, name, text):
+        """Write TEXT to the file NAME."""
+        with open(os.path.join(self.path, name), "w", encoding="ascii") as f:
+            f.write(str(text))
+
+    def stat(self, what):
+        """Return: bytes of WHAT, a line of memory.stat; or the processes."""
+        with open(self.path + ("/cgroup.procs" if what == "pids" else "/memory.stat"), encoding="ascii") as f:
+            return f.read() if what == "pids" else dict(map(str.split, f))[what]
+
+    def run(self, work):
+        """Return: what WORK() returns in a process in the group."""
+        def inside():
+            self.write("cgroup.procs", os.getpid())
+            return work()
+        return child(inside)
+
+
+def memory():
+    """The control group of who makes rules pays for them, and its limit is one for rules."""
+    n = 20000
+    try:
+        with open(CGROUP + "/cgroup.controllers", encoding="ascii") as f:
+            there = "memory" in f.read().split()
+    except OSError:
+        there = False
+    if not there:
+        ksft.skip("memory", "no control groups of version 2 for memory")
+        return
+    with ksft.Netns("memory") as ns, Client(ns) as nl, Cgroup() as group:
+        def used():
+            return [int(group.stat(what)) for what in ("slab", "percpu")]
+
+        with ns.enter():
+            before = used()
+            eq(f"{n} rules", group.run(lambda: many(Client(), n)), [0, None, n])
+            want = [n * 384, n * 16 * len(os.sched_getaffinity(0))]
+            ok("their group has paid for them and their counters",
+               busywait(lambda: all(u - b >= w for u, b, w in zip(used(), before, want))), lambda: (before, used(), want))
+            nl.do("rule-flush")
+            ok("and has it back when they are gone",
+               busywait(lambda: all(u - b < w / 8 for u, b, w in zip(used(), before, want))), lambda: (before, used(), want))
+            group.write("memory.max", 16 << 20)
+            result = group.run(lambda: many(Client(), RULES))
+            ok("who is in a group that has not enough for them all gets none",
+               result in ("killed", [errno.ENOMEM, None, 0]), result)
+            eq("and none is made", nl.dump("rule"), [])
+            eq("which others do not notice", many(nl, 100), (0, None, 100))
+            nl.do("rule-flush")
+
+
+if __name__ == "__main__":
+    ksft.modprobe("veth", "bridge", "dummy")
+    ksft.run(users, passed, containers, evasion, sessions, rules, memory)
