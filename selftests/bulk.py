@@ -159,12 +159,16 @@ def set_up(t, mtu, plain):
 
 def send_all(t, what, expected):
     """Send all flows; fewer frames pass the port than the wire needs."""
+    plain_udp = "tx-udp-segmentation: off [fixed]" in t.a.sh("ethtool -k eth0").stdout
     for flow in expected:
         before = vtap_json("-s port show vnet0", t.host)[0]["ingress"]["seen"]
         flow.send(t)
         seen = vtap_json("-s port show vnet0", t.host)[0]["ingress"]["seen"] - before
-        ok(f"{what}: {flow.name}: the port carried super-frames", seen < len(flow.data) / 1448,
-           f"{seen} frames for {len(flow.data)} bytes")
+        name = f"{what}: {flow.name}: the port carried super-frames"
+        if flow.proto == 17 and plain_udp:
+            ksft.skip(name, "this kernel's veth devices take none of UDP")
+            continue
+        ok(name, seen < len(flow.data) / 1448, f"{seen} frames for {len(flow.data)} bytes")
 
 
 def faults(s, got, expected):
