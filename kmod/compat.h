@@ -36,6 +36,11 @@
 #define __no_stack_protector
 #endif
 
+/* 6.12: pages that only a device can read */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#define skb_frags_readable(skb)	true
+#endif
+
 /* 5.12: a per-CPU cache of sk_buffs */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
 #define napi_build_skb(data, size)	build_skb(data, size)

@@ -183,6 +183,8 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 	t->subheader = cfg->subheader;
 	t->seq = cfg->seq || t->type == VTAP_SESSION_TYPE_ERSPAN2 ||
 		 t->type == VTAP_SESSION_TYPE_ERSPAN3;
+	t->far = !t->family || t->dst;
+	t->proto = t->family == AF_INET ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
 	t->varies = vxlan || t->type == VTAP_SESSION_TYPE_ERSPAN3;
 	t->whole = t->snaplen ? min(t->snaplen, t->mtu) : t->mtu;
 	if (t->type == VTAP_SESSION_TYPE_PORT)
@@ -193,7 +195,7 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 
 		ether_addr_copy(eth->h_dest, dmac);
 		ether_addr_copy(eth->h_source, smac);
-		eth->h_proto = htons(t->family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
+		eth->h_proto = t->proto;
 		t->l2len = ETH_HLEN;
 		p += ETH_HLEN;
 	}

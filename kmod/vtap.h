@@ -162,6 +162,8 @@ struct vtap_session_cfg {
  * @seq: the type has a sequence number, or the user wants one
  * @subheader: ERSPAN III with platform sub-header
  * @varies: vtap_encap_finish() has something to say of every copy
+ * @far: copies go through @dst, or have no outer header
+ * @proto: EtherType of copies with an outer header
  * @whole: longest inner frame that nothing is done about
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
@@ -190,6 +192,8 @@ struct vtap_tmpl {
 	bool seq;
 	bool subheader;
 	bool varies;
+	bool far;
+	__be16 proto;
 	u32 whole;
 	u32 mtu;
 	u32 snaplen;
