@@ -14,6 +14,7 @@ import platform
 import random
 import re
 import resource
+import socket
 import statistics
 import struct
 import subprocess
@@ -29,6 +30,7 @@ REPEAT = max(3, int(os.environ.get("REPEAT", "5")))
 SIZES = (64, 512, 1500)
 DST = "02:00:00:00:00:02"
 FLOW = "in_port(1),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),eth_type(0x0800),ipv4(frag=no)"
+IP6 = ("2001:db8::1", "2001:db8::2")
 rows = {}
 
 
@@ -116,16 +118,22 @@ class Tap:
     SEGMENTS, MSS = 45, 1448
     fd = -1
 
-    def __init__(self):
-        self.key, self.out = ("tap0", self.MSS, False), "p1"
-        l3 = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 52 + self.SEGMENTS * self.MSS, 1, 0x4000, 64, 6, 0, bytes([10, 0, 0, 1]),
-                         bytes([10, 0, 0, 2]))
-        total = sum(struct.unpack("!10H", l3))
-        total = (total & 0xffff) + (total >> 16)
-        l3 = l3[:10] + struct.pack("!H", ~total & 0xffff) + l3[12:]
+    def __init__(self, version=4):
+        self.key, self.out = ("tap0", self.MSS, version), "p1"
+        length = 32 + self.SEGMENTS * self.MSS
         l4 = struct.pack("!HHIIBBHHH", 1000, 80, 1, 1, 8 << 4, 0x10, 1024, 0, 0) + b"\1\1\10\12" + bytes(8)
-        vnet = struct.pack("BBHHHH", 1, 1, 66, self.MSS, 34, 16)
-        self.frame = (vnet + bytes.fromhex("020000000002020000000001") + b"\x08\x00" + l3 + l4 +
+        if version == 4:
+            l3 = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + length, 1, 0x4000, 64, 6, 0, bytes([10, 0, 0, 1]),
+                             bytes([10, 0, 0, 2]))
+            total = sum(struct.unpack("!10H", l3))
+            total = (total & 0xffff) + (total >> 16)
+            l3 = l3[:10] + struct.pack("!H", ~total & 0xffff) + l3[12:]
+        else:
+            l3 = struct.pack("!IHBB", 6 << 28, length, 6, 64) + b"".join(socket.inet_pton(socket.AF_INET6, a) for a in IP6)
+        start = 14 + len(l3)
+        vnet = struct.pack("BBHHHH", 1, 1 if version == 4 else 4, start + 32, self.MSS, start, 16)
+        kind = b"\x08\x00" if version == 4 else b"\x86\xdd"
+        self.frame = (vnet + bytes.fromhex("020000000002020000000001") + kind + l3 + l4 +
                       os.urandom(self.SEGMENTS * self.MSS))
 
     def prepare(self):
@@ -147,6 +155,37 @@ class Tap:
         for _ in range(n):
             put(fd, frame)
         return (time.monotonic_ns() - start) / n
+
+
+class Datagrams:
+    """A program that sends 64 KB of UDP at a time, to be cut into 45 datagrams, out of a device that drops all."""
+    SOL_UDP, UDP_SEGMENT = 17, 103
+
+    def __init__(self):
+        self.key, self.out = ("u0", Tap.MSS, 4), "u0"
+        self.data = os.urandom(Tap.SEGMENTS * Tap.MSS)
+
+    @staticmethod
+    @functools.cache
+    def make():
+        """Make the device."""
+        ip("link add u0 type dummy", "link set u0 up", "addr add 10.0.0.1/24 dev u0",
+           "neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev u0 nud permanent")
+
+    def prepare(self):
+        """Nothing is left to do."""
+
+    def run(self, n):
+        """Send N times. Return: nanoseconds for each."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.setsockopt(self.SOL_UDP, self.UDP_SEGMENT, Tap.MSS)
+            s.bind(("10.0.0.1", 1000))
+            s.connect(("10.0.0.2", 53))
+            put, data = s.send, self.data
+            start = time.monotonic_ns()
+            for _ in range(n):
+                put(data)
+            return (time.monotonic_ns() - start) / n
 
 
 class Row:
@@ -262,9 +301,9 @@ def session(kind="erspan2", name="s", remote="192.0.2.9"):
     return f"session add {name} {words}" + ("" if kind == "port" else f" remote {remote}")
 
 
-def rule(port="p0", dst_port=53, to="s", direction="ingress", proto="udp"):
+def rule(port="p0", dst_port=53, to="s", direction="ingress", proto="udp", ips=("10.0.0.1", "10.0.0.2")):
     """Return: the command for a rule on a 5-tuple, by default that of the source's packets."""
-    return (f"rule add pref 10 port {port} dir {direction} src_ip 10.0.0.1 dst_ip 10.0.0.2 ip_proto {proto} src_port 1000 "
+    return (f"rule add pref 10 port {port} dir {direction} src_ip {ips[0]} dst_ip {ips[1]} ip_proto {proto} src_port 1000 "
             f"dst_port {dst_port} action mirror {to}")
 
 
@@ -426,6 +465,11 @@ def define_super():
     Row(table, "super", "untapped", source, nothing, n=n)
     for kind in ("gre", "erspan2", "vxlan"):
         Row(table, "super", kind, source, tapped(session(kind), rule("tap0", 80, proto="tcp")), Tap.SEGMENTS, n)
+    six, udp = Tap(6), Datagrams()
+    Row(table, "super", "untapped, IPv6", six, nothing, n=n)
+    Row(table, "super", "erspan2, IPv6", six, tapped(session(), rule("tap0", 80, proto="tcp", ips=IP6)), Tap.SEGMENTS, n)
+    Row(table, "super", "untapped, UDP", udp, nothing, n=n)
+    Row(table, "super", "erspan2, UDP", udp, tapped(session(), rule("u0", direction="egress")), Tap.SEGMENTS, n)
     Row(table, "super", "tc matchall erspan", source, tc("matchall action mirred egress mirror dev er", dev="tap0"),
         Tap.SEGMENTS, n)
     Row(table, "super", "tc matchall gretap kept whole", source, tc("matchall action mirred egress mirror dev gt", dev="tap0"),
