@@ -14,7 +14,7 @@ wanted=" $* "
 mapfile -t files < <(git ls-files -co --exclude-standard 2> /dev/null || find . -type f -not -path './.git/*' -not -path './build/*')
 for i in "${!files[@]}"; do [ -f "${files[i]}" ] || unset "files[i]"; done
 only() { printf '%s\n' "${files[@]}" | grep -E "$1"; }
-mapfile -t kernel_c < <(only '^kmod/[^/]*\.[ch]$' | grep -v _gen)
+mapfile -t kernel_c < <(only '^(kmod|tools/coverage)/[^/]*\.[ch]$' | grep -v _gen)
 mapfile -t tool_c < <(only '^(tools/vtap|selftests)/[^/]*\.[ch]$')
 mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' "${files[@]}")
 mapfile -t python < <(only '\.py$')
