@@ -715,27 +715,28 @@ static int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 static int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
 {
 	const struct vtap_rule *rule = obj;
-	const struct vtap_rule_cfg *cfg = &rule->cfg;
-	const struct vtap_filter *filter = cfg->filter;
+	const struct vtap_filter *filter = rule->filter;
 	void *hdr = vtap_nl_put_header(skb, m);
+	struct vtap_match match;
 	u64 packets, bytes;
 	unsigned int i;
 
 	if (!hdr)
 		return -EMSGSIZE;
+	vtap_rule_get_match(rule, &match);
 	vtap_rule_read(rule, &packets, &bytes);
 	if (nla_put_u32(skb, VTAP_A_RULE_ID, rule->id) ||
-	    nla_put_u32(skb, VTAP_A_RULE_PREF, cfg->pref) ||
-	    (cfg->port[0] && nla_put_string(skb, VTAP_A_RULE_PORT, cfg->port)) ||
-	    (cfg->master[0] && nla_put_string(skb, VTAP_A_RULE_MASTER, cfg->master)) ||
-	    (!is_zero_ether_addr(cfg->mac) &&
-	     nla_put(skb, VTAP_A_RULE_MAC, ETH_ALEN, cfg->mac)) ||
-	    nla_put_u8(skb, VTAP_A_RULE_DUP, cfg->dup) ||
-	    nla_put_u32(skb, VTAP_A_RULE_SAMPLE, cfg->sample) ||
-	    nla_put_u8(skb, VTAP_A_RULE_SAMPLE_FLOW, cfg->sample_flow) ||
-	    nla_put_u32(skb, VTAP_A_RULE_DIR, cfg->dir) ||
-	    nla_put_u32(skb, VTAP_A_RULE_ACTION, cfg->action) ||
-	    vtap_nl_put_match(skb, &cfg->match) ||
+	    nla_put_u32(skb, VTAP_A_RULE_PREF, rule->pref) ||
+	    (rule->port[0] && nla_put_string(skb, VTAP_A_RULE_PORT, rule->port)) ||
+	    (rule->master[0] && nla_put_string(skb, VTAP_A_RULE_MASTER, rule->master)) ||
+	    (!is_zero_ether_addr(rule->mac) &&
+	     nla_put(skb, VTAP_A_RULE_MAC, ETH_ALEN, rule->mac)) ||
+	    nla_put_u8(skb, VTAP_A_RULE_DUP, rule->dup) ||
+	    nla_put_u32(skb, VTAP_A_RULE_SAMPLE, rule->sample) ||
+	    nla_put_u8(skb, VTAP_A_RULE_SAMPLE_FLOW, rule->sample_flow) ||
+	    nla_put_u32(skb, VTAP_A_RULE_DIR, rule->dir) ||
+	    nla_put_u32(skb, VTAP_A_RULE_ACTION, rule->action) ||
+	    vtap_nl_put_match(skb, &match) ||
 	    (filter && nla_put(skb, VTAP_A_RULE_FILTER, filter->n * sizeof(*filter->insns),
 			       filter->insns)) ||
 	    (filter && filter->text &&
@@ -743,8 +744,8 @@ static int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct v
 	    vtap_nl_put_u64(skb, VTAP_A_RULE_PACKETS, packets, VTAP_A_RULE_PAD) ||
 	    vtap_nl_put_u64(skb, VTAP_A_RULE_BYTES, bytes, VTAP_A_RULE_PAD))
 		goto cancel;
-	for (i = 0; i < cfg->n_sessions; i++) {
-		if (nla_put_string(skb, VTAP_A_RULE_SESSION, cfg->sessions[i]->cfg.name))
+	for (i = 0; i < rule->n_sessions; i++) {
+		if (nla_put_string(skb, VTAP_A_RULE_SESSION, rule->sessions[i]->cfg.name))
 			goto cancel;
 	}
 	genlmsg_end(skb, hdr);
@@ -819,7 +820,7 @@ static int vtap_nl_rule_set(struct vtap_txn *txn, const struct vtap_nl_args *arg
 	rule = vtap_nl_find_rule(txn->vn, args->a[VTAP_A_RULE_ID], txn->extack);
 	if (IS_ERR(rule))
 		return PTR_ERR(rule);
-	cfg = rule->cfg;
+	vtap_rule_get_cfg(rule, &cfg);
 	err = vtap_nl_get_rule_cfg(&cfg, txn, args);
 	if (!err)
 		err = vtap_rule_set(txn, rule, &cfg);

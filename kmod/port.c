@@ -103,8 +103,8 @@ static bool vtap_port_has_session(const struct vtap_rule *rule, const struct vta
 {
 	unsigned int i;
 
-	for (i = 0; i < rule->cfg.n_sessions; i++) {
-		if (rule->cfg.sessions[i] == s)
+	for (i = 0; i < rule->n_sessions; i++) {
+		if (rule->sessions[i] == s)
 			return true;
 	}
 	return false;
@@ -121,15 +121,15 @@ static noinline void vtap_port_matched(const struct vtap_port *port, const struc
 	f->ifindex = port->dev->ifindex;
 	vtap_port_count(port, dir, VTAP_PST_MATCHED);
 	vtap_rule_count(rule, f->len);
-	if (unlikely(rule->cfg.sample > 1) && !vtap_rule_sample(rule, f))
+	if (unlikely(rule->sample > 1) && !vtap_rule_sample(rule, f))
 		return;
-	if (dir == VTAP_OUT && rule->cfg.n_sessions && !rule->cfg.dup)
+	if (dir == VTAP_OUT && rule->n_sessions && !rule->dup)
 		before = vtap_port_rule_in(port->vn, f);
 	/* who samples may have let it pass; the same rule has its share there */
-	if (before && before != rule && before->cfg.sample > 1)
+	if (before && before != rule && before->sample > 1)
 		before = NULL;
-	for (i = 0; i < rule->cfg.n_sessions; i++) {
-		struct vtap_session *s = rule->cfg.sessions[i];
+	for (i = 0; i < rule->n_sessions; i++) {
+		struct vtap_session *s = rule->sessions[i];
 
 		if (before && vtap_port_has_session(before, s))
 			vtap_port_count(port, dir, VTAP_PST_DUP);

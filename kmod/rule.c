@@ -10,21 +10,102 @@
 
 #define VTAP_RULES_MAX	65536
 
-static struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
-{
-	struct vtap_rule *rule = kzalloc(sizeof(*rule), GFP_KERNEL_ACCOUNT);
+/* 4 bytes of a match each; most are 0 */
+#define VTAP_MATCH_WORDS	(sizeof(struct vtap_match) / sizeof(u32))
 
+static u32 *vtap_rule_match_words(const struct vtap_rule *rule)
+{
+	return (u32 *)(rule->sessions + rule->n_sessions);
+}
+
+/**
+ * vtap_rule_alloc - a rule that is in no list, without counters
+ * @cfg: what the user said
+ *
+ * Return: the rule, or NULL.
+ */
+struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
+{
+	const u32 *m = (const u32 *)&cfg->match;
+	struct vtap_rule *rule;
+	u64 match = 0;
+	u32 *words;
+	int i;
+
+	BUILD_BUG_ON(VTAP_MATCH_WORDS > 64 || sizeof(struct vtap_match) % sizeof(u32));
+	BUILD_BUG_ON(VTAP_RULE_SESSIONS_MAX > U8_MAX);
+	for (i = 0; i < VTAP_MATCH_WORDS; i++) {
+		if (m[i])
+			match |= BIT_ULL(i);
+	}
+	rule = kzalloc(struct_size(rule, sessions, cfg->n_sessions) +
+		       hweight64(match) * sizeof(*words), GFP_KERNEL_ACCOUNT);
 	if (!rule)
 		return NULL;
-	rule->cfg = *cfg;
-	if (vtap_filter_get(cfg->filter))
-		rule->filter = cfg->filter->prog;
+	rule->pref = cfg->pref;
+	rule->sample = cfg->sample;
+	rule->n_sessions = cfg->n_sessions;
+	rule->dir = cfg->dir;
+	rule->action = cfg->action;
+	rule->sample_flow = cfg->sample_flow;
+	rule->dup = cfg->dup;
+	ether_addr_copy(rule->mac, cfg->mac);
+	memcpy(rule->port, cfg->port, sizeof(rule->port));
+	memcpy(rule->master, cfg->master, sizeof(rule->master));
+	rule->filter = vtap_filter_get(cfg->filter);
+	memcpy(rule->sessions, cfg->sessions, cfg->n_sessions * sizeof(*cfg->sessions));
+	rule->match = match;
+	for (words = vtap_rule_match_words(rule); match; match &= match - 1)
+		*words++ = m[__ffs64(match)];
 	return rule;
 }
 
-static void vtap_rule_free(struct vtap_rule *rule)
+/**
+ * vtap_rule_get_match - what a rule wants frames to look like
+ * @rule: the rule
+ * @m: gets it
+ */
+void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m)
 {
-	vtap_filter_put(rule->cfg.filter);
+	const u32 *words = vtap_rule_match_words(rule);
+	u64 match;
+
+	memset(m, 0, sizeof(*m));
+	for (match = rule->match; match; match &= match - 1)
+		((u32 *)m)[__ffs64(match)] = *words++;
+}
+
+/**
+ * vtap_rule_get_cfg - all that the user said of a rule
+ * @rule: the rule
+ * @cfg: gets it; no reference to the filter
+ */
+void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg)
+{
+	*cfg = (struct vtap_rule_cfg){
+		.pref = rule->pref,
+		.dir = rule->dir,
+		.action = rule->action,
+		.n_sessions = rule->n_sessions,
+		.sample = rule->sample,
+		.sample_flow = rule->sample_flow,
+		.dup = rule->dup,
+		.filter = rule->filter,
+	};
+	memcpy(cfg->sessions, rule->sessions, rule->n_sessions * sizeof(*cfg->sessions));
+	memcpy(cfg->port, rule->port, sizeof(cfg->port));
+	memcpy(cfg->master, rule->master, sizeof(cfg->master));
+	ether_addr_copy(cfg->mac, rule->mac);
+	vtap_rule_get_match(rule, &cfg->match);
+}
+
+/**
+ * vtap_rule_free - free a rule, its counters not
+ * @rule: a rule that no packet can see
+ */
+void vtap_rule_free(struct vtap_rule *rule)
+{
+	vtap_filter_put(rule->filter);
 	kfree(rule);
 }
 
@@ -47,8 +128,8 @@ static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule, struct l
 {
 	unsigned int i;
 
-	for (i = 0; i < rule->cfg.n_sessions; i++)
-		rule->cfg.sessions[i]->users++;
+	for (i = 0; i < rule->n_sessions; i++)
+		rule->sessions[i]->users++;
 	list_add(&rule->list, prev);
 	vn->n_rules++;
 }
@@ -57,15 +138,15 @@ static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
 {
 	unsigned int i;
 
-	for (i = 0; i < rule->cfg.n_sessions; i++)
-		rule->cfg.sessions[i]->users--;
+	for (i = 0; i < rule->n_sessions; i++)
+		rule->sessions[i]->users--;
 	list_del(&rule->list);
 	vn->n_rules--;
 }
 
 static bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b)
 {
-	return a->cfg.pref < b->cfg.pref || (a->cfg.pref == b->cfg.pref && a->id < b->id);
+	return a->pref < b->pref || (a->pref == b->pref && a->id < b->id);
 }
 
 /* Put a rule in its place, which is often next to that of the one before. */
@@ -248,7 +329,7 @@ int vtap_rule_flush(struct vtap_txn *txn, const u32 *pref)
 	int err;
 
 	list_for_each_entry_safe(rule, next, &txn->vn->rules, list) {
-		if (pref && rule->cfg.pref != *pref)
+		if (pref && rule->pref != *pref)
 			continue;
 		err = vtap_rule_del(txn, rule);
 		if (err)
@@ -330,7 +411,7 @@ bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_frame *f)
 
 	/* the skb may be shared: nobody else sees the push */
 	__skb_push(skb, -f->mac);
-	ok = bpf_prog_run_clear_cb(rule->filter, skb);
+	ok = bpf_prog_run_clear_cb(rule->filter->prog, skb);
 	__skb_pull(skb, -f->mac);
 	return ok;
 }
@@ -357,13 +438,13 @@ void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes)
  *
  * Later fragments count as a flow of their own: they have no ports.
  *
- * Return: true for one in rule->cfg.sample frames, or flows.
+ * Return: true for one in rule->sample frames, or flows.
  */
 bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f)
 {
-	u32 n = rule->cfg.sample_flow ? vtap_match_hash(&f->key) : get_random_u32();
+	u32 n = rule->sample_flow ? vtap_match_hash(&f->key) : get_random_u32();
 
-	return !reciprocal_scale(n, rule->cfg.sample);
+	return !reciprocal_scale(n, rule->sample);
 }
 
 /**
@@ -393,15 +474,15 @@ void vtap_rule_read(const struct vtap_rule *rule, u64 *packets, u64 *bytes)
 	}
 }
 
-static bool vtap_rule_binds(const struct vtap_rule_cfg *cfg, const struct net_device *dev,
+static bool vtap_rule_binds(const struct vtap_rule *rule, const struct net_device *dev,
 			    const struct net_device *master)
 {
-	if (cfg->port[0] && !glob_match(cfg->port, dev->name))
+	if (rule->port[0] && !glob_match(rule->port, dev->name))
 		return false;
-	if (cfg->master[0])
-		return master && !strcmp(cfg->master, master->name);
+	if (rule->master[0])
+		return master && !strcmp(rule->master, master->name);
 	/* a VM's address alone: on the ports of all switches */
-	return cfg->port[0] || master || netif_is_macvlan_port(dev);
+	return rule->port[0] || master || netif_is_macvlan_port(dev);
 }
 
 /**
@@ -415,8 +496,7 @@ static bool vtap_rule_binds(const struct vtap_rule_cfg *cfg, const struct net_de
 struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 {
 	const struct net_device *master = netdev_master_upper_dev_get(dev);
-	const struct vtap_rule_cfg *last = NULL;
-	const struct vtap_rule *rule, **rules;
+	const struct vtap_rule *rule, *last = NULL, **rules;
 	struct vtap_table *t = NULL;
 	unsigned int n = 0;
 	bool binds = false;
@@ -428,10 +508,10 @@ struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 		return ERR_PTR(-ENOMEM);
 	list_for_each_entry(rule, &vn->rules, list) {
 		/* neighbours in the list often name the same ports */
-		if (!last || strcmp(last->port, rule->cfg.port) ||
-		    strcmp(last->master, rule->cfg.master))
-			binds = vtap_rule_binds(&rule->cfg, dev, master);
-		last = &rule->cfg;
+		if (!last || strcmp(last->port, rule->port) ||
+		    strcmp(last->master, rule->master))
+			binds = vtap_rule_binds(rule, dev, master);
+		last = rule;
 		if (binds)
 			rules[n++] = rule;
 	}

@@ -403,20 +403,45 @@ struct vtap_rule_stats {
  * struct vtap_rule - one rule; does not change once a table holds it
  * @list: in vtap_net.rules; RTNL
  * @id: given by the kernel
- * @cfg: what the user said
- * @filter: the program of cfg.filter, or NULL; see vtap_rule_filter()
+ * @pref: what the user said, as are the members to @mac, and @filter
+ * @sample: one in so many frames
+ * @n_sessions: length of @sessions
+ * @dir: BIT(VTAP_IN), BIT(VTAP_OUT) or both
+ * @action: enum vtap_action
+ * @sample_flow: flows, not frames
+ * @dup: copies what was copied at ingress again
  * @gone: a transaction has deleted it and is not committed yet; RTNL
+ * @mac: a VM's address, or zero
+ * @port: devices' names
+ * @master: their master's name
+ * @filter: a further condition, or NULL; see vtap_rule_filter()
  * @stats: counters, handed on to the rule that takes this one's place
  * @rcu: frees it when no packet can see it any more
+ * @match: words of 4 bytes of a struct vtap_match that are not 0
+ * @sessions: the sessions that get copies; behind them, the words that @match tells of
+ *
+ * There are many of them: read the rest with vtap_rule_get_cfg(), and the match
+ * with vtap_rule_get_match().
  */
 struct vtap_rule {
 	struct list_head list;
 	u32 id;
-	struct vtap_rule_cfg cfg;
-	struct bpf_prog *filter;
+	u32 pref;
+	u32 sample;
+	u8 n_sessions;
+	u8 dir;
+	u8 action;
+	bool sample_flow;
+	bool dup;
 	bool gone;
+	u8 mac[ETH_ALEN];
+	char port[VTAP_NAME_MAX + 1];
+	char master[IFNAMSIZ];
+	struct vtap_filter *filter;
 	struct vtap_rule_stats __percpu *stats;
 	struct rcu_head rcu;
+	u64 match;
+	struct vtap_session *sessions[];
 };
 
 /**
@@ -535,6 +560,8 @@ struct vtap_filter *vtap_filter_get(struct vtap_filter *filter);
 void vtap_filter_put(struct vtap_filter *filter);
 
 /* rule.c: the list of rules, and the tables made of it */
+struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg);
+void vtap_rule_free(struct vtap_rule *rule);
 int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg);
 int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap_rule_cfg *cfg);
 int vtap_rule_del(struct vtap_txn *txn, struct vtap_rule *rule);
@@ -544,6 +571,8 @@ void vtap_rule_done(struct vtap_txn *txn, const struct vtap_undo *u);
 void vtap_rule_init_net(struct vtap_net *vn);
 void vtap_rule_exit_net(struct vtap_net *vn);
 struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id);
+void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m);
+void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg);
 bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_frame *f);
 void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes);
 bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f);

@@ -578,7 +578,8 @@ struct vtap_test_facts {
 struct vtap_test_table {
 	struct rnd_state rnd;
 	struct vtap_net vn;
-	struct vtap_rule rules[2][VTAP_TEST_RULES];
+	struct vtap_rule_cfg cfg[2][VTAP_TEST_RULES];
+	struct vtap_rule *rules[2][VTAP_TEST_RULES];
 	const struct vtap_rule *list[2][VTAP_TEST_RULES];
 	struct vtap_filter *odd;
 	struct vtap_table *t[2];
@@ -773,11 +774,9 @@ static void vtap_test_random_match(struct vtap_test_table *tt, struct vtap_match
 #undef vtap_test_want
 }
 
-static void vtap_test_random_rule(struct vtap_test_table *tt, struct vtap_rule *rule)
+static void vtap_test_random_rule(struct vtap_test_table *tt, struct vtap_rule_cfg *cfg)
 {
-	struct vtap_rule_cfg *cfg = &rule->cfg;
-
-	memset(rule, 0, sizeof(*rule));
+	memset(cfg, 0, sizeof(*cfg));
 	cfg->dir = 1 + vtap_test_random(tt, 3);
 	do {
 		vtap_test_random_match(tt, &cfg->match);
@@ -790,7 +789,7 @@ static void vtap_test_random_rule(struct vtap_test_table *tt, struct vtap_rule *
 		eth_zero_addr(cfg->match.dst_mac_mask);
 	}
 	if (vtap_test_dice(tt, 6))
-		rule->filter = tt->odd->prog;
+		cfg->filter = tt->odd;
 }
 
 static bool vtap_test_mac_matches(u8 last, const u8 *mac, const u8 *mask)
@@ -873,17 +872,16 @@ static const struct vtap_rule *vtap_test_reference(const struct vtap_test_table 
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		const struct vtap_rule *rule = &tt->rules[side][i];
-		const struct vtap_rule_cfg *cfg = &rule->cfg;
+		const struct vtap_rule_cfg *cfg = &tt->cfg[side][i];
 
 		if (!(cfg->dir & BIT(x->dir)))
 			continue;
 		if (cfg->mac[0] && cfg->mac[5] != x->mac[x->dir == VTAP_IN ? 0 : 1])
 			continue;
-		if (rule->filter && !(x->mac[1] & 1))
+		if (cfg->filter && !(x->mac[1] & 1))
 			continue;
 		if (vtap_test_matches(x, &cfg->match))
-			return rule;
+			return tt->rules[side][i];
 	}
 	return NULL;
 }
@@ -938,6 +936,17 @@ static struct vtap_test_table *vtap_test_table_new(struct kunit *test)
 	return tt;
 }
 
+static void vtap_test_rule_new(struct kunit *test, struct vtap_test_table *tt, int side,
+			       unsigned int i)
+{
+	struct vtap_rule *rule = vtap_rule_alloc(&tt->cfg[side][i]);
+
+	KUNIT_ASSERT_NOT_NULL(test, rule);
+	rule->id = i + 1;
+	tt->rules[side][i] = rule;
+	tt->list[side][i] = rule;
+}
+
 static void vtap_test_tables_get(struct kunit *test, struct vtap_test_table *tt, unsigned int n)
 {
 	unsigned int i;
@@ -945,9 +954,8 @@ static void vtap_test_tables_get(struct kunit *test, struct vtap_test_table *tt,
 
 	for (side = 0; side < 2; side++) {
 		for (i = 0; i < n; i++) {
-			vtap_test_random_rule(tt, &tt->rules[side][i]);
-			tt->rules[side][i].id = i + 1;
-			tt->list[side][i] = &tt->rules[side][i];
+			vtap_test_random_rule(tt, &tt->cfg[side][i]);
+			vtap_test_rule_new(test, tt, side, i);
 		}
 		rtnl_lock();
 		tt->t[side] = vtap_table_get(&tt->vn, tt->list[side], n);
@@ -956,13 +964,17 @@ static void vtap_test_tables_get(struct kunit *test, struct vtap_test_table *tt,
 	}
 }
 
-static void vtap_test_tables_put(struct vtap_test_table *tt)
+static void vtap_test_tables_put(struct vtap_test_table *tt, unsigned int n)
 {
+	unsigned int i;
 	int side;
 
 	rtnl_lock();
-	for (side = 0; side < 2; side++)
+	for (side = 0; side < 2; side++) {
 		vtap_table_put(tt->t[side]);
+		for (i = 0; i < n; i++)
+			vtap_rule_free(tt->rules[side][i]);
+	}
 	rtnl_unlock();
 }
 
@@ -991,7 +1003,7 @@ static void vtap_test_classify(struct kunit *test)
 			vtap_test_random_facts(tt, &x);
 			found += vtap_test_lookup(test, tt, n, &x);
 		}
-		vtap_test_tables_put(tt);
+		vtap_test_tables_put(tt, n);
 	}
 	KUNIT_EXPECT_GT_MSG(test, found, 20, "too few frames met a rule");
 	vtap_filter_put(tt->odd);
@@ -1016,7 +1028,7 @@ static void vtap_test_table_shared(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, t, tt->t[0]);
 	vtap_table_put(t);
 	rtnl_unlock();
-	vtap_test_tables_put(tt);
+	vtap_test_tables_put(tt, 10);
 	KUNIT_EXPECT_TRUE(test, list_empty(&tt->vn.tables));
 	vtap_filter_put(tt->odd);
 }
@@ -1029,15 +1041,16 @@ static void vtap_test_table_dirs(struct kunit *test)
 	for (dirs = 1; dirs <= 3; dirs++) {
 		struct vtap_table *t;
 
-		vtap_test_random_rule(tt, &tt->rules[0][0]);
-		tt->rules[0][0].cfg.dir = dirs;
-		tt->list[0][0] = &tt->rules[0][0];
+		vtap_test_random_rule(tt, &tt->cfg[0][0]);
+		tt->cfg[0][0].dir = dirs;
+		vtap_test_rule_new(test, tt, 0, 0);
 		rtnl_lock();
 		t = vtap_table_get(&tt->vn, tt->list[0], 1);
 		KUNIT_EXPECT_NOT_NULL(test, t);
 		if (t)
 			KUNIT_EXPECT_EQ(test, vtap_table_dirs(t), dirs);
 		vtap_table_put(t);
+		vtap_rule_free(tt->rules[0][0]);
 		rtnl_unlock();
 	}
 	vtap_filter_put(tt->odd);

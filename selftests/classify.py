@@ -3,8 +3,10 @@
 """The classifier against a plain reference: random rules and frames, and each rule's counter is what the reference says.
 
 classify.py [FUNCTION] with SEED=N in the environment repeats a run. Few rules are tried one by one in the kernel, many
-by tuples and a cache of verdicts: both, and the cache's hits, are meant to be met here.
+by tuples, sieves that tell which of these to look at, by 64 of them, and a cache of verdicts: all of it is meant to be
+met here, and its hits.
 """
+import functools
 import ipaddress
 import json
 import os
@@ -66,7 +68,7 @@ def build(f):
     if not f["version"]:
         return (head + b"\0" * 46)[:60]
     l4 = layer4(f)
-    src, dst = (ipaddress.ip_address(f[k]).packed for k in ("src_ip", "dst_ip"))
+    src, dst = (host(f[k]).packed for k in ("src_ip", "dst_ip"))
     if f["version"] == 4:
         off = {None: 0, "first": 0x2000, "later": 0x0004}[f["frag"]]
         return head + struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(l4), 7, off, 64, f["ip_proto"], 0) + src + dst + l4
@@ -117,6 +119,21 @@ def random_rule(rnd, likely):
     return r
 
 
+@functools.cache
+def network(address, length):
+    """Return: a network."""
+    return ipaddress.ip_network(f"{address}/{length}", strict=False)
+
+
+@functools.cache
+def host(address):
+    """Return: an address."""
+    return ipaddress.ip_address(address)
+
+
+FILTERS = {"ip": lambda f: f["version"] == 4, "ip6": lambda f: f["version"] == 6, "arp": lambda f: f["protocol"] == 0x0806}
+
+
 def under(address, mask):
     return bytes(a & m for a, m in zip(mac(address), mac(mask)))
 
@@ -135,7 +152,7 @@ def matches(r, f):
     if "version" in r and f["version"] != r["version"]:
         return False
     for w in ("src_ip", "dst_ip"):
-        if w in r and ipaddress.ip_address(f[w]) not in ipaddress.ip_network("%s/%d" % r[w], strict=False):
+        if w in r and host(f[w]) not in network(*r[w]):
             return False
     if "ip_proto" in r and f.get("ip_proto") != r["ip_proto"]:
         return False
@@ -145,6 +162,8 @@ def matches(r, f):
     if "tcp_flags" in r and not ("tcp_flags" in f and f["tcp_flags"] & r["tcp_flags"][1] == r["tcp_flags"][0]):
         return False
     if "icmp_type" in r and f.get("icmp_type") != r["icmp_type"]:
+        return False
+    if "filter" in r and not FILTERS[r["filter"]](f):
         return False
     if "ip_flags" in r:
         if not f["version"]:
@@ -160,33 +179,31 @@ def words(r):
     for w, sep in (("src_mac", "/"), ("dst_mac", "/"), ("src_ip", "/"), ("dst_ip", "/"), ("src_port", "-"), ("dst_port", "-")):
         if w in r:
             out.append(f"{w} {r[w][0]}{sep}{r[w][1]}")
-    out += [f"{w} {r[w]}" for w in ("vlan_id", "vlan_prio", "ip_proto", "icmp_type", "ip_flags") if w in r]
+    out += [f"{w} {r[w]}" for w in ("vlan_id", "vlan_prio", "ip_proto", "icmp_type", "ip_flags", "filter") if w in r]
     if "tcp_flags" in r:
         out.append("tcp_flags %#x/%#x" % r["tcp_flags"])
     return " ".join(out)
 
 
-def compare(t, tx, rnd, n_rules, n_frames):
-    """Load N_RULES random rules, send N_FRAMES random frames, compare the counters of all rules."""
-    rules = [random_rule(rnd, .3 if n_rules < 9 else .55) for _ in range(n_rules)]
+def compare(t, tx, rules, frames, name=""):
+    """Load RULES, send FRAMES, compare the counters of all rules."""
     batch = "rule flush\n" + "".join(f"rule add {words(r)} action skip\n" for r in rules)
     t.host.sh([ksft.VTAP, "-b", "-"], input=batch)
-    before = json.loads(vtap("-s -j port show vnet0", t.host).stdout)[0]["ingress"]["seen"] if any(
-        r["dir"] != "egress" for r in rules) else 0
-    order = sorted(range(n_rules), key=lambda i: (rules[i]["pref"], i))
-    want = [0] * n_rules
-    frames = [random_frame(rnd) for _ in range(n_frames)]
+    tapped = any(r["dir"] != "egress" for r in rules)
+    before = json.loads(vtap("-s -j port show vnet0", t.host).stdout)[0]["ingress"]["seen"] if tapped else 0
+    order = sorted(range(len(rules)), key=lambda i: (rules[i]["pref"], i))
+    want = [0] * len(rules)
     for f in frames:
         hit = next((i for i in order if matches(rules[i], f)), None)
         if hit is not None:
             want[hit] += 1
         tx.send(build(f))
     ksft.busywait(lambda: not before and not any(want) or
-                  json.loads(vtap("-s -j port show vnet0", t.host).stdout)[0]["ingress"]["seen"] >= before + n_frames)
+                  json.loads(vtap("-s -j port show vnet0", t.host).stdout)[0]["ingress"]["seen"] >= before + len(frames))
     shown = sorted(json.loads(vtap("-s -j rule show", t.host).stdout), key=lambda r: r["id"])
     got = [r["packets"] for r in shown]
-    wrong = [(i, got[i], want[i], words(rules[i])) for i in range(n_rules) if got[i] != want[i]]
-    eq(f"{n_rules} rules, {n_frames} frames: {sum(want)} matched, {sum(map(bool, want))} rules hit", wrong, [])
+    wrong = [(i, got[i], want[i], words(rules[i])) for i in range(len(rules)) if got[i] != want[i]]
+    eq(f"{name}{len(rules)} rules, {len(frames)} frames: {sum(want)} matched, {sum(map(bool, want))} rules hit", wrong, [])
 
 
 def linear():
@@ -194,7 +211,7 @@ def linear():
     rnd = random.Random(SEED)
     with Topology() as t, Sender(t.a, "eth0") as tx:
         for _ in range(20):
-            compare(t, tx, rnd, rnd.randint(1, 8), 60)
+            compare(t, tx, [random_rule(rnd, .3) for _ in range(rnd.randint(1, 8))], [random_frame(rnd) for _ in range(60)])
 
 
 def tuples():
@@ -202,9 +219,103 @@ def tuples():
     rnd = random.Random(SEED + 1)
     with Topology() as t, Sender(t.a, "eth0") as tx:
         for n in (9, 20, 60, 200, 600):
-            compare(t, tx, rnd, n, 400)
+            compare(t, tx, [random_rule(rnd, .55) for _ in range(n)], [random_frame(rnd) for _ in range(400)])
+
+
+# --- rules that differ in many values, and frames that are made for them ---
+
+def anywhere(rnd, version):
+    """Return: an address out of many."""
+    if version == 4:
+        return str(ipaddress.IPv4Address(10 << 24 | rnd.getrandbits(24)))
+    return str(ipaddress.IPv6Address(0x20010db8 << 96 | rnd.getrandbits(96)))
+
+
+def wide_rule(rnd, pref, kinds, version=None):
+    """Return: a rule of one of KINDS, which are words with prefix lengths; no two rules are meant to be of the same values."""
+    kind = rnd.choice(kinds)
+    r = {"pref": pref, "dir": rnd.choice(["ingress", "ingress", "ingress", "both", "egress"])}
+    r["version"] = version or rnd.choice([4, 4, 6])
+    bits = 32 if r["version"] == 4 else 128
+    for w in ("src_ip", "dst_ip"):
+        if w in kind:
+            # half of the prefixes in the part of the address that is the same in all of them
+            r[w] = (anywhere(rnd, r["version"]), min(bits, kind[w] if kind[w] < 32 or bits == 32 else kind[w] * 4))
+    if not r.keys() & {"src_ip", "dst_ip"}:
+        del r["version"]
+    if kind.keys() & {"src_port", "dst_port"}:
+        r["ip_proto"] = rnd.choice([TCP, UDP])
+    for w in ("src_port", "dst_port"):
+        if kind.get(w) == "range":
+            lo = rnd.randrange(1, 65000)
+            r[w] = (lo, lo + rnd.randrange(1, 400))
+        elif w in kind:
+            r[w] = (rnd.randrange(1, 65536),) * 2
+    if "filter" in kind:
+        r["filter"] = rnd.choice(list(FILTERS))
+    if "src_mac" in kind:
+        r["src_mac"] = (rnd.choice(MACS), "ff:ff:ff:ff:ff:ff")
+    return r
+
+
+def inside(rnd, address, length):
+    """Return: an address of a network, or one just outside of it."""
+    net = network(address, length)
+    number = int(net.network_address) + rnd.randrange(net.num_addresses)
+    if length and rnd.random() < .1:
+        number ^= net.num_addresses
+    return str(type(net.network_address)(number))
+
+
+def frame_for(rnd, r):
+    """Return: the fields of a frame that rule R wants, or nearly."""
+    version = r.get("version") or (4 if r.get("filter") == "ip" else rnd.choice([4, 6]))
+    f = random_frame(rnd)
+    f.update(version=version, protocol={4: 0x0800, 6: 0x86dd}[version], frag=None, tcp_flags=0x010)
+    f["ip_proto"] = r.get("ip_proto") or rnd.choice([TCP, UDP])
+    for w in ("src_ip", "dst_ip"):
+        f[w] = inside(rnd, *r[w]) if w in r else anywhere(rnd, version)
+    for w in ("src_port", "dst_port"):
+        f[w] = rnd.randrange(1, 65536)
+        if w in r:
+            lo, hi = r[w]
+            f[w] = rnd.choice([lo, lo, lo, hi, hi, rnd.randint(lo, hi), max(lo - 1, 0), min(hi + 1, 65535)])
+    if "src_mac" in r and rnd.random() < .9:
+        f["src_mac"] = r["src_mac"][0]
+    if f["ip_proto"] == UDP:
+        del f["tcp_flags"]
+    return f
+
+
+FIVE = [{"src_ip": s, "dst_ip": d, "dst_port": 1, **more} for s in (32, 28, 24, 20) for d in (32, 24)
+        for more in ({}, {"src_port": 1})]
+TABLES = {
+    "one mask": [{"src_ip": 32, "dst_ip": 32, "src_port": 1, "dst_port": 1}],
+    "16 masks": FIVE,
+    "16 masks and those who look at other words": FIVE + [{"src_port": 1}, {"dst_port": "range"}, {"src_mac": 1},
+                                                          {"dst_ip": 9, "filter": 1}],
+    "ranges only": [{"dst_port": "range"}, {"src_port": "range"}, {"src_port": "range", "dst_port": "range"}],
+    "filters behind ports": [{"dst_port": 1, "filter": 1}, {"src_ip": 16, "src_port": 1, "filter": 1}],
+    "prefixes": [{"src_ip": n} for n in range(2, 33)],
+    "64 masks": [{"src_ip": s, "dst_ip": d} for s in range(25, 33) for d in range(25, 33)],
+    "hundreds of masks": [{"src_ip": s, "dst_ip": d, **p} for s in range(8, 33, 2) for d in range(8, 33, 2)
+                          for p in ({}, {"src_port": 1}, {"dst_port": 1})],
+}
+
+
+def sieves():
+    """Tables of many kinds; of most frames a sieve is to tell which rules they may concern."""
+    rnd = random.Random(SEED + 2)
+    with Topology() as t, Sender(t.a, "eth0") as tx:
+        for name, kinds in TABLES.items():
+            n = 400 if len(kinds) > 64 else 150
+            rules = [wide_rule(rnd, rnd.randrange(n), kinds) for _ in range(n - 2)]
+            # a rule that looks at nothing, last or not quite
+            rules += [{"pref": n - rnd.randrange(10), "dir": "ingress"}] if rnd.random() < .3 else []
+            frames = [frame_for(rnd, rnd.choice(rules)) for _ in range(200)] + [random_frame(rnd) for _ in range(50)]
+            compare(t, tx, rules, frames + rnd.sample(frames, 50), name + ": ")
 
 
 if __name__ == "__main__":
     note(f"SEED={SEED}")
-    ksft.run(linear, tuples)
+    ksft.run(linear, tuples, sieves)

@@ -40,7 +40,7 @@ silent() { "$@" > "$tmp/out" 2>&1; cat "$tmp/out"; [ ! -s "$tmp/out" ]; }	# COMM
 #   LONG_LINE_STRING      text for users stays greppable, in one line
 #   UNNECESSARY_ELSE      of an IPv4 and an IPv6 half, each with its own variables
 #   UNCOMMENTED_DEFINITION  locks are described in kernel-doc
-#   MACRO_ARG_REUSE       loops such as vtap_for_each_word()
+#   MACRO_ARG_REUSE       macros that are loops
 ignore=LONG_LINE_STRING,UNNECESSARY_ELSE,UNCOMMENTED_DEFINITION,MACRO_ARG_REUSE
 #   in kmod/compat.h, the place for version checks
 compat=LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED
