@@ -320,6 +320,8 @@ def own():
         with Bed(session=f"type {kind} remote 10.0.0.2 {'key 5' if kind == 'vxlan' else ''}") as t:
             t.host.ip("address add 10.0.0.254/24 dev br0", f"neigh replace 10.0.0.2 lladdr {t.MAC['b']} dev br0 nud permanent",
                       "link set br0 up")
+            # else the bridge floods copies until it has seen a frame of b's
+            t.host.sh(f"bridge fdb replace {t.MAC['b']} dev vnet1 master static")
             vtap(f"rule add pref 1 port '*' src_mac {t.MAC['a']} ip_proto udp action mirror s dup on", t.host)
             ok(f"{kind}: a collector behind the bridge is active", busywait(lambda: t.session()["state"] == "active", timeout=5))
             t.b_rx.frames()
