@@ -240,6 +240,8 @@ static noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff
 	}
 	skb_dst_set(skb, dst_clone(t->dst));
 	memset(skb->cb, 0, sizeof(skb->cb));
+	/* IPv6 has no DF to be clear: without this, no fragments */
+	skb->ignore_df = t->mtu_policy == VTAP_MTU_POLICY_FRAGMENT;
 	if (t->family == AF_INET)
 		rc = ip_local_out(dev_net(t->dev), NULL, skb);
 	else
