@@ -193,6 +193,17 @@ class Netns:
             flags = [struct.unpack("16xH14x", fcntl.ioctl(s, 0x8913, a))[0] for a in ask]  # SIOCGIFFLAGS
             return all(f & 0x40 for f in flags)  # IFF_RUNNING
 
+    def icmp_errors(self):
+        """Return: how many ICMP errors of each kind the namespace has received."""
+        kinds = ("DestUnreachs", "PktTooBigs", "TimeExcds", "ParmProbs", "ParmProblems", "Redirects")
+        with self.enter():
+            with open("/proc/net/snmp", encoding="ascii") as f:
+                pairs = zip(*[line.split() for line in f if line.startswith("Icmp:")])
+                pairs = [("Icmp" + name, value) for name, value in pairs]
+            with open("/proc/net/snmp6", encoding="ascii") as f:
+                pairs += [line.split() for line in f if line.startswith("Icmp6")]
+        return {name: int(n) for name, n in pairs if name.partition("In")[2] in kinds and n != "0"}
+
     def links(self):
         """Return: `ip -s link` of the namespace, by device name."""
         return {d["ifname"]: d for d in json.loads(sh(["ip", "-n", self.name, "-j", "-d", "-s", "link"]).stdout)}

@@ -234,13 +234,14 @@ def counted(numbers):
 
 class Collector(Sniffer):
     """The wire of a collector: packets are kept by the kernel until copies() decodes them. BAD: what did not decode;
-    OTHERS: packets of other protocols."""
+    OTHERS: packets of other protocols; TAKEN: number of copies so far."""
 
     def __init__(self, ns, dev="eth0", mtu=1500, buffer=192 << 20):
         super().__init__(ns, dev)
         self.sock.setsockopt(socket.SOL_SOCKET, 33, buffer)  # SO_RCVBUFFORCE
         self.decode = Decoder(mtu)
         self.bad, self.others = [], []
+        self.taken = 0
 
     def _next(self, end):
         """Return: the next received packet of GRE or UDP or fragment, None after END."""
@@ -269,6 +270,7 @@ class Collector(Sniffer):
                     out.append(c)
             except (Bad, struct.error, IndexError) as e:
                 self.bad.append(f"{e} ({packet[:32].hex()})")
+        self.taken += len(out)
         lost = struct.unpack("II", self.sock.getsockopt(self.SOL_PACKET, self.STATISTICS, 8))[1]
         if lost:
             raise RuntimeError(f"capture of {self.dev} lost {lost} packets")
