@@ -9,7 +9,7 @@
 /* An object that is wanted or present. */
 struct item {
 	struct nlmsghdr *nlh;
-	char *text;		/* the words that add takes */
+	char *text;		/* see item_text() */
 	char *set;		/* the words that set takes to make it */
 	int line;
 	size_t order;
@@ -89,7 +89,6 @@ static void items_add(struct items *l, const struct object *o, struct nlmsghdr *
 		l->v = check_mem(realloc(l->v, 2 * (l->n + 1) * sizeof(*l->v)));
 	i = &l->v[l->n];
 	*i = (struct item){ .nlh = nlh, .line = line, .order = l->n++ };
-	i->text = object_text(o, nlh);
 	if (o != &rule_object)
 		return;
 	a = item_attr(i, VTAP_A_RULE_PREF);
@@ -207,9 +206,24 @@ static bool same_program(const struct item *a, const struct item *b)
 		       mnl_attr_get_payload_len(pa));
 }
 
+/* The words that add takes. */
+static const char *item_text(const struct object *o, struct item *i)
+{
+	if (!i->text)
+		i->text = object_text(o, i->nlh);
+	return i->text;
+}
+
 static bool same_rule(const struct item *a, const struct item *b)
 {
-	return !strcmp(a->text, b->text) && same_program(a, b);
+	return object_same(&rule_object, a->nlh, b->nlh) && same_program(a, b);
+}
+
+/* The same for who compares one with many. */
+static bool same_rule_text(struct item *a, struct item *b)
+{
+	return !strcmp(item_text(&rule_object, a), item_text(&rule_object, b)) &&
+	       same_program(a, b);
 }
 
 /* The words for set that turn one object into another, NULL when set cannot. */
@@ -276,7 +290,7 @@ static void sessions_diff(struct items *have, struct items *want)
 		struct item *w = &want->v[i];
 		struct item *h = session_find(have, item_name(w));
 
-		if (h && !strcmp(h->text, w->text))
+		if (h && object_same(&session_object, h->nlh, w->nlh))
 			continue;
 		if (h)
 			w->set = item_diff(&session_object, item_name(w), h, w);
@@ -324,7 +338,7 @@ static void rules_align(struct item *have, size_t nh, struct item *want, size_t 
 			continue;
 		}
 		for (i = h + 1; i < nh; i++)
-			if (!have[i].early && same_rule(&have[i], &want[w]))
+			if (!have[i].early && same_rule_text(&have[i], &want[w]))
 				break;
 		if (i < nh) {
 			have[h++].del = true;
@@ -381,7 +395,7 @@ static void rules_diff(struct items *have, struct items *want, const struct item
 
 /* changes */
 
-/* A command with its words, which are parsed unless the message is there already. */
+/* A command with its words, which are parsed unless the message is there already and tells all. */
 static int change_add(struct changes *c, const struct object *o, enum command cmd,
 		      const char *words, const struct nlmsghdr *nlh, int line)
 {
@@ -395,8 +409,10 @@ static int change_add(struct changes *c, const struct object *o, enum command cm
 		c->v = check_mem(realloc(c->v, 2 * (c->n + 1) * sizeof(*c->v)));
 	n = &c->v[c->n++];
 	*n = (struct change){ .o = o, .cmd = cmd, .line = line };
-	n->text = check_mem(malloc(strlen(o->name) + strlen(words) + 8));
-	sprintf(n->text, "%s %s %s", o->name, names[cmd], words);
+	if (words) {
+		n->text = check_mem(malloc(strlen(o->name) + strlen(words) + 8));
+		sprintf(n->text, "%s %s %s", o->name, names[cmd], words);
+	}
 	if (nlh) {
 		n->nlh = msg_dup(nlh);
 	} else {
@@ -437,9 +453,10 @@ static int changes_put(struct changes *c, const struct object *o, const struct i
 {
 	int rc = OK;
 
-	for (const struct item *i = l->v; !rc && i < l->v + l->n; i++) {
+	for (struct item *i = l->v; !rc && i < l->v + l->n; i++) {
 		if (i->add)
-			rc = change_add(c, o, CMD_ADD, i->text, i->nlh, i->line);
+			rc = change_add(c, o, CMD_ADD, opt.details ? item_text(o, i) : NULL,
+					i->nlh, i->line);
 		else if (i->set)
 			rc = change_add(c, o, CMD_SET, i->set, NULL, i->line);
 	}

@@ -3,50 +3,57 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "vtap.h"
 
-struct line_word {
-	char *buf;
-	size_t len;
-	bool open;	/* a word has begun, be it an empty one */
-};
-
-static void line_putc(struct line_word *w, int c)
+static inline void line_putc(struct line *l, int c)
 {
-	/* grows at powers of two */
-	if (!(w->len & (w->len + 1)))
-		w->buf = check_mem(realloc(w->buf, 2 * (w->len + 1)));
-	w->buf[w->len++] = c;
-	w->buf[w->len] = '\0';
-	w->open = true;
+	if (l->len == l->size) {
+		l->size = l->size ? 2 * l->size : 256;
+		l->text = check_mem(realloc(l->text, l->size));
+	}
+	l->text[l->len++] = c;
 }
 
-static void line_end_word(struct line *l, struct line_word *w)
+static void line_end_word(struct line *l, bool *open)
 {
-	if (!w->open)
-		return;
-	if (!w->buf)
-		w->buf = check_mem(calloc(1, 1));
-	l->argv = check_mem(realloc(l->argv, (l->argc + 2) * sizeof(*l->argv)));
-	l->argv[l->argc++] = w->buf;
+	if (*open) {
+		line_putc(l, '\0');
+		l->argc++;
+	}
+	*open = false;
+}
+
+/* The words lie one behind the other. */
+static void line_end(struct line *l)
+{
+	char *word = l->text;
+
+	if (l->argc >= l->argv_size) {
+		l->argv_size = l->argc + 32;
+		l->argv = check_mem(realloc(l->argv, l->argv_size * sizeof(*l->argv)));
+	}
+	for (int i = 0; i < l->argc; i++) {
+		l->argv[i] = word;
+		word += strlen(word) + 1;
+	}
 	l->argv[l->argc] = NULL;
-	*w = (struct line_word){};
 }
 
 /* The next character, without the newlines that a backslash takes away. */
-static int line_getc(FILE *f, struct line *l, int quote)
+static inline int line_getc(FILE *f, struct line *l, int quote)
 {
-	int c = getc(f);
+	int c = getc_unlocked(f);
 
 	while (c == '\\' && quote != '\'' && quote != '#') {
-		c = getc(f);
+		c = getc_unlocked(f);
 		if (c != '\n') {
 			ungetc(c, f);
 			return '\\';
 		}
 		l->next++;
-		c = getc(f);
+		c = getc_unlocked(f);
 	}
 	return c;
 }
@@ -59,11 +66,12 @@ static int line_getc(FILE *f, struct line *l, int quote)
  */
 int line_read(FILE *f, struct line *l)
 {
-	struct line_word w = {};
+	bool open = false;	/* a word has begun, be it an empty one */
 	int quote = 0;
 	int c;
 
-	line_free(l);
+	l->argc = 0;
+	l->len = 0;
 	if (!l->next)
 		l->next = 1;
 	l->first = l->next;
@@ -71,7 +79,7 @@ int line_read(FILE *f, struct line *l)
 	while ((c = line_getc(f, l, quote)) != EOF) {
 		if (c == '\n')
 			l->next++;
-		if (!l->argc && !w.open && !quote)
+		if (!l->argc && !open && !quote)
 			l->first = l->next;
 
 		if (quote == '#') {
@@ -81,12 +89,11 @@ int line_read(FILE *f, struct line *l)
 		}
 		if (!c) {
 			err_line = l->next;
-			free(w.buf);
 			return usage("NUL byte");
 		} else if (quote && c == quote) {
 			quote = 0;
 		} else if (quote == '\'') {
-			line_putc(&w, c);
+			line_putc(l, c);
 		} else if (c == '\\') {
 			/* between double quotes it takes the meaning of these two only */
 			c = getc(f);
@@ -94,24 +101,33 @@ int line_read(FILE *f, struct line *l)
 				ungetc(c, f);
 				c = '\\';
 			}
-			line_putc(&w, c);
+			line_putc(l, c);
+			open = true;
 		} else if (quote) {
-			line_putc(&w, c);
+			line_putc(l, c);
 		} else if (c == '\'' || c == '"') {
 			quote = c;
-			w.open = true;
-		} else if (c == '#' && !w.open) {
+			open = true;
+		} else if (c == '#' && !open) {
 			quote = c;
 		} else if (isspace(c)) {
-			line_end_word(l, &w);
-			if (c == '\n' && l->argc)
+			line_end_word(l, &open);
+			if (c == '\n' && l->argc) {
+				line_end(l);
 				return OK;
+			}
 		} else {
-			line_putc(&w, c);
+			/* up to what may have a meaning */
+			do {
+				line_putc(l, c);
+				c = getc_unlocked(f);
+			} while (c > ' ' && c != '\\' && c != '\'' && c != '"');
+			ungetc(c, f);
+			open = true;
 		}
 	}
 
-	line_end_word(l, &w);
+	line_end_word(l, &open);
 	if (quote && quote != '#') {
 		err_line = l->first;
 		return usage("no closing %c", quote);
@@ -120,14 +136,13 @@ int line_read(FILE *f, struct line *l)
 		err("read: %m");
 		return REFUSED;
 	}
+	line_end(l);
 	return OK;
 }
 
 void line_free(struct line *l)
 {
-	for (int i = 0; i < l->argc; i++)
-		free(l->argv[i]);
 	free(l->argv);
-	l->argv = NULL;
-	l->argc = 0;
+	free(l->text);
+	*l = (struct line){};
 }

@@ -43,17 +43,14 @@ void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nl
  */
 char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *f;
+	static struct text buf;
+	char *text;
 
 	if ((!w->type->format && !w->type->write) || !view_attr(v, w, w->attr) ||
 	    (o->implied && o->implied(w, v, all)))
 		return NULL;
-	f = check_mem(open_memstream(&text, &len));
-	word_format(f, w, v);
-	fclose(f);
-	check_mem(text);
+	word_format(text_begin(&buf), w, v);
+	text = text_end(&buf);
 	if (!all && w->def && !strcmp(text, w->def)) {
 		free(text);
 		return NULL;
@@ -74,12 +71,11 @@ void word_write(FILE *f, const struct word *w, const char *text)
 /* The words that add would need for such an object, to be freed. */
 char *object_text(const struct object *o, const struct nlmsghdr *nlh)
 {
+	static struct text text;
+	FILE *f = text_begin(&text);
 	const char *sep = "";
 	const struct word *w;
 	struct view v;
-	char *text;
-	size_t len;
-	FILE *f = check_mem(open_memstream(&text, &len));
 
 	view_init(&v, o, nlh);
 	for (w = o->words; w->name; w++) {
@@ -92,8 +88,30 @@ char *object_text(const struct object *o, const struct nlmsghdr *nlh)
 		sep = " ";
 		free(val);
 	}
-	fclose(f);
-	return check_mem(text);
+	return text_end(&text);
+}
+
+/* Whether object_text() of two objects is the same. */
+bool object_same(const struct object *o, const struct nlmsghdr *a, const struct nlmsghdr *b)
+{
+	const struct word *w;
+	struct view va, vb;
+	bool same = true;
+
+	view_init(&va, o, a);
+	view_init(&vb, o, b);
+	for (w = o->words; same && w->name; w++) {
+		char *ta, *tb;
+
+		if (!(w->flags & W_ADD) || word_same(w, &va, &vb))
+			continue;
+		ta = word_text(o, w, &va, false);
+		tb = word_text(o, w, &vb, false);
+		same = ta && tb ? !strcmp(ta, tb) : ta == tb;
+		free(ta);
+		free(tb);
+	}
+	return same;
 }
 
 static void object_print_json(const struct object *o, const struct view *v, const char *event)
@@ -173,7 +191,8 @@ static const struct word *word_find(const struct object *o, const char *name, ui
 	const struct word *w;
 
 	for (w = o->words; w->name; w++)
-		if (w->flags & flags && !(w->flags & W_POS) && !strcmp(w->name, name))
+		if (w->flags & flags && !(w->flags & W_POS) && *w->name == *name &&
+		    !strcmp(w->name, name))
 			return w;
 	return NULL;
 }

@@ -103,3 +103,20 @@ void out_quoted(FILE *f, const char *s)
 	}
 	putc('\'', f);
 }
+
+FILE *text_begin(struct text *t)
+{
+	if (t->f)
+		rewind(t->f);
+	else
+		t->f = check_mem(open_memstream(&t->buf, &t->len));
+	return t->f;
+}
+
+/* A copy, to be freed. */
+char *text_end(struct text *t)
+{
+	if (fflush(t->f))
+		check_mem(NULL);
+	return check_mem(strndup(t->buf, t->len));
+}

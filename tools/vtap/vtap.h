@@ -159,6 +159,9 @@ struct line {
 	int argc;
 	int first;		/* number of the line it starts in */
 	int next;		/* number of the line after it */
+	int argv_size;
+	char *text;		/* the words, for the next line to be used again */
+	size_t len, size;
 };
 
 int line_read(FILE *f, struct line *l);
@@ -175,6 +178,7 @@ const struct nlattr *view_attr(const struct view *v, const struct word *w, uint1
 int word_bad(const struct word *w, const char *val);
 int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len);
 int word_parse(struct parse *p, const struct word *w, const char *val);
+bool word_same(const struct word *w, const struct view *a, const struct view *b);
 void word_format(FILE *f, const struct word *w, const struct view *v);
 void word_json(const struct word *w, const struct view *v);
 
@@ -188,6 +192,16 @@ void out_num(const char *key, uint64_t val);
 void out_bool(const char *key, bool val);
 void out_str(const char *key, const char *val);
 void out_quoted(FILE *f, const char *s);
+
+/* Text that is put together, in a place that the next one uses again; starts as all zero. */
+struct text {
+	FILE *f;
+	char *buf;
+	size_t len;
+};
+
+FILE *text_begin(struct text *t);
+char *text_end(struct text *t);
 
 /* txn.c */
 struct txn_change {
@@ -236,6 +250,7 @@ void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nl
 char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all);
 void word_write(FILE *f, const struct word *w, const char *text);
 char *object_text(const struct object *o, const struct nlmsghdr *nlh);
+bool object_same(const struct object *o, const struct nlmsghdr *a, const struct nlmsghdr *b);
 void object_print(const struct object *o, const struct nlmsghdr *nlh, const char *event);
 int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh);
 const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,

@@ -328,15 +328,19 @@ int word_parse(struct parse *p, const struct word *w, const char *val)
 	if (t->parse)
 		return t->parse(p, w, val);
 
+	if (!t->sep || !strchr(val, t->sep)) {
+		if (t->read(w, val, &num))
+			return word_bad(w, val);
+		return word_put_num(p, w, w->attr, t->size, num);
+	}
 	s = check_mem(strdup(val));
-	second = t->sep ? strchr(s, t->sep) : NULL;
-	if (second)
-		*second++ = '\0';
-	if (t->read(w, s, &num) || (second && t->read(w, second, &num2)))
+	second = strchr(s, t->sep);
+	*second++ = '\0';
+	if (t->read(w, s, &num) || t->read(w, second, &num2))
 		rc = word_bad(w, val);
 	else
 		rc = word_put_num(p, w, w->attr, t->size, num);
-	if (!rc && second)
+	if (!rc)
 		rc = word_put_num(p, w, w->attr2, t->size, num2);
 	free(s);
 	return rc;
@@ -354,6 +358,33 @@ static bool word_nums(const struct word *w, const struct view *v, uint64_t *num,
 	if (mask)
 		*num &= *num2;
 	return *num2 != none;
+}
+
+static bool attr_same(const struct nlattr *a, const struct nlattr *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->nla_len == b->nla_len && !memcmp(a, b, a->nla_len);
+}
+
+/* Whether two objects have the same value of a word; when not, their texts may be the same still. */
+bool word_same(const struct word *w, const struct view *a, const struct view *b)
+{
+	const struct nlattr *va = view_attr(a, w, w->attr), *vb = view_attr(b, w, w->attr);
+	uint64_t num[2], num2[2];
+
+	if (!va || !vb)
+		return va == vb;
+	/* there may be several of the second */
+	if (w->type == &type_action)
+		return false;
+	if (attr_same(va, vb) &&
+	    (!w->attr2 || attr_same(view_attr(a, w, w->attr2), view_attr(b, w, w->attr2))))
+		return true;
+	if (!w->type->write)
+		return false;
+	return word_nums(w, a, &num[0], &num2[0]) == word_nums(w, b, &num[1], &num2[1]) &&
+	       num[0] == num[1] && num2[0] == num2[1];
 }
 
 void word_format(FILE *f, const struct word *w, const struct view *v)
