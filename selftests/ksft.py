@@ -95,14 +95,16 @@ def busywait(cond, timeout=10, step=0.02):
 
 
 @contextlib.contextmanager
-def one_cpu():
-    """Inside, all packets are sent by one CPU: those of two overtake each other."""
+def one_cpu(cpu=None):
+    """Inside, this thread stays on CPU, or where it is: what is sent by different ones may overtake."""
     cpus = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cpus)})
+    with contextlib.suppress(OSError):  # when the CPU goes away
+        os.sched_setaffinity(0, {libc.sched_getcpu() if cpu is None else cpu})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, cpus)
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, cpus)
 
 
 # --- commands and namespaces ---
@@ -392,8 +394,9 @@ class Sender:
         if self.vnet:
             kind, size, length = gso or (0, 0, 0)
             header = struct.pack("BBHHHH", 1 if csum else 0, kind, length, size, *(csum or (0, 0)))
-        for frame in frames:
-            self.sock.send(header + frame)
+        with one_cpu() if len(frames) > 1 else contextlib.nullcontext():
+            for frame in frames:
+                self.sock.send(header + frame)
 
 
 # --- topology ---

@@ -6,6 +6,7 @@ stop at once, nothing is left behind, and the tapped traffic notices nothing of 
 VTAP_KO: the module, which is removed and loaded again under load.
 """
 import contextlib
+import mmap
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import time
 
 import ksft
 from ksft import Netns, Sender, Sniffer, Topology, busywait, eq, note, ok, sh, vtap, vtap_json
+from wire import wide
 
 KO = os.environ.get("VTAP_KO")
 MARK = b"lifecycle "  # in each frame that counts; what stacks send by themselves does not have it
@@ -33,7 +35,20 @@ def bound(ns, want, name):
 
     def now():
         return {n: p.get("master") for n, p in ports(ns).items()}
-    ok(name, busywait(lambda: now() == want, timeout=5), lambda: f"got  {now()}\nwant {want}")
+    ok(name, busywait(lambda: now() == want, timeout=20), lambda: f"got  {now()}\nwant {want}")
+
+
+def seconds(act):
+    """Return: how long ACT() takes."""
+    start = time.monotonic()
+    act()
+    return time.monotonic() - start
+
+
+def at_once(name, took):
+    """Report whether something that TOOK so many seconds did not wait for a reference: the kernel complains after 10."""
+    note(f"{name}: {took:.2f} s")
+    ok(name, took < 9, took)
 
 
 class Flow:
@@ -42,15 +57,21 @@ class Flow:
 
     def __init__(self, t, pause=0.001):
         self.t = t
+        wide()
         self.ends = [Sniffer(ns, "eth0", match=lambda f: f[36:38] == b"\x10\x00") for ns in (t.b, t.a)]
-        self.stats, report = os.pipe()
+        self.shared = mmap.mmap(-1, 4)
         self.pid = os.fork()
         if not self.pid:
-            self._send(report, pause)
-        os.close(report)
+            self._send(pause)
 
-    def _send(self, report, pause):
+    @property
+    def n(self):
+        """The number of the frame that is sent next."""
+        return struct.unpack("I", self.shared[:])[0]
+
+    def _send(self, pause):
         stop = []
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # or frames overtake each other from CPU to CPU
         signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
         senders = [(Sender(self.t.a, "eth0"), ("a", "b")), (Sender(self.t.b, "eth0"), ("b", "a"))]
         n = 0
@@ -58,8 +79,8 @@ class Flow:
             for tx, (src, dst) in senders:
                 tx.send(self.t.udp(src, dst, dport=4096, payload=struct.pack("!I", n) + MARK))
             n += 1
+            self.shared[:] = struct.pack("I", n)
             time.sleep(pause)
-        os.write(report, struct.pack("I", n))
         os._exit(0)
 
     def __enter__(self):
@@ -76,8 +97,7 @@ class Flow:
         os.kill(self.pid, signal.SIGTERM)
         os.waitpid(self.pid, 0)
         self.pid = 0
-        with os.fdopen(self.stats, "rb") as f:
-            return struct.unpack("I", f.read())[0]
+        return self.n
 
     def check(self, name):
         """Stop, and report whether every frame arrived once and in order."""
@@ -91,6 +111,12 @@ class Flow:
 
 def marked(frame):
     return MARK in frame
+
+
+def number(frame):
+    """Return: the number that Flow gave the frame, or the frame in this copy."""
+    at = frame.index(MARK)
+    return struct.unpack("!I", frame[at - 4:at])[0]
 
 
 class Bed(Topology):
@@ -174,12 +200,14 @@ def many():
         vtap("rule add pref 1 port 'd*' action skip", ns)
         ns.ip(*[f"link add d{i} type dummy" for i in range(50)])
         bound(ns, [f"d{i}" for i in range(50)], "50 devices are bound")
-        start = time.monotonic()
-        ns.ip(*[f"link del d{i}" for i in range(50)])
-        took = time.monotonic() - start
+        tapped = seconds(lambda: ns.ip(*[f"link del d{i}" for i in range(50)]))
         bound(ns, [], "50 devices are gone")
-        ok("within a tenth of a second each", took < 5, took)
-        note(f"50 devices deleted in {took:.2f} s")
+        vtap("rule flush", ns)
+        ns.ip(*[f"link add d{i} type dummy" for i in range(50)])
+        plain = seconds(lambda: ns.ip(*[f"link del d{i}" for i in range(50)]))
+        note(f"50 devices deleted in {tapped:.2f} s under a rule, in {plain:.2f} s without")
+        # a reference that is held costs each of them a quarter of a second at least
+        ok("about as fast as without a rule", tapped < 5 + 3 * plain, (tapped, plain))
 
 
 def masters():
@@ -200,11 +228,9 @@ def masters():
         bound(ns, {"p0": "br0"}, "another master that takes the name counts")
         ns.ip("link del br0", "link set br7 name br0")
         bound(ns, {"p1": "br0"}, "a deleted bridge lets its ports go, and the name may come back")
-        start = time.monotonic()
-        ns.ip("link del br0")
-        took = time.monotonic() - start
+        took = seconds(lambda: ns.ip("link del br0"))
         bound(ns, [], "the last bridge is deleted under its rule")
-        ok("deleting it takes less than a second", took < 1, took)
+        at_once("it is deleted at once", took)
 
 
 # --- the tapped traffic ---
@@ -254,19 +280,18 @@ def module():
             vtap("session add s type erspan2 remote 192.0.2.9", t.host)
             vtap("rule add pref 1 port 'vnet*' action mirror s", t.host)
             vtap("rule add pref 1 port '*' action mirror s", t.host)
-            t.col_rx.frames()
             got = len(t.col_rx.frames(30))
             ok(f"round {i}: copies are made", got >= 30, got)
             start = time.monotonic()
             p = sh(["rmmod", "vtap"], check=False)
             took = time.monotonic() - start
-            ok(f"round {i}: rmmod under load", p.returncode == 0 and took < 10, f"{took:.2f} s {p.stderr}")
+            first = flow.n + 1
+            ok(f"round {i}: rmmod under load", p.returncode == 0 and took < 30, f"{took:.2f} s {p.stderr}")
             note(f"rmmod took {took:.2f} s")
-            t.col_rx.frames()
-            seen = len(t.b_rx.frames())
-            busywait(lambda: len(t.b_rx.frames(20)) >= 20)
-            eq(f"round {i}: nothing is copied any more", len(t.col_rx.frames()), 0)
-            ok(f"round {i}: the traffic goes on", seen > 0, seen)
+            seen = []
+            busywait(lambda: seen.extend(number(f) for f in t.b_rx.frames(20)) or seen[-1] >= first + 20)
+            ok(f"round {i}: the traffic goes on", seen[-1] >= first + 20, (first, seen[-3:]))
+            eq(f"round {i}: nothing is copied any more", [n for f in t.col_rx.frames() if (n := number(f)) >= first], [])
             sh(["insmod", KO])
         flow.check("rmmod and insmod under load")
     with Bed() as t:
@@ -290,11 +315,7 @@ def stop():
         vtap("rule add pref 2 master br0 action mirror s", t.host)
         ok("IPv6: frames are copied", len(t.copies(3)) >= 3)
         for what in ("vnet0", "up0", "br0"):
-            start = time.monotonic()
-            t.host.ip(f"link del {what}")
-            took = time.monotonic() - start
-            ok(f"{what} is deleted at once", took < 1, took)
-            note(f"ip link del {what}: {took:.2f} s")
+            at_once(f"{what} is deleted at once", seconds(lambda what=what: t.host.ip(f"link del {what}")))
         ok("no port is left of them", not set(ports(t.host)) & {"vnet0", "up0", "br0"}, lambda: ports(t.host))
         ok("a session whose device is gone says so", t.session()["state"] in ("no-route", "no-device"))
     with Bed() as t:
@@ -323,7 +344,7 @@ def own():
             # else the bridge floods copies until it has seen a frame of b's
             t.host.sh(f"bridge fdb replace {t.MAC['b']} dev vnet1 master static")
             vtap(f"rule add pref 1 port '*' src_mac {t.MAC['a']} ip_proto udp action mirror s dup on", t.host)
-            ok(f"{kind}: a collector behind the bridge is active", busywait(lambda: t.session()["state"] == "active", timeout=5))
+            ok(f"{kind}: a collector behind the bridge is active", busywait(lambda: t.session()["state"] == "active"))
             t.b_rx.frames()
             frames = [t.udp(payload=MARK + b"%d" % i) for i in range(10)]
             with Sender(t.a, "eth0") as tx:
@@ -344,7 +365,7 @@ def follow():
         vtap("rule add pref 1 port vnet0 dir ingress action mirror s", t.host)
         eq("copies go to the neighbour", {f[:6] for f in t.copies(3)}, {ksft.mac(t.MAC["col"])})
 
-        def step(name, command, cond, ns=t.host, timeout=5):
+        def step(name, command, cond, ns=t.host, timeout=30):
             """Run COMMAND, measure how long it takes until COND() is true, and look at the counters."""
             ns.ip(*command)
             start = time.monotonic()
@@ -388,18 +409,18 @@ def follow():
 
         step("the egress device goes down", ["link set up0 down"], state("no-device", "no-route"))
         lost("device down")
-        step("it comes up again", ["link set up0 up"], state("active"), timeout=10)
+        step("it comes up again", ["link set up0 up"], state("active"))
         works("device up")
 
         step("the address goes", ["address del 192.0.2.1/24 dev up0"], state("no-route"))
         lost("no route")
-        step("it comes back", ["address add 192.0.2.1/24 dev up0"], state("active"), timeout=10)
+        step("it comes back", ["address add 192.0.2.1/24 dev up0"], state("active"))
         works("address back")
 
         step("the collector does not answer", ["link set eth0 arp off"], lambda: True, ns=t.col)
         step("and is forgotten", ["neigh del 192.0.2.9 dev up0"], state("resolving"))
         lost("resolving")
-        step("it answers again", ["link set eth0 arp on"], state("active"), ns=t.col, timeout=15)
+        step("it answers again", ["link set eth0 arp on"], state("active"), ns=t.col)
         works("resolved")
 
         step("its cable is out", ["link set eth0 down"], state("no-device"), ns=t.col)

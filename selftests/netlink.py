@@ -743,10 +743,10 @@ def session_events(b):
                 return want in [g[1:] for g in got]
 
             if want is None:
-                busywait(lambda: b.nl.do("session-get", name="s")["state"] == "resolving", timeout=5)
+                busywait(lambda: b.nl.do("session-get", name="s")["state"] == "resolving", timeout=20)
                 b.listener.events()
                 continue
-            ok(f"{name}: {want[0]} is told", busywait(arrived, timeout=5), got)
+            ok(f"{name}: {want[0]} is told", busywait(arrived, timeout=20), got)
             eq(f"{name}: no state is told twice", len(set(got)), len(got))
 
 

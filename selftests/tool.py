@@ -12,7 +12,7 @@ import tempfile
 import yaml
 
 import ksft
-from ksft import REPO, VTAP, Netns, Sender, Topology, busywait, eq, ok, sh, vtap, vtap_json
+from ksft import REPO, VTAP, Netns, Sender, Sniffer, Topology, busywait, eq, ok, sh, vtap, vtap_json
 
 EXAMPLES = """
     vtap session add ids type erspan2 remote 192.0.2.9 id 100
@@ -79,7 +79,7 @@ class Monitor:
     def __init__(self, ns, *options):
         self.ns = ns
         self.p = ns.popen([VTAP, *options, "monitor"], stdout=subprocess.PIPE)
-        self.data = ""
+        self.data, self.probes = "", 0
         os.set_blocking(self.p.stdout.fileno(), False)
         if not busywait(self._listens, step=0):
             raise RuntimeError("vtap monitor is silent")
@@ -93,11 +93,13 @@ class Monitor:
         self.p.stdout.close()
 
     def _listens(self):
-        vtap("session add probe type port dev none", self.ns)
-        vtap("session del probe", self.ns)
-        return self.lines("del", 0.2)
+        """Cause an event. Return: the lines up to it; then no older event is on its way any more."""
+        self.probes += 1
+        vtap(f"session add probe{self.probes} type port dev none", self.ns)
+        vtap(f"session del probe{self.probes}", self.ns)
+        return self.lines(rf"del.*probe{self.probes}\b", 0.5)
 
-    def lines(self, last, timeout=5):
+    def lines(self, last, timeout=30):
         """Return: the lines up to the first one with LAST in it, or [] when there is none."""
         def complete():
             while select.select([self.p.stdout], [], [], 0)[0] and (more := self.p.stdout.read()):
@@ -138,8 +140,9 @@ def output():
         with conf(CONFIG) as path:
             vtap(["-b", path], h)
         vtap("rule add pref 1 port vnet0 dir ingress ip_proto udp action mirror raw", h)
-        with Sender(t.a, "eth0") as tx:
+        with Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as rx:
             tx.send(*[t.udp()] * 5)
+            rx.frames(5)
         plain, full = vtap_json("session show", h), vtap_json("-s session show", h)
         eq("sessions have all keys of the specification", set().union(*full), names["session"])
         eq("and their counters", {frozenset(s["stats"]) for s in full}, {frozenset(names["session-stats"])})
@@ -233,20 +236,24 @@ def apply():
 
 def counters_go_on():
     """Apply leaves the counters of what stays."""
-    with Topology() as t, Sender(t.a, "eth0") as tx:
+    with Topology() as t, Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as rx:
+        def send(n):
+            tx.send(*[t.udp()] * n)
+            eq(f"{n} frames arrive", len(rx.frames(n)), n)
+
         def counters():
             return (vtap_json("-s session show", t.host)[0]["stats"]["sent"],
                     {r["pref"]: r["packets"] for r in vtap_json("-s rule show", t.host)})
 
         with t.host.enter():
             sh([VTAP, "apply", "-"], input=SMALL)
-        tx.send(*[t.udp()] * 3)
+        send(3)
         eq("before", counters(), (3, {1: 3, 2: 3}))
         ids = [r["id"] for r in vtap_json("rule show", t.host)]
         with t.host.enter():
             p = sh([VTAP, "-d", "apply", "-"], input=SMALL.replace("pref 2 port vnet1", "pref 2 port vnet1 dir egress")
                    .replace("192.0.2.9", "192.0.2.9 ttl 9"))
-        tx.send(*[t.udp()] * 2)
+        send(2)
         now = counters()
         eq("the session, which was changed, and the rule that stayed go on counting", (now[0], now[1][1]), (5, 5))
         eq("the rule that stayed is the same", vtap_json("rule show", t.host)[0]["id"], ids[0])
@@ -256,7 +263,6 @@ def counters_go_on():
 def monitor():
     """Changes are printed as they come."""
     with Netns("monitor") as ns, Monitor(ns) as text, Monitor(ns, "-j") as js:
-        text.lines("session del probe", 1)
         vtap("session add s type gre remote 192.0.2.9", ns)
         eq("a new session", text.lines("add s")[-1:], ["session add s type gre remote 192.0.2.9 state no-route"])
         vtap("rule add pref 7 port 'p*' dir ingress action mirror s", ns)
@@ -272,7 +278,7 @@ def monitor():
         vtap("session del s", ns)
         ok("a session less", text.lines("session del s"))
         seen = [json.loads(line) for line in js.lines('"event":"del","name":"s"')]
-        seen = [f"{e['object']} {e['event']}" for e in seen if e.get("name") != "probe"]
+        seen = [f"{e['object']} {e['event']}" for e in seen]
         want = ["session add", "rule add", "port add", "rule change", "port del", "rule del", "session del"]
         eq("JSON: an object for each", seen, want)
 
