@@ -10,7 +10,7 @@
 /**
  * vtap_filter_new - check and prepare a program
  * @insns: the program
- * @n: number of its instructions
+ * @n: number of its instructions, VTAP_FILTER_MAX at most
  * @text: what it was compiled from, or ""
  * @extack: gets the reason when refused
  *
@@ -24,10 +24,6 @@ struct vtap_filter *vtap_filter_new(const struct sock_filter *insns, unsigned in
 	const char *p;
 	int err;
 
-	if (n > VTAP_FILTER_MAX) {
-		NL_SET_ERR_MSG(extack, "a filter has at most 2048 instructions");
-		return ERR_PTR(-EINVAL);
-	}
 	for (p = text; *p; p++) {
 		if (iscntrl(*p)) {
 			NL_SET_ERR_MSG(extack, "filter-text has control characters");

@@ -536,21 +536,6 @@ struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *na
 }
 
 /**
- * vtap_session_count - add to a counter; softirq
- * @s: the session
- * @stat: which
- * @n: how much
- */
-void vtap_session_count(struct vtap_session *s, enum vtap_stat stat, unsigned int n)
-{
-	struct vtap_session_stats *st = this_cpu_ptr(s->stats);
-
-	u64_stats_update_begin(&st->syncp);
-	u64_stats_add(&st->v[stat], n);
-	u64_stats_update_end(&st->syncp);
-}
-
-/**
  * vtap_session_read - sum up a session's counters
  * @s: the session
  * @v: gets them

@@ -589,7 +589,6 @@ void vtap_session_undo(const struct vtap_undo *u);
 void vtap_session_tell(const struct vtap_undo *u);
 void vtap_session_done(const struct vtap_undo *u);
 struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name);
-void vtap_session_count(struct vtap_session *s, enum vtap_stat stat, unsigned int n);
 void vtap_session_read(const struct vtap_session *s, u64 v[__VTAP_ST_MAX]);
 bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes);
 u32 vtap_session_raw_hash(const struct vtap_net *vn, u32 hash);
