@@ -8,6 +8,8 @@
 # make bench           what taps cost per packet, in a VM (5 minutes); ROWS="miss-64 erspan2-64" for some; SMP=1 for copies
 #                      per second on one and on two processors; see Documentation/networking/vtap-cost.rst
 # make coverage        which lines of the module the self-tests reach, by file, in a VM (20 minutes); TESTS="bed.py"
+# make mutate          do the tests catch faults planted in copies of the module? in a VM (20 minutes); KERNEL=debug for those
+#                      that take KASAN, lockdep, kmemleak or KUnit to see
 # make debug-kernel    kernel "debug", for make check KERNEL=debug: KASAN, lockdep and so on (12 minutes, once)
 # make lint gen clean  as they say; gen makes the netlink code from its YAML specification
 
@@ -68,7 +70,10 @@ debug-kernel:
 coverage:
 	@KERNEL="$(KERNEL)" tools/coverage.sh $(TESTS)
 
+mutate:
+	@KERNEL="$(KERNEL)" tools/mutate.py
+
 gen:
 	@tools/gen.sh
 
-.PHONY: all modules tools install dkms-install clean check check-all demo bench lint gen debug-kernel coverage
+.PHONY: all modules tools install dkms-install clean check check-all demo bench lint gen debug-kernel coverage mutate

@@ -28,6 +28,7 @@ kernel=${KERNEL:-6.1}
 read -r -a programs <<< "${*:-$(make -s -C selftests list)}"
 tools/setup.sh build kernel vm test
 make -s -C tools/vtap
+make -s -C selftests all
 kdir=$(tools/kernel.sh kdir "$kernel")
 ynl=$(tools/kernel.sh source)/tools/net/ynl
 mkdir -p build/coverage/tracer build/coverage/vtap build/coverage/out

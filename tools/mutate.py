@@ -1,0 +1,316 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""mutate.py [NAME...] - plant faults in copies of the module, one at a time, and see whether the tests catch each
+
+KERNEL=6.1 (default) runs what any kernel shows; KERNEL=debug what takes KASAN, lockdep, kmemleak or KUnit to see.
+A fault is a piece of source text and what replaces it; when the text is not there exactly once, the fault no longer
+applies, and that is a failure like one that is missed. Each has the test that must catch it, which has to pass
+on the module as it is.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+KERNEL = os.environ.get("KERNEL", "6.1")
+VM = ["tools/vm.sh", KERNEL]
+PLAIN = "module as it is"
+COMPLAINT = re.compile(r"BUG|WARNING|INFO: |UBSAN|KASAN|suspicious|Oops|general protection|unregister_netdevice|"
+                       "leaked reference|possible .*deadlock")
+LEAKS = "/sys/kernel/debug/kmemleak"
+SUITES = "/sys/module/kunit/parameters/filter_glob"
+
+# name, file, text, what replaces it, the test that must see it
+MUTATIONS = [
+    # what a collector gets
+    ("ERSPAN III: D bit for the other direction", "encap.c",
+     "if (f->dir == VTAP_OUT)", "if (f->dir == VTAP_IN)", "receivers.py pings"),
+    ("ERSPAN II: En says that the tag was taken out", "encap.c",
+     "#define VTAP_ERSPAN_EN_KEPT\t3", "#define VTAP_ERSPAN_EN_KEPT\t2", "receivers.py vlan"),
+    ("ERSPAN: COS one bit off", "encap.c",
+     "#define VTAP_ERSPAN_COS_SHIFT\t13", "#define VTAP_ERSPAN_COS_SHIFT\t12", "receivers.py vlan"),
+    ("ERSPAN: no T bit", "encap.c", "w0 |= VTAP_ERSPAN_T;", ";", "receivers.py snaplen"),
+    ("ERSPAN: tag in the frame and in the header", "encap.c",
+     "if (t->strip)\n\t\t\tw0", "if (1)\n\t\t\tw0", "receivers.py vlan"),
+    ("sequence number stands still", "copy.c",
+     "atomic_fetch_inc(&t->s->seq)", "atomic_read(&t->s->seq)", "receivers.py header"),
+    ("sequence number begins with 1", "copy.c",
+     "atomic_fetch_inc(&t->s->seq)", "atomic_inc_return(&t->s->seq)", "receivers.py header"),
+    ("outer IPv4 checksum without the length", "copy.c",
+     "t->ipsum + (__force u16)iph->tot_len +", "t->ipsum +", "receivers.py header"),
+    ("outer DF bit where fragments are wanted", "encap.c",
+     "cfg->mtu != VTAP_MTU_POLICY_FRAGMENT", "cfg->mtu == VTAP_MTU_POLICY_FRAGMENT", "receivers.py header"),
+    ("UDP length in host order", "encap.c",
+     "uh->len = htons(skb->len - t->tun)", "uh->len = (__force __be16)(skb->len - t->tun)", "receivers.py header"),
+    ("VXLAN over IPv6 without checksum", "encap.c",
+     "uh->check = CSUM_MANGLED_0;", "uh->check = CSUM_MANGLED_0;\n\tuh->check = 0;", "receivers.py header"),
+    ("last outer fragment is not marked", "copy.c",
+     "bool more = t->tun + off + n < whole->len", "bool more = t->tun + off + n <= whole->len", "faithful.py policies"),
+    ("segments with the sequence number of the first", "copy.c",
+     "->seq = htonl(c->seq + off)", "->seq = htonl(c->seq)", "cut.py"),
+    ("every segment has FIN and PSH", "copy.c",
+     "if (off + n < c->payload)\n\t\t\tflags", "if (0)\n\t\t\tflags", "cut.py"),
+    ("every segment has CWR", "copy.c", "flags &= ~TCPHDR_CWR", "flags &= ~0", "cut.py"),
+    ("IP ids of segments stand still", "copy.c", "c.id += c.step;", ";", "cut.py"),
+    ("checksum left to the device", "copy.c",
+     "if (f->skb->ip_summed == CHECKSUM_PARTIAL &&", "if (0 &&", "faithful.py partial"),
+    ("tag in the metadata lost", "copy.c",
+     ".insert = meta && !t->strip ? VLAN_HLEN : 0", ".insert = 0", "faithful.py vlan"),
+    ("copies of the frames that are not sampled", "rule.c",
+     "return !reciprocal_scale(n, rule->sample)", "return reciprocal_scale(n, rule->sample)", "faithful.py sample"),
+    # which frames are copied
+    ("ports read where they are not", "match.c",
+     "if (off + 4 > len)\n\t\treturn false;", "if (off > len)\n\t\treturn false;", "match.py lengths"),
+    ("IPv4 header of less than 20 bytes", "match.c", " || iph->ihl < 5", "", "match.py lengths"),
+    ("innermost tag in place of the outermost", "match.c",
+     "if (!key->vlan)\n\t\t\tkey->vlan = vh", "key->vlan = vh", "match.py words_l2"),
+    ("ports of a later IPv6 fragment", "match.c",
+     "if (fh->frag_off & htons(IP6_OFFSET))", "if (0)", "match.py words_ip"),
+    ("prefix of odd length", "match.c",
+     "for (i = 0; i < a->len; i++)", "for (i = 0; i < (a->len & ~1); i++)", "match.py words_ip"),
+    ("TCP flags without the upper ones", "match.c", "htons(0x0fff)", "htons(0x00ff)", "match.py words_l4"),
+    ("port range without its end", "table.c", "s <= ports[1]", "s < ports[1]", "classify.py"),
+    ("cache does not know which table it was", "table.c", "v->id == t->id && ", "", "classify.py tuples"),
+    ("verdict of a filter cached", "table.c", "*pure = false;", ";", "txn.py falls_through"),
+    ("equal priority: last one first", "rule.c", "a->id < b->id", "a->id > b->id", "match.py order"),
+    ("priorities upside down", "rule.c", "a->pref < b->pref", "a->pref > b->pref", "match.py order"),
+    ("copies are copied", "session.c", "if (t && vtap_encap_is_own(t, f))", "if (0)", "lifecycle.py own"),
+    # what users are told, and what is left behind
+    ("limit counted as another cause", "copy.c",
+     "vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)", "vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1)", "paths.py limits"),
+    ("bytes of the headers counted", "copy.c",
+     "const unsigned int inner = skb->len - t->hlen", "const unsigned int inner = skb->len", "receivers.py"),
+    ("session stays in use", "rule.c",
+     "rule->sessions[i]->users--", "(void)rule->sessions[i]", "netlink.py commands"),
+    ("changes undone from the first on", "txn.c",
+     "list_for_each_entry_safe_reverse(u,", "list_for_each_entry_safe(u,", "txn.py whole_or_not"),
+    ("a transaction keeps what succeeded", "txn.c",
+     "vtap_txn_abort(txn);\n\t\t\treturn err;", "return err;", "faults.py commands", "debug"),
+    ("rx_handler of the master lost", "port.c",
+     "rcu_assign_pointer(port->dev->rx_handler, port->chain->orig)", ";", "hooks.py vlan_on_chain"),
+    # what takes a detector
+    ("skb leaked where a limit is reached", "copy.c",
+     "kfree_skb(skb);\n\t\tvtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)", "vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)",
+     "paths.py limits", "debug"),
+    ("old template leaked", "session.c",
+     "rcu_assign_pointer(s->tmpl, t);\n\t\tvtap_session_tmpl_free(old)", "rcu_assign_pointer(s->tmpl, t)",
+     "paths.py neighbours", "debug"),
+    ("settings before a change leaked", "txn.c", "kfree(u->cfg);", ";", "txn.py set_and_clear", "debug"),
+    ("neighbour never given back", "session.c",
+     "neigh_ha_snapshot(ha, n, t->dev);\n\tneigh_release(n)", "neigh_ha_snapshot(ha, n, t->dev)",
+     "receivers.py pings", "debug"),
+    ("route never given back", "session.c",
+     "dst_release(dst);\n\tif (!n)", "if (!n)", "paths.py neighbours", "debug"),
+    ("template freed twice", "session.c",
+     "dst_release(t->dst);\n\tkfree(t)", "dst_release(t->dst);\n\tkfree(t);\n\tkfree(t)", "paths.py neighbours", "debug"),
+    ("sleeps in a softirq", "copy.c",
+     "alloc_skb_fclone(VTAP_RING_ROOM, GFP_ATOMIC | __GFP_NOWARN)", "alloc_skb_fclone(VTAP_RING_ROOM, GFP_KERNEL)",
+     "receivers.py pings", "debug"),
+    ("sessions refreshed without RTNL", "session.c",
+     "\trtnl_lock();\n\tlist_for_each_entry(s, &vn->sessions, list)\n\t\tvtap_session_refresh(s);\n\trtnl_unlock();",
+     "\tlist_for_each_entry(s, &vn->sessions, list)\n\t\tvtap_session_refresh(s);", "receivers.py pings", "debug"),
+    ("rule without a reference on its filter", "rule.c",
+     "rule->filter = vtap_filter_get(cfg->filter)", "rule->filter = cfg->filter", "txn.py filters", "debug"),
+    ("room for 4 bytes more than the MTU", "encap.c",
+     "t->mtu - (t->hlen - t->l2len) : 0", "t->mtu - (t->hlen - t->l2len) + 4 : 0", "kunit.py", "debug"),
+    ("inner frame that is not all there", "match.c",
+     "if (off + ETH_HLEN > f->len)\n\t\treturn false;", "", "kunit.py", "debug"),
+]
+
+
+def needs(mutation):
+    """Return: the kernel that MUTATION is for."""
+    return mutation[5] if len(mutation) > 5 else "6.1"
+
+
+# --- in the guest ---
+
+def said():
+    """Return: complaints in the kernel log since the last call."""
+    log = subprocess.run(["dmesg", "-c"], check=False, stdout=subprocess.PIPE, text=True, errors="replace").stdout
+    return [line for line in log.splitlines() if COMPLAINT.search(line)]
+
+
+def put(path, text):
+    """Write TEXT to PATH, if the kernel has it."""
+    if os.path.exists(path):
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+
+
+def leaked():
+    """Return: objects that two scans found leaked."""
+    if not os.access(LEAKS, os.W_OK):
+        return []
+    for wait in (6, 0):
+        put(LEAKS, "scan")
+        subprocess.run(["sleep", str(wait)], check=False)
+    with open(LEAKS, encoding="ascii") as f:
+        return [line for line in f.read().splitlines() if line.startswith("unreferenced")]
+
+
+def run(command, timeout=300):
+    """Run COMMAND. Return: (exit status, its output)."""
+    with tempfile.TemporaryFile("w+", errors="replace") as out:
+        try:
+            status = subprocess.run(command, check=False, timeout=timeout, stdout=out, stderr=out).returncode
+        except subprocess.TimeoutExpired:
+            status = 124
+        out.seek(0)
+        return status, out.read()
+
+
+def trial(ko, test):
+    """Run TEST on module KO. Return: (what gave a fault away, or "", whether the machine is as before)."""
+    subprocess.run(["modprobe", "-a", "-q", "bridge", "veth"], check=False)
+    put(LEAKS, "clear")
+    put(SUITES, "*" if test.startswith("kunit") else "none")
+    said()
+    if run(["insmod", ko])[0]:
+        return "insmod", False
+    program, *names = test.split()
+    os.environ["VTAP_KO"] = ko
+    status, out = run([f"{REPO}/selftests/{program}", *names])
+    bad = [line for line in out.splitlines() if line.startswith("not ok")]
+    clues = [*bad, *([f"exit status {status}"] if status not in (0, 1, 4) else [])]
+    log = said()
+    # namespaces go in the background, and take what they hold with them
+    gone = run(["timeout", "60", "rmmod", ko])[0] == 0
+    log += said()
+    if not log and gone:
+        clues += leaked()
+    clues += log + ([] if gone else ["rmmod"])
+    return clues[0] if clues else "", gone and not log and status != 124
+
+
+def guest(jobs):
+    """Run the JOBS of a file, one a line: number, module, test. Each result is a line; one that breaks things is the last."""
+    os.chdir(f"{REPO}/selftests")
+    with open(jobs, encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    subprocess.run(["modprobe", "-q", "kunit"], check=False)
+    for line in lines:
+        number, ko, test = line.split("\t")
+        print(f"begin {number}", flush=True)
+        clue, fine = trial(ko, test)
+        print(f"end {number} {clue}", flush=True)
+        if not fine:
+            break
+
+
+# --- on the host ---
+
+def sh(*command, **kw):
+    """Return: what COMMAND prints."""
+    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, cwd=REPO, **kw).stdout.strip()
+
+
+class Builder:
+    """A copy of the module's source, and modules made of it."""
+
+    def __init__(self):
+        self.dir, self.kdir = f"{REPO}/build/mutate/{KERNEL}", sh("tools/kernel.sh", "kdir", KERNEL)
+        os.makedirs(self.dir, exist_ok=True)
+        sh("rsync", "-a", "Kbuild", "kmod", "uapi", "--exclude=*.o", "--exclude=*.ko", self.dir)
+        config = f"{self.kdir}/include/config/auto.conf"
+        with open(config, encoding="ascii") as f:
+            self.more = ["CONFIG_VTAP_KUNIT_TEST=y"] if "\nCONFIG_KUNIT=" in f.read() else []
+
+    def make(self, name):
+        """Return: the path of a module of the source as it is now, or None when it does not build."""
+        p = subprocess.run(["make", "-s", "-C", self.kdir, f"M={self.dir}", *self.more, "modules"], check=False, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if p.returncode:
+            print(p.stdout)
+            return None
+        ko = f"{self.dir}/{name}/vtap.ko"
+        os.makedirs(os.path.dirname(ko), exist_ok=True)
+        sh("objcopy", "-g", f"{self.dir}/kmod/vtap.ko", ko)
+        return ko
+
+    def mutant(self, number, file, old, new):
+        """Return: (module with OLD replaced, "") or (None, why not)."""
+        path = f"{self.dir}/kmod/{file}"
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        if text.count(old) != 1:
+            return None, f"no longer applies: in {file} {text.count(old)} times"
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.replace(old, new))
+        ko = self.make(str(number))
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return ko, "" if ko else "does not build"
+
+
+def boot(jobs):
+    """Run JOBS, [(number, module, test)], in one VM. Return: {number: clue} of those that it came to."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=f"{REPO}/build/mutate", delete=False) as f:
+        f.writelines(f"{n}\t{ko}\t{test}\n" for n, ko, test in jobs)
+    p = subprocess.run([*VM, os.path.abspath(__file__), "guest", f.name], check=False, cwd=REPO, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+    os.unlink(f.name)
+    began = [int(n) for n in re.findall(r"^begin (\d+)", p.stdout, re.M)]
+    ended = {int(n): clue.strip() for n, clue in re.findall(r"^end (\d+) ?(.*)", p.stdout, re.M)}
+    if not began:
+        sys.exit(f"mutate.py: no VM: {p.stderr[-2000:]}")
+    if began[-1] not in ended:
+        ended[began[-1]] = "the kernel died: " + next((x for x in p.stderr.splitlines() if COMPLAINT.search(x)), "")
+    return ended
+
+
+def boot_all(jobs, report):
+    """Run all JOBS, in as many VMs as it takes; REPORT each result."""
+    while jobs:
+        ended = boot(jobs)
+        for number, clue in ended.items():
+            report(number, clue)
+        jobs = [job for job in jobs if job[0] not in ended]
+
+
+def chosen(names):
+    """Return: mutations for this kernel, or those whose names have one of NAMES in them."""
+    debug = KERNEL not in ("5.10", "6.1", "6.12", "sid")
+    if names:
+        return [m for m in MUTATIONS if any(n in m[0] for n in names)]
+    return [m for m in MUTATIONS if (needs(m) == "debug") == debug]
+
+
+def main(names):
+    """Plant, run, report. Return: exit status."""
+    todo, builder, jobs, wrong = chosen(names), Builder(), [], []
+    sh("make", "-s", "-C", "tools/vtap")
+    sh("make", "-s", "-C", "selftests", "all")
+    plain = builder.make("plain")
+    tests = sorted({m[4] for m in todo})
+    jobs = [(len(todo) + i, plain, test) for i, test in enumerate(tests)]
+    for number, m in enumerate(todo):
+        ko, why = builder.mutant(number, *m[1:4])
+        if ko:
+            jobs.append((number, ko, m[4]))
+        else:
+            print(f"not ok - {m[0]}: {why}", flush=True)
+            wrong.append(m[0])
+
+    def report(number, clue):
+        if number >= len(todo):
+            name, good, word = f"{PLAIN}: {tests[number - len(todo)]}", not clue, "passes" if not clue else clue
+        else:
+            name, good, word = todo[number][0], bool(clue), f"caught: {clue}" if clue else f"MISSED by {todo[number][4]}"
+        print(f"{'ok' if good else 'not ok'} - {name}: {word}", flush=True)
+        if not good:
+            wrong.append(name)
+    boot_all(jobs, report)
+    shutil.rmtree(builder.dir, ignore_errors=True)
+    print(f"{KERNEL}: {len(todo)} faults, {len(wrong)} failures")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["guest"]:
+        guest(sys.argv[2])
+    else:
+        sys.exit(main(sys.argv[1:]))
