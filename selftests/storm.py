@@ -208,8 +208,8 @@ def storm():
             drain()
         for s in streams:
             s.end()
-        busywait(lambda: drain() or all(len(g) >= s.n for g, s in zip(got, streams)), 5)
-        busywait(lambda: drain() or all(len(copied[m]) >= s.n for m, s in zip(VMS[::-1], streams)), 5)
+        busywait(lambda: drain() or all(len(g) >= s.n for g, s in zip(got, streams)), 30)
+        busywait(lambda: drain() or all(len(copied[m]) >= s.n for m, s in zip(VMS[::-1], streams)), 30)
         ok(f"{done} operations succeed, seed {SEED}", not error and done >= (OPERATIONS or 8), error)
         if os.path.exists(CPU):
             ok("a processor left and came back meanwhile", r.toggles > 1, r.toggles)
