@@ -28,9 +28,17 @@ skip() {	# NAME REASON
 	echo "ok - $1 # SKIP $2"
 }
 
-build() {	# KERNEL: sets ko
+build() {	# KERNEL: sets ko; a warning is an error
+	local rc log
 	ko=""
-	[ ! -f kmod/Kbuild ] || ko=$(tools/kernel.sh build "$1")
+	[ -f kmod/Kbuild ] || return 0
+	log=$(mktemp)
+	ko=$(tools/kernel.sh build "$1" W=1 2> "$log")
+	rc=$?
+	cat "$log" >&2
+	! grep -q 'warning: ' "$log" || rc=1
+	rm -f "$log"
+	return "$rc"
 }
 
 lint() {		# each of its lines is a test
