@@ -317,14 +317,16 @@ def sessions():
         eq("one less, and there is room", len(nl.dump("session")), 1024)
 
 
-def many(nl, n):
-    """Make N rules in one transaction. Return: (errno, text, how many there were)."""
+def many(nl, n, ready=lambda: None):
+    """Make N rules in one transaction, READY() before it is sent. Return: (errno, text, how many there were)."""
     words = b"".join(attr(number("rule", name), data) for name, data in (
         ("pref", struct.pack("I", 1)), ("port", b"none\0"), ("action", struct.pack("I", 1))))
     change = attr(number("commit", "change"), attr(number("change", "rule-new"), words, True), True)
     request = nl.y._encode_message(BASE.ops["commit"], {}, [], 7) + change * n
     nl.y.sock.setsockopt(1, 32, len(request) + 4096)  # SO_SNDBUFFORCE
-    nl.y.sock.send(struct.pack("I", len(request)) + request[4:])
+    request = struct.pack("I", len(request)) + request[4:]
+    ready()
+    nl.y.sock.send(request)
     code, text, rules = None, None, 0
     while code is None:
         for msg in NlMsgs(nl.y.sock.recv(1 << 17), attr_space=BASE.ops["commit"].attr_set):
@@ -377,6 +379,11 @@ class Cgroup:
         with open(self.path + ("/cgroup.procs" if what == "pids" else "/memory.stat"), encoding="ascii") as f:
             return f.read() if what == "pids" else dict(map(str.split, f))[what]
 
+    def tighten(self):
+        """Leave the group 6 MiB more than it has."""
+        with open(self.path + "/memory.current", encoding="ascii") as f:
+            self.write("memory.max", int(f.read()) + (6 << 20))
+
     def run(self, work):
         """Return: what WORK() returns in a process in the group."""
         def inside():
@@ -403,16 +410,18 @@ def memory():
         with ns.enter():
             before = used()
             eq(f"{n} rules", group.run(lambda: many(Client(), n)), [0, None, n])
-            want = [n * 384, n * 16 * len(os.sched_getaffinity(0))]
+            want = [n * 96, n * 16 * len(os.sched_getaffinity(0))]
             ok("their group has paid for them and their counters",
                busywait(lambda: all(u - b >= w for u, b, w in zip(used(), before, want))), lambda: (before, used(), want))
             nl.do("rule-flush")
             ok("and has it back when they are gone",
                busywait(lambda: all(u - b < w / 8 for u, b, w in zip(used(), before, want))), lambda: (before, used(), want))
-            group.write("memory.max", 16 << 20)
-            result = group.run(lambda: many(Client(), RULES))
-            ok("who is in a group that has not enough for them all gets none",
-               result in ("killed", [errno.ENOMEM, None, 0]), result)
+            eq("a group with 6 MiB left has enough for 5000 of them", group.run(lambda: many(Client(), 5000, group.tighten)),
+               [0, None, 5000])
+            nl.do("rule-flush")
+            group.write("memory.max", "max")
+            result = group.run(lambda: many(Client(), RULES, group.tighten))
+            ok("and not for 65536", result in ("killed", [errno.ENOMEM, None, 0]), result)
             eq("and none is made", nl.dump("rule"), [])
             eq("which others do not notice", many(nl, 100), (0, None, 100))
             nl.do("rule-flush")

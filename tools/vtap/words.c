@@ -367,7 +367,7 @@ static bool attr_same(const struct nlattr *a, const struct nlattr *b)
 	return a->nla_len == b->nla_len && !memcmp(a, b, a->nla_len);
 }
 
-/* Whether two objects have the same value of a word; when not, their texts may be the same still. */
+/* Whether two objects have the same value of a word; if not, their texts may still be the same. */
 bool word_same(const struct word *w, const struct view *a, const struct view *b)
 {
 	const struct nlattr *va = view_attr(a, w, w->attr), *vb = view_attr(b, w, w->attr);
