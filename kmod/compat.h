@@ -36,6 +36,27 @@
 #define __no_stack_protector
 #endif
 
+/* 6.12: devices that need no lock to send have a bit of their own */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define vtap_dev_lltx(d)	((d)->lltx)
+#else
+#define vtap_dev_lltx(d)	((d)->features & NETIF_F_LLTX)
+#endif
+
+/* 5.16: netfilter at egress; 6.6: tcx_egress in place of miniq_egress */
+#if defined(CONFIG_NETFILTER_EGRESS)
+#define vtap_dev_nf_egress(d)	(!!rcu_access_pointer((d)->nf_hooks_egress))
+#else
+#define vtap_dev_nf_egress(d)	false
+#endif
+#if defined(CONFIG_NET_XGRESS)
+#define vtap_dev_tc_egress(d)	(!!rcu_access_pointer((d)->tcx_egress))
+#elif defined(CONFIG_NET_CLS_ACT)
+#define vtap_dev_tc_egress(d)	(!!rcu_access_pointer((d)->miniq_egress))
+#else
+#define vtap_dev_tc_egress(d)	false
+#endif
+
 /* 6.12: pages that only a device can read */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 #define skb_frags_readable(skb)	true

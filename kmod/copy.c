@@ -249,6 +249,32 @@ static noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff
 	return net_xmit_eval(rc);
 }
 
+/*
+ * Would dev_queue_xmit() do nothing but call the driver? A copy is linear, of one packet, with
+ * its checksums and its tag in place: that leaves the queue, its choice and its lock, what hooks
+ * or listens on the way out, and a device that is not up.
+ */
+static __always_inline bool vtap_copy_direct(struct net_device *dev)
+{
+	struct netdev_queue *txq = netdev_get_tx_queue(dev, 0);
+
+	return vtap_dev_lltx(dev) && dev->real_num_tx_queues == 1 && netif_running(dev) &&
+	       !rcu_dereference_bh(txq->qdisc)->enqueue && !netif_xmit_frozen_or_stopped(txq) &&
+	       !vtap_dev_nf_egress(dev) && !vtap_dev_tc_egress(dev) && !dev_nit_active(dev);
+}
+
+static __always_inline int vtap_copy_xmit_direct(struct net_device *dev, struct sk_buff *skb)
+{
+	int rc;
+
+	skb_reset_mac_header(skb);
+	rc = netdev_start_xmit(skb, dev, netdev_get_tx_queue(dev, 0), false);
+	if (likely(dev_xmit_complete(rc)))
+		return net_xmit_eval(rc);
+	kfree_skb(skb);
+	return NET_XMIT_DROP;
+}
+
 static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb, u32 hash)
 {
 	int rc;
@@ -260,6 +286,8 @@ static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_b
 	skb_set_transport_header(skb, t->tun);
 	if (unlikely(t->far))
 		return vtap_copy_xmit_far(t, skb, hash);
+	if (vtap_copy_direct(t->dev))
+		return vtap_copy_xmit_direct(t->dev, skb);
 	rc = dev_queue_xmit(skb);
 	return net_xmit_eval(rc);
 }

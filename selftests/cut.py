@@ -120,6 +120,10 @@ def tcp():
 def udp():
     """Datagrams that a program sends by the dozen, over IPv4 and IPv6, with and without a tag."""
     sizes = ((1400, 30000), (1401, 2803), (100, 6400), (48, 145))
+    with Topology() as t:
+        if "tx-udp-segmentation: off [fixed]" in t.a.sh("ethtool -k eth0").stdout:
+            ksft.skip("UDP", "this kernel's veth devices take no super-frames of it")
+            return
     with bed("UDP", 2 * 2 * len(sizes)) as (t, mss):
         for ns, key, peer in ((t.a, "a", "b"), (t.b, "b", "a")):
             ns.ip("link add link eth0 name v5 type vlan id 5 egress-qos-map 0:3", "link set v5 addrgenmode none",
