@@ -326,6 +326,9 @@ def rules(n):
 
 # --- rows ---
 
+QUEUE = {"before": ["tc qdisc replace dev eg root fq_codel"], "after": ["tc qdisc replace dev eg root noqueue"]}
+
+
 def modules():
     """Load what the rows need."""
     sh("modprobe -a dummy bridge pktgen ip_gre cls_flower cls_matchall act_mirred sch_ingress tun bonding team "
@@ -397,6 +400,7 @@ def define_sizes():
         Row(table, "miss", size, source, tapped(session(), rule(dst_port=54), hook=("p0", "ingress", "netfilter")))
         for kind in ("gre", "gre key", "erspan1", "erspan2", "erspan3", "erspan3 subheader", "vxlan", "port"):
             Row(table, kind, size, source, tapped(session(kind), rule()), 1)
+        Row(table, "erspan2 fq_codel", size, source, tapped(session(), rule(), **QUEUE), 1)
         for kind in ("erspan2", "vxlan"):
             Row(table, kind + " IPv6", size, source, tapped(session(kind, remote="2001:db8:9::9"), rule()), 1)
         for n in (2, 4):
@@ -465,6 +469,7 @@ def define_super():
     Row(table, "super", "untapped", source, nothing, n=n)
     for kind in ("gre", "erspan2", "vxlan"):
         Row(table, "super", kind, source, tapped(session(kind), rule("tap0", 80, proto="tcp")), Tap.SEGMENTS, n)
+    Row(table, "super", "erspan2 fq_codel", source, tapped(session(), rule("tap0", 80, proto="tcp"), **QUEUE), Tap.SEGMENTS, n)
     six, udp = Tap(6), Datagrams()
     Row(table, "super", "untapped, IPv6", six, nothing, n=n)
     Row(table, "super", "erspan2, IPv6", six, tapped(session(), rule("tap0", 80, proto="tcp", ips=IP6)), Tap.SEGMENTS, n)
