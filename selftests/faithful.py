@@ -95,7 +95,7 @@ def transfer(t, data, version=4, src="a", dst="b", addresses=None, sport=0):
     with getattr(t, src).enter():
         client = socket.socket(family)
     with listener, client:
-        client.settimeout(60)
+        client.settimeout(300)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         client.bind((addr[src], sport))
         thread = threading.Thread(target=receive, args=(listener, got))
