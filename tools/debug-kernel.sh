@@ -1,20 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# debug-kernel.sh [check] - Debian's 6.12 with KASAN, lockdep, kmemleak and the rest of debug.config, as kernel "debug" of kernel.sh
+# debug-kernel.sh [check|cached] - Debian's 6.12 with KASAN, lockdep, kmemleak and the rest of debug.config, as kernel "debug" of kernel.sh
 #
 # Built once for a source version, configuration and compiler: 12 minutes of two processors. "check" only configures it and
-# says which lines of debug.config the kernel does not honour.
+# says which lines of debug.config the kernel does not honour; "cached" only says by its status whether it is there.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 cache=${VTAP_CACHE:-/var/cache/vtap}
-"$here/setup.sh" debug >&2
 src=$("$here/kernel.sh" source)
 key=$({ echo "$src"; gcc --version | head -1; cat "$here/debug.config" "$0"; } | sha256sum | cut -c1-16)
 dir=$cache/debug
-obj=$cache/obj/debug-$key
+# kept: what another configuration changes is all that is built anew
+obj=$cache/obj/debug
 if [ "${1:-}" != check ] && [ "$(cat "$dir/key" 2> /dev/null)" = "$key" ]; then
 	exit 0
 fi
+[ "${1:-}" != cached ] || exit 1
+"$here/setup.sh" debug >&2
 mkdir -p "$obj"
 exec 9> "$cache/.lock-debug"
 flock 9
@@ -32,6 +34,7 @@ done < <(grep '^CONFIG_' "$here/debug.config")
 [ $bad = 0 ] || exit 1
 [ "${1:-}" != check ] || exit 0
 
+echo "debug-kernel.sh: building the debug kernel, 12 minutes of two processors" >&2
 make "${args[@]}" "-j$(nproc)" bzImage modules > "$obj/build.log" 2>&1 || { tail -30 "$obj/build.log" >&2; exit 1; }
 release=$(cat "$obj/include/config/kernel.release")
 new=$(mktemp -d "$cache/.new-debug-XXXXXX")
