@@ -24,6 +24,7 @@ REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VTAP = os.environ.get("VTAP", REPO + "/tools/vtap/vtap")
 KERNEL = tuple(int(n) for n in os.uname().release.split("-")[0].split("+")[0].split(".")[:2])
 CLONE_NEWNET = 0x40000000
+SLOW = int(os.environ.get("VTAP_SLOW", "1"))  # times that everything may take longer than elsewhere
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -86,7 +87,7 @@ def run(*tests):
 
 def busywait(cond, timeout=10, step=0.02):
     """Call COND until it is true or TIMEOUT seconds have passed. Return: its last value."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * SLOW
     while True:
         value = cond()
         if value or time.monotonic() > end:
@@ -112,7 +113,7 @@ def one_cpu(cpu=None):
 def sh(cmd, check=True, timeout=120, **kw):
     """Run CMD (words, or one string without shell syntax). Return: CompletedProcess with text output."""
     words = shlex.split(cmd) if isinstance(cmd, str) else cmd
-    return subprocess.run(words, check=check, timeout=timeout, text=True, stdin=kw.pop("stdin", None if "input" in kw else
+    return subprocess.run(words, check=check, timeout=timeout * SLOW, text=True, stdin=kw.pop("stdin", None if "input" in kw else
                           subprocess.DEVNULL), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
 
 
@@ -340,7 +341,7 @@ class Sniffer:
                 return frame
 
     def _wait(self, enough, timeout):
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * SLOW
         while not enough():
             frame = self._receive()
             if frame is not None:

@@ -4,6 +4,7 @@
 #
 #   VTAP_KO=PATH   the module to load first and to remove at the end; without it none is
 #   VTAP_YNL=PATH  tools/net/ynl of a kernel source tree, for netlink.py
+#   VTAP_BROKEN=PATH  the module of awake.py: a debug kernel then has to show that its detectors work
 #   TESTS="A B"    the programs, when none is named
 # Prints the programs' TAP; a program that ends without its plan kept, or leaves a complaint in the kernel
 # log, is a failed test. The last line says "N passed, N failed, N skipped"; status 1 when any failed.
@@ -13,6 +14,12 @@ read -r -a programs <<< "${*:-${TESTS:-$(make -s list)}}"
 timeout=$(sed -n 's/^timeout=//p' settings)
 complaint='BUG|WARNING|INFO: |UBSAN|KASAN|suspicious|Oops|general protection|unregister_netdevice|leaked reference|possible .*deadlock'
 leaks=/sys/kernel/debug/kmemleak
+# a debug kernel: what waits may wait longer, and there is time for a storm
+if [ -w $leaks ]; then
+	export VTAP_SLOW=${VTAP_SLOW:-4} VTAP_STORM=${VTAP_STORM:-240}
+	timeout=$((timeout * 4))
+fi
+export VTAP_COMPLAINT=$complaint
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 passed=0 failed=0 skipped=0
@@ -36,7 +43,7 @@ clean() {	# NAME: nothing bad in the kernel log since the last call
 }
 
 run() {		# PROGRAM
-	local pid status p f s plan
+	local pid status p f s plan start=$SECONDS
 	echo "# $1"
 	# a file and not a pipe, which a daemon left behind would keep open
 	timeout -k 10 "$timeout" "./$1" > "$log" 2>&1 &
@@ -51,6 +58,7 @@ run() {		# PROGRAM
 		/^1\.\.[0-9]+/ { plan = substr($1, 4) }
 		END { print p + 0, f + 0, s + 0, plan == "" ? "none" : plan }' "$log")
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	echo "# $1: $((SECONDS - start)) s"
 	if [ $status = 4 ] && [ "$plan" = 0 ]; then
 		skipped=$((skipped + 1))
 	elif [ "$plan" != $((p + f + s)) ] || { [ $status != 0 ] && [ $status != 4 ] && [ "$f" = 0 ]; }; then
@@ -69,19 +77,13 @@ if [ -n "${VTAP_KO:-}" ]; then
 	clean "insmod"
 fi
 for program in "${programs[@]}"; do run "$program"; done
-if [ -w $leaks ]; then
-	# an object counts as leaked when two scans some seconds apart miss it
-	echo scan > $leaks
-	sleep 6
-	echo scan > $leaks
-	sed 's/^/# /' $leaks
-	[ -z "$(head -c 1 $leaks)" ]
-	result $? "kmemleak clean"
-fi
+[ ! -w $leaks ] || run leaks.py
 if [ -n "${VTAP_KO:-}" ] && grep -q "^$(basename "$VTAP_KO" .ko) " /proc/modules; then
-	timeout 60 rmmod "$VTAP_KO"
+	timeout $((60 * ${VTAP_SLOW:-1})) rmmod "$VTAP_KO"
 	result $? "rmmod"
 	clean "rmmod"
+	[ ! -w $leaks ] || run leaks.py
 fi
+[ -z "${VTAP_BROKEN:-}" ] || run awake.py
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]

@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-from ksft import Sniffer, noise
+from ksft import SLOW, Sniffer, noise
 
 
 class Bad(ValueError):
@@ -262,7 +262,7 @@ class Collector(Sniffer):
     def copies(self, n, timeout=10):
         """Return: the copies that come until there are N of them or TIMEOUT seconds have passed, and those that are there
         beyond N. What cannot be decoded is described in BAD."""
-        out, end = [], time.monotonic() + timeout
+        out, end = [], time.monotonic() + timeout * SLOW
         while (packet := self._next(end if len(out) < n else 0)) is not None:
             try:
                 c = self.decode(packet)

@@ -4,7 +4,8 @@
 #
 # TESTS="a.py b.py" runs only these self-tests, and no lint. SMOKE="5.10 sid=7.2" are kernels for the most important
 # self-tests alone: one that cannot be fetched, or has become another than the series behind "=", is skipped.
-# The last line counts all tests; status 1 when any failed.
+# Kernel "debug" is built first, once (for SMOKE it is not), and each run under it ends with proof that its detectors
+# are awake. The last line counts all tests; status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 2
 passed=0 failed=0 skipped=0
@@ -28,9 +29,17 @@ skip() {	# NAME REASON
 	echo "ok - $1 # SKIP $2"
 }
 
+debug_kernel() {	# sets broken
+	tools/debug-kernel.sh && mkdir -p build/broken && rsync -a selftests/broken/ build/broken/ &&
+		make -s -C "$(tools/kernel.sh kdir debug)" M="$PWD/build/broken" modules >&2 || return
+	broken=$PWD/build/broken/vtap_broken.ko
+	export VTAP_TIMEOUT=${VTAP_TIMEOUT:-9000}
+}
+
 build() {	# KERNEL: sets ko; a warning is an error
 	local rc log
-	ko=""
+	ko="" broken=""
+	[ "$1" != debug ] || debug_kernel || return
 	[ -f kmod/Kbuild ] || return 0
 	log=$(mktemp)
 	ko=$(tools/kernel.sh build "$1" W=1 2> "$log")
@@ -61,7 +70,7 @@ selftests() {	# KERNEL TESTS: the guest's own last line is counted instead of pr
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
 		ended=yes
 		echo "# $1: $line"
-	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
+	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
 	wait $!
 	[ $? -le 1 ] && [ -n "$ended" ]
 }
@@ -72,19 +81,21 @@ tools/setup.sh build kernel vm test || exit 1
 [ ! -f selftests/collect.c ] || check "programs of the self-tests" make -s -C selftests all
 ynl=$(tools/kernel.sh source)/tools/net/ynl
 for kernel; do
-	ko=""
 	check "build for $kernel" build "$kernel" || continue
 	check "self-tests under $kernel ran to their end" selftests "$kernel" "${TESTS:-}"
 done
 for smoke in ${SMOKE:-}; do
-	kernel=${smoke%%=*} series=${smoke#"$kernel"} ko=""
-	if ! release=$(tools/kernel.sh release "$kernel"); then
+	kernel=${smoke%%=*} series=${smoke#"$kernel"} tests="bed.py classify.py hooks.py"
+	[ "$kernel" != debug ] || tests="bed.py classify.py faults.py"
+	if [ "$kernel" = debug ] && ! tools/debug-kernel.sh cached; then
+		skip "smoke test under $kernel" "it is not built, which takes 12 minutes of two processors: make debug-kernel"
+	elif ! release=$(tools/kernel.sh release "$kernel"); then
 		skip "smoke test under $kernel" "the kernel cannot be fetched"
 	elif [[ $release != "${series#=}"* ]]; then
 		skip "smoke test under $kernel" "it is $release now, not ${series#=}"
 	else
 		check "build for $kernel" build "$kernel" || continue
-		check "smoke test under $kernel ran to its end" selftests "$kernel" "bed.py classify.py hooks.py"
+		check "smoke test under $kernel ran to its end" selftests "$kernel" "$tests"
 	fi
 done
 echo "$passed passed, $failed failed, $skipped skipped"
