@@ -14,6 +14,9 @@ from ksft import Sender, Sniffer, Topology, busywait, eq, note, ok, skip, vtap, 
 DEBUGFS = "/sys/kernel/debug/"
 NTH = "/proc/thread-self/fail-nth"
 MOST = 400  # allocations of one command
+MANY = 1 << 30
+KINDS = ("failslab", "fail_page_alloc")
+EVERYWHERE = (0, (1 << 64) - 1)
 
 
 def put(path, text):
@@ -21,17 +24,50 @@ def put(path, text):
         f.write(str(text))
 
 
+def get(path):
+    with open(path, encoding="ascii") as f:
+        return f.read()
+
+
+def confine(start, end):
+    """Let only those allocations fail that have a caller between two addresses; those of user space's memory never do."""
+    for kind in KINDS:
+        put(f"{DEBUGFS}{kind}/require-start", start)
+        put(f"{DEBUGFS}{kind}/require-end", end)
+
+
+def module():
+    """Return: where the code of vtap is."""
+    words = next(line.split() for line in get("/proc/modules").splitlines() if line.startswith("vtap "))
+    return int(words[5], 16), int(words[5], 16) + int(words[1])
+
+
+def confined():
+    """Return: whether this kernel can confine faults."""
+    return os.path.exists(DEBUGFS + "failslab/require-start")
+
+
 def configure(**values):
-    """Set fault attributes: which kinds of allocation may fail, how often."""
-    probability = values.pop("probability", 0)
-    for kind in ("failslab", "fail_page_alloc"):
+    """Set fault attributes: which kinds of allocation may fail, how often, confined to WHERE if that is possible.
+    Return: how many have failed since the last time."""
+    probability, where = values.pop("probability", 0), values.pop("where", EVERYWHERE)
+    failed = 0
+    for kind in KINDS:
         put(f"{DEBUGFS}{kind}/probability", 0)
-        for name, value in {"verbose": 0, "interval": 1, "times": -1, "task-filter": "N", "ignore-gfp-wait": "N",
+        left = int(get(f"{DEBUGFS}{kind}/times"))
+        failed += MANY - left if left > 0 else 0
+        for name, value in {"verbose": 0, "interval": 1, "times": MANY, "task-filter": "N", "ignore-gfp-wait": "N",
                             "ignore-gfp-highmem": "Y", "min-order": 0, **values}.items():
             if os.path.exists(f"{DEBUGFS}{kind}/{name}"):
                 put(f"{DEBUGFS}{kind}/{name}", value)
-    for kind in ("failslab", "fail_page_alloc"):
+    if confined():
+        confine(*where)
+    # a fault of its own between user space and the kernel would be taken for one of an allocation
+    if os.path.exists(DEBUGFS + "fail_usercopy/require-end"):
+        put(DEBUGFS + "fail_usercopy/require-end", 0)
+    for kind in KINDS:
         put(f"{DEBUGFS}{kind}/probability", probability)
+    return failed
 
 
 class Fault:
@@ -266,7 +302,7 @@ def softirq():
             start = received(t.b)
             # holds the copies, whose memory would else serve the next ones
             with Sniffer(t.col, "eth0"):
-                configure(**{"probability": 90, "ignore-gfp-wait": "Y"})
+                configure(**{"probability": 90, "ignore-gfp-wait": "Y", "where": module() if confined() else EVERYWHERE})
                 try:
                     for _ in range(frames):
                         tx.send(frame, **kw)
@@ -282,8 +318,8 @@ def softirq():
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge")
-    if os.path.exists(NTH) and os.path.isdir(DEBUGFS + "failslab"):
-        ksft.run(commands, copies, softirq)
-    skip("faults", "the kernel cannot inject faults (CONFIG_FAILSLAB, CONFIG_FAULT_INJECTION_DEBUG_FS)")
-    ksft.done()
+    ksft.modprobe("veth", "bridge", "dummy")
+    if not os.path.exists(NTH) or not os.path.isdir(DEBUGFS + "failslab"):
+        skip("faults", "the kernel cannot inject faults (CONFIG_FAILSLAB, CONFIG_FAULT_INJECTION_DEBUG_FS)")
+        ksft.done()
+    ksft.run(commands, copies, softirq)
