@@ -5,6 +5,7 @@
 #   VTAP_KO=PATH   the module to load first and to remove at the end; without it none is
 #   VTAP_YNL=PATH  tools/net/ynl of a kernel source tree, for netlink.py
 #   VTAP_BROKEN=PATH  the module of awake.py: a debug kernel then has to show that its detectors work
+#   VTAP_RETRY=1   a program that fails and leaves the kernel log clean has a second try, which counts instead
 #   TESTS="A B"    the programs, when none is named
 # Prints the programs' TAP; a program that ends without its plan kept, or leaves a complaint in the kernel
 # log, is a failed test. The last line says "N passed, N failed, N skipped"; status 1 when any failed.
@@ -22,7 +23,7 @@ fi
 export VTAP_COMPLAINT=$complaint
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 flaky=""
 
 result() {	# STATUS NAME: a test of our own
 	if [ "$1" = 0 ]; then
@@ -42,9 +43,10 @@ clean() {	# NAME: nothing bad in the kernel log since the last call
 	result $? "$1: dmesg clean"
 }
 
-run() {		# PROGRAM
-	local pid status p f s plan start=$SECONDS
+run() {		# PROGRAM [AGAIN]
+	local pid status p f s plan bad="" start=$SECONDS
 	echo "# $1"
+	: > "$log"
 	# a file and not a pipe, which a daemon left behind would keep open
 	timeout -k 10 "$timeout" "./$1" > "$log" 2>&1 &
 	pid=$!
@@ -57,14 +59,21 @@ run() {		# PROGRAM
 		/^not ok / { f++ }
 		/^1\.\.[0-9]+/ { plan = substr($1, 4) }
 		END { print p + 0, f + 0, s + 0, plan == "" ? "none" : plan }' "$log")
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	echo "# $1: $((SECONDS - start)) s"
 	if [ $status = 4 ] && [ "$plan" = 0 ]; then
 		skipped=$((skipped + 1))
 	elif [ "$plan" != $((p + f + s)) ] || { [ $status != 0 ] && [ $status != 4 ] && [ "$f" = 0 ]; }; then
-		echo "# exit status $status (124: not done in $timeout s), $((p + f + s)) results, plan: $plan"
-		result 1 "$1: complete"
+		bad="exit status $status (124: not done in $timeout s), $((p + f + s)) results, plan: $plan"
+		echo "# $bad"
 	fi
+	if [ -n "${VTAP_RETRY:-}" ] && [ $# = 1 ] && [ "$bad$f" != 0 ] && ! dmesg | grep -qE "$complaint"; then
+		echo "# $1: failed: once more"
+		flaky="$flaky $1"
+		run "$1" again
+		return
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	[ -z "$bad" ] || result 1 "$1: complete"
 	clean "$1"
 }
 
@@ -85,5 +94,6 @@ if [ -n "${VTAP_KO:-}" ] && grep -q "^$(basename "$VTAP_KO" .ko) " /proc/modules
 	[ ! -w $leaks ] || run leaks.py
 fi
 [ -z "${VTAP_BROKEN:-}" ] || run awake.py
+[ -z "$flaky" ] || echo "# tried twice:$flaky"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]

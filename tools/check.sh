@@ -5,7 +5,7 @@
 # TESTS="a.py b.py" runs only these self-tests, and no lint. SMOKE="5.10 sid=7.2" are kernels for the most important
 # self-tests alone: one that cannot be fetched, or has become another than the series behind "=", is skipped.
 # Kernel "debug" is built first, once (for SMOKE it is not), and each run under it ends with proof that its detectors
-# are awake. The last line counts all tests; status 1 when any failed.
+# are awake. RETRY=1 gives programs that fail a second try. The last line counts all tests; status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 2
 passed=0 failed=0 skipped=0
@@ -70,7 +70,7 @@ selftests() {	# KERNEL TESTS: the guest's own last line is counted instead of pr
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
 		ended=yes
 		echo "# $1: $line"
-	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
+	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
 	wait $!
 	[ $? -le 1 ] && [ -n "$ended" ]
 }
