@@ -418,7 +418,7 @@ static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_
 static __always_inline struct vtap_edit vtap_copy_edit(const struct vtap_tmpl *t,
 						       const struct vtap_frame *f)
 {
-	bool meta = skb_vlan_tag_present(f->skb);
+	bool meta = vtap_frame_has_meta(f);
 
 	return (struct vtap_edit){
 		.insert = meta && !t->strip ? VLAN_HLEN : 0,
@@ -481,7 +481,9 @@ static noinline bool vtap_copy_csum(const struct vtap_frame *f, struct vtap_edit
 
 	start = skb_checksum_start_offset(skb) - f->mac + e.insert - e.remove;
 	field = start + skb->csum_offset;
-	if (start < VTAP_MIN_COPY - 2 * VLAN_HLEN || field + sizeof(__sum16) > len)
+	/* what lies before the frame is of the headers around it */
+	if (start < VTAP_MIN_COPY - 2 * VLAN_HLEN || start > len ||
+	    field + sizeof(__sum16) > len)
 		return true;
 	if (unlikely(skb_csum_is_sctp(skb)))
 		return len < whole || vtap_copy_crc32c(skb, copy, inner + start);
@@ -493,7 +495,11 @@ static noinline bool vtap_copy_csum(const struct vtap_frame *f, struct vtap_edit
 	return true;
 }
 
-static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const struct vtap_frame *f)
+static void vtap_copy_decap(const struct vtap_tmpl *t, const struct vtap_frame *f);
+
+/* @again: whether a tunnel is to be taken away was looked at */
+static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const struct vtap_frame *f,
+					    const bool again)
 {
 	const struct vtap_edit e = vtap_copy_edit(t, f);
 	const unsigned int whole = f->len + e.insert - e.remove;
@@ -504,6 +510,10 @@ static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const str
 	u8 *inner;
 
 	if (unlikely(len > t->whole)) {
+		if (!again && t->decap) {
+			vtap_copy_decap(t, f);
+			return;
+		}
 		len = vtap_copy_limit(t, len);
 		why = VTAP_ST_DROP_MTU;
 		if (!len)
@@ -519,6 +529,8 @@ static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const str
 		memcpy(inner, f->skb->data + f->mac, len);
 	else if (unlikely(!vtap_copy_bytes(f, e, inner, len)))
 		goto unreadable;
+	if (again && f->mac > 0 && f->bare)
+		memcpy(inner, &f->key.eth, ETH_HLEN);
 	if (f->skb->ip_summed == CHECKSUM_PARTIAL &&
 	    unlikely(!vtap_copy_csum(f, e, copy, inner, len, whole)))
 		goto drop;
@@ -532,6 +544,22 @@ unreadable:
 drop:
 	kfree_skb(copy);
 	vtap_copy_drop(t->s, why, 1);
+}
+
+/* What is inside a tunnel, or the frame itself when it is in none. */
+static noinline void vtap_copy_decap(const struct vtap_tmpl *t, const struct vtap_frame *f)
+{
+	struct vtap_frame inner __uninitialized;
+
+	if (vtap_match_decap(f, &inner)) {
+		struct vtap_session_stats *st = this_cpu_ptr(t->s->stats);
+
+		u64_stats_update_begin(&st->syncp);
+		u64_stats_inc(&st->v[VTAP_ST_DECAPPED]);
+		u64_stats_update_end(&st->syncp);
+		f = &inner;
+	}
+	vtap_copy_frame(t, f, true);
 }
 
 /**
@@ -758,7 +786,10 @@ static bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c)
 	return true;
 }
 
-/* TCP and UDP in plain IP are cut here; Return: false for anything else. */
+/*
+ * TCP and UDP in plain IP are cut here, but for datagrams that may be tunnels.
+ * Return: false for anything else.
+ */
 static noinline bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_frame *f)
 {
 	const struct skb_shared_info *sh = skb_shinfo(f->skb);
@@ -771,7 +802,7 @@ static noinline bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_
 	int from, linear;
 
 	if (sh->gso_type & ~known || f->skb->encapsulation ||
-	    (!tcp && f->key.ip_proto != IPPROTO_UDP) ||
+	    (!tcp && (f->key.ip_proto != IPPROTO_UDP || t->decap)) ||
 	    (f->key.flags & (need | VTAP_KEY_FRAG)) != need)
 		return false;
 	c.f = f;
@@ -810,6 +841,9 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 	struct sk_buff *segs, *seg, *next, *skb;
 	struct vtap_frame sf = *f;
 
+	/* a datagram becomes fragments */
+	if (skb_shinfo(f->skb)->gso_type & SKB_GSO_UDP)
+		sf.key.flags |= VTAP_KEY_FRAG;
 	skb = pskb_copy(f->skb, GFP_ATOMIC | __GFP_NOWARN);
 	if (unlikely(!skb)) {
 		vtap_copy_drop(t->s, VTAP_ST_DROP_NOMEM, 1);
@@ -836,7 +870,7 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 		sf.skb = seg;
 		sf.mac = 0;
 		sf.len = seg->len;
-		vtap_copy_frame(t, &sf);
+		vtap_copy_frame(t, &sf, false);
 		consume_skb(seg);
 	}
 }
@@ -868,7 +902,7 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 	}
 	__this_cpu_inc(vtap_copy_depth);
 	if (!skb_is_gso(f->skb))
-		vtap_copy_frame(t, f);
+		vtap_copy_frame(t, f, false);
 	else if (unlikely(skb_shinfo(f->skb)->gso_size < VTAP_MIN_MSS ||
 			  !skb_frags_readable(f->skb)))
 		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, 1);

@@ -162,6 +162,16 @@ static u8 *vtap_encap_ip(struct vtap_tmpl *t, u8 *p, const struct vtap_session_c
 	}
 }
 
+/* All frames are looked at again where tunnels are to be taken away. */
+static u32 vtap_encap_whole(const struct vtap_tmpl *t)
+{
+	const u32 outer = t->hlen - t->l2len, room = t->mtu > outer ? t->mtu - outer : 0;
+
+	if (t->decap)
+		return 0;
+	return t->snaplen ? min(t->snaplen, room) : room;
+}
+
 /**
  * vtap_encap_build - lay out a template's headers
  * @t: family and dst are set; all of it that concerns headers is filled in
@@ -186,7 +196,8 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 	t->far = !t->family || t->dst;
 	t->proto = t->family == AF_INET ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
 	t->varies = vxlan || t->type == VTAP_SESSION_TYPE_ERSPAN3;
-	t->whole = t->snaplen ? min(t->snaplen, t->mtu) : t->mtu;
+	t->decap = cfg->decap;
+	t->whole = vtap_encap_whole(t);
 	if (t->type == VTAP_SESSION_TYPE_PORT)
 		return;
 
@@ -243,16 +254,13 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 		p = (u8 *)opt;
 	}
 	t->hlen = p - t->hdr;
-	t->whole = t->mtu > t->hlen - t->l2len ? t->mtu - (t->hlen - t->l2len) : 0;
-	if (t->snaplen && t->snaplen < t->whole)
-		t->whole = t->snaplen;
+	t->whole = vtap_encap_whole(t);
 }
 
 static void vtap_encap_erspan(const struct vtap_tmpl *t, __be32 *e, const struct vtap_frame *f,
 			      bool truncated)
 {
-	const u16 tci = skb_vlan_tag_present(f->skb) ? skb_vlan_tag_get(f->skb) :
-						       ntohs(f->key.vlan);
+	const u16 tci = vtap_frame_has_meta(f) ? skb_vlan_tag_get(f->skb) : ntohs(f->key.vlan);
 	u32 w0 = 0;
 
 	if (f->key.vlan) {

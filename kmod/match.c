@@ -10,7 +10,6 @@
 #include <net/gre.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
-#include <net/vxlan.h>
 
 #include "vtap.h"
 
@@ -21,11 +20,26 @@
 #define VTAP_ERSPAN2_LEN	8
 #define VTAP_ERSPAN3_LEN	12
 #define VTAP_ERSPAN3_SUB_LEN	8
+/* first byte of a VXLAN header; of a GENEVE header, below its version, which is 0 */
+#define VTAP_VXLAN_I		0x08
+#define VTAP_VXLAN_P		0x04
+#define VTAP_GENEVE_OPT_LEN	0x3f
+#define VTAP_VNI_MAX		0xffffff
 
 static const void *vtap_match_header(const struct vtap_frame *f, unsigned int off,
 				     unsigned int len, void *buf)
 {
 	return skb_header_pointer(f->skb, f->mac + (int)off, len, buf);
+}
+
+static u8 vtap_match_tunnel_proto(u32 tunnel)
+{
+	return tunnel == VTAP_TUNNEL_GRE ? IPPROTO_GRE : IPPROTO_UDP;
+}
+
+static __be16 vtap_match_tunnel_port(u32 tunnel)
+{
+	return htons(tunnel == VTAP_TUNNEL_VXLAN ? VTAP_VXLAN_PORT : VTAP_GENEVE_PORT);
 }
 
 /*
@@ -209,98 +223,306 @@ static bool vtap_match_frame(struct vtap_frame *f, const u8 *p, unsigned int len
 	return true;
 }
 
+/* An IP packet from @off on, in a frame with another Ethernet header than stands before it */
+static bool vtap_match_bare(struct vtap_frame *f, const u8 *p, unsigned int len,
+			    const struct ethhdr *eth)
+{
+	vtap_match_start(f, (const u8 *)eth, 0);
+	if (eth->h_proto == htons(ETH_P_IP))
+		return vtap_match_ipv4(f, p, len, ETH_HLEN);
+	return vtap_match_ipv6(f, p, len, ETH_HLEN);
+}
+
 /* Headers that lie in page frags. Apart, so that other frames do not pay for the buffer. */
-static noinline void vtap_match_far(struct vtap_frame *f, __be16 tci)
+static noinline void vtap_match_far(struct vtap_frame *f, __be16 tci, const struct ethhdr *bare)
 {
 	unsigned int len = min_t(unsigned int, f->len, VTAP_MAX_HEADERS);
 	u8 buf[VTAP_MAX_HEADERS] __aligned(8);
 
-	if (!skb_copy_bits(f->skb, f->mac, buf, len))
+	if (skb_copy_bits(f->skb, f->mac, buf, len))
+		return;
+	if (bare)
+		vtap_match_bare(f, buf, len, bare);
+	else
 		vtap_match_frame(f, buf, len, tci);
 }
 
-/* Length of a GRE header with an Ethernet frame behind it, ERSPAN included; 0 for others. */
-static unsigned int vtap_match_gre(const struct vtap_frame *f)
+/**
+ * struct vtap_tunnel_hdr - a tunnel header that was read
+ * @len: from the transport header to what is inside
+ * @proto: EtherType of what is inside, ETH_P_TEB for an Ethernet frame
+ * @key: its key
+ * @has_key: there is one
+ */
+struct vtap_tunnel_hdr {
+	unsigned int len;
+	__be16 proto;
+	u32 key;
+	bool has_key;
+};
+
+/* GRE of version 0; ERSPAN is GRE with an own header before the Ethernet frame. */
+static noinline bool vtap_match_gre(const struct vtap_frame *f, struct vtap_tunnel_hdr *t)
 {
-	unsigned int len = sizeof(struct gre_base_hdr);
+	unsigned int at = f->l4 + sizeof(struct gre_base_hdr);
 	const struct gre_base_hdr *gre;
 	struct gre_base_hdr buf;
+	const __be32 *key;
 	const u8 *h;
+	__be32 word;
 	u8 last;
 
 	gre = vtap_match_header(f, f->l4, sizeof(buf), &buf);
 	if (!gre || gre->flags & (GRE_ROUTING | GRE_VERSION))
-		return 0;
+		return false;
 	if (gre->flags & GRE_CSUM)
-		len += sizeof(__be32);
-	if (gre->flags & GRE_KEY)
-		len += sizeof(__be32);
-	if (gre->flags & GRE_SEQ)
-		len += sizeof(__be32);
-	switch (gre->protocol) {
-	case htons(ETH_P_TEB):
-		return len;
-	case htons(ETH_P_ERSPAN):
-		/* type I has no sequence number, and no header of its own */
-		return gre->flags & GRE_SEQ ? len + VTAP_ERSPAN2_LEN : len;
-	case htons(ETH_P_ERSPAN2):
-		h = vtap_match_header(f, f->l4 + len + VTAP_ERSPAN3_LEN - 1, 1, &last);
-		if (!h)
-			return 0;
-		return len + VTAP_ERSPAN3_LEN + (*h & 1 ? VTAP_ERSPAN3_SUB_LEN : 0);
-	default:
-		return 0;
+		at += sizeof(word);
+	t->has_key = gre->flags & GRE_KEY;
+	if (t->has_key) {
+		key = vtap_match_header(f, at, sizeof(word), &word);
+		if (!key)
+			return false;
+		t->key = get_unaligned_be32(key);
+		at += sizeof(word);
 	}
+	if (gre->flags & GRE_SEQ)
+		at += sizeof(word);
+	t->proto = gre->protocol;
+	/* type I has no sequence number, and no header of its own */
+	if (t->proto == htons(ETH_P_ERSPAN)) {
+		t->proto = htons(ETH_P_TEB);
+		at += gre->flags & GRE_SEQ ? VTAP_ERSPAN2_LEN : 0;
+	} else if (t->proto == htons(ETH_P_ERSPAN2)) {
+		h = vtap_match_header(f, at + VTAP_ERSPAN3_LEN - 1, 1, &last);
+		t->proto = h ? htons(ETH_P_TEB) : 0;
+		at += VTAP_ERSPAN3_LEN + (h && *h & 1 ? VTAP_ERSPAN3_SUB_LEN : 0);
+	}
+	t->len = at - f->l4;
+	return true;
 }
 
-/* The same for VXLAN, whatever the port: the frame behind it tells more than a number would. */
-static unsigned int vtap_match_vxlan(const struct vtap_frame *f)
+/*
+ * VXLAN and GENEVE, whatever the port: rules and sessions know which ports they mean. Both have
+ * the identifier in the same place.
+ */
+static __always_inline bool vtap_match_udp(const struct vtap_frame *f, u32 tunnel,
+					   struct vtap_tunnel_hdr *t)
 {
-	const unsigned int len = sizeof(struct udphdr) + sizeof(struct vxlanhdr);
-	const __be32 *flags;
-	__be32 buf;
+	const unsigned int at = f->l4 + sizeof(struct udphdr);
+	const u8 *h;
+	u64 buf;
 
-	flags = vtap_match_header(f, f->l4 + sizeof(struct udphdr), sizeof(buf), &buf);
-	return flags && get_unaligned(flags) == VXLAN_HF_VNI ? len : 0;
+	h = vtap_match_header(f, at, sizeof(buf), &buf);
+	if (!h)
+		return false;
+	if (tunnel == VTAP_TUNNEL_VXLAN) {
+		/* an identifier, and no other protocol than Ethernet inside (VXLAN-GPE) */
+		if ((h[0] & (VTAP_VXLAN_I | VTAP_VXLAN_P)) != VTAP_VXLAN_I)
+			return false;
+		t->proto = htons(ETH_P_TEB);
+		t->len = sizeof(struct udphdr) + sizeof(buf);
+	} else {
+		if (h[0] & ~VTAP_GENEVE_OPT_LEN)
+			return false;
+		t->proto = get_unaligned((const __be16 *)(h + 2));
+		t->len = sizeof(struct udphdr) + sizeof(buf) + h[0] * 4;
+	}
+	t->key = get_unaligned_be32(h + 4) >> 8;
+	t->has_key = true;
+	return true;
+}
+
+static __always_inline bool vtap_match_tunnel_hdr(const struct vtap_frame *f, u32 tunnel,
+						  struct vtap_tunnel_hdr *t)
+{
+	/* none in later fragments, nor behind headers that are cut off */
+	if (!f->l4 || f->key.ip_proto != vtap_match_tunnel_proto(tunnel))
+		return false;
+	return tunnel == VTAP_TUNNEL_GRE ? vtap_match_gre(f, t) : vtap_match_udp(f, tunnel, t);
 }
 
 /**
- * vtap_match_inner - read the fields of the Ethernet frame within GRE, ERSPAN or VXLAN
- * @f: parsed frame that is GRE or UDP
- * @inner: gets the frame; the same as @f or another
- *
- * Return: false when there is none.
+ * vtap_match_tunnel - read into the key what rules can ask of a tunnel header
+ * @f: parsed frame; may be so for the second time
  */
-bool vtap_match_inner(const struct vtap_frame *f, struct vtap_frame *inner)
+void vtap_match_tunnel(struct vtap_frame *f)
 {
-	unsigned int off;
-	int avail;
+	struct vtap_tunnel_hdr t __uninitialized;
+	struct vtap_key *key = &f->key;
+	u32 tunnel;
 
-	if (!f->l4)
+	key->tunnel = 0;
+	key->tunnel_key = 0;
+	for (tunnel = VTAP_TUNNEL_VXLAN; tunnel <= VTAP_TUNNEL_GRE; tunnel++) {
+		if (!vtap_match_tunnel_hdr(f, tunnel, &t))
+			continue;
+		key->tunnel |= BIT(tunnel);
+		if (t.has_key) {
+			key->tunnel |= VTAP_KEY_TUNNEL_KEY;
+			key->tunnel_key = t.key;
+		}
+	}
+}
+
+/*
+ * Where the packet of the outer headers ends: behind it may be the padding of a short frame.
+ * Super-frames are longer than their headers can say.
+ */
+static unsigned int vtap_match_end(const struct vtap_frame *f)
+{
+	unsigned int end = f->len, n;
+	const __be16 *len;
+	__be16 buf;
+
+	if (skb_is_gso(f->skb))
+		return end;
+	if (f->key.proto == htons(ETH_P_IP)) {
+		len = vtap_match_header(f, f->l3 + offsetof(struct iphdr, tot_len),
+					sizeof(buf), &buf);
+		n = 0;
+	} else {
+		len = vtap_match_header(f, f->l3 + offsetof(struct ipv6hdr, payload_len),
+					sizeof(buf), &buf);
+		n = sizeof(struct ipv6hdr);
+	}
+	if (len && *len)
+		end = min(end, f->l3 + n + ntohs(*len));
+	if (f->key.ip_proto != IPPROTO_UDP)
+		return end;
+	len = vtap_match_header(f, f->l4 + offsetof(struct udphdr, len), sizeof(buf), &buf);
+	if (len && *len)
+		end = min_t(unsigned int, end, f->l4 + ntohs(*len));
+	return end;
+}
+
+/* What lies behind a tunnel header; an IP packet is taken for a frame with the addresses of @f. */
+static noinline bool vtap_match_behind(const struct vtap_frame *f, const struct vtap_tunnel_hdr *t,
+				       struct vtap_frame *inner)
+{
+	const bool bare = t->proto == htons(ETH_P_IP) || t->proto == htons(ETH_P_IPV6);
+	struct ethhdr eth;
+	unsigned int end;
+	int avail, off;
+
+	if (!bare && t->proto != htons(ETH_P_TEB))
 		return false;
-	off = f->key.ip_proto == IPPROTO_GRE ? vtap_match_gre(f) : vtap_match_vxlan(f);
-	if (!off)
+	end = vtap_match_end(f);
+	off = f->l4 + t->len - (bare ? ETH_HLEN : 0);
+	if (off + ETH_HLEN + (bare ? 1 : 0) > end)
 		return false;
-	off += f->l4;
-	if (off + ETH_HLEN > f->len)
-		return false;
+
+	memcpy(&eth, &f->key.eth, sizeof(eth));
+	eth.h_proto = t->proto;
 	inner->skb = f->skb;
 	inner->ifindex = f->ifindex;
 	inner->dir = f->dir;
-	inner->mac = f->mac + (int)off;
-	inner->len = f->len - off;
-	avail = (int)skb_headlen(f->skb) - inner->mac;
-	if (avail < ETH_HLEN || (!vtap_match_frame(inner, f->skb->data + inner->mac, avail, 0) &&
-				 avail < inner->len))
-		vtap_match_far(inner, 0);
+	inner->bare = bare;
+	inner->mac = f->mac + off;
+	inner->len = end - off;
+	avail = min_t(int, (int)skb_headlen(f->skb) - inner->mac, inner->len);
+	if (avail < ETH_HLEN ||
+	    (!(bare ? vtap_match_bare(inner, f->skb->data + inner->mac, avail, &eth) :
+		      vtap_match_frame(inner, f->skb->data + inner->mac, avail, 0)) &&
+	     avail < (int)inner->len))
+		vtap_match_far(inner, 0, bare ? &eth : NULL);
 	return true;
+}
+
+static __always_inline bool vtap_match_through(const struct vtap_frame *f, u32 tunnel,
+					       struct vtap_frame *inner)
+{
+	struct vtap_tunnel_hdr t __uninitialized;
+
+	return vtap_match_tunnel_hdr(f, tunnel, &t) && vtap_match_behind(f, &t, inner);
+}
+
+/**
+ * vtap_match_inner - read the fields of what is inside a tunnel
+ * @f: parsed frame
+ * @tunnel: enum vtap_tunnel
+ * @inner: gets the frame; the same as @f or another
+ *
+ * Return: false when there is neither a frame nor an IP packet.
+ */
+bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner)
+{
+	return vtap_match_through(f, tunnel, inner);
+}
+
+/**
+ * vtap_match_inner_own - the same for what sessions send: GRE, ERSPAN, and VXLAN on any port
+ * @f: parsed frame that is GRE or UDP
+ * @inner: gets the frame; the same as @f or another
+ *
+ * No canary, which all such frames would pay for: what lies on the stack has fixed offsets.
+ *
+ * Return: false when there is none.
+ */
+__no_stack_protector bool vtap_match_inner_own(const struct vtap_frame *f,
+					       struct vtap_frame *inner)
+{
+	if (f->key.ip_proto == IPPROTO_GRE)
+		return vtap_match_through(f, VTAP_TUNNEL_GRE, inner);
+	return vtap_match_through(f, VTAP_TUNNEL_VXLAN, inner);
+}
+
+/**
+ * vtap_match_decap - what to copy of a frame when tunnels are to be taken away
+ * @f: parsed frame; its key says of which kind the rule that decided on it knows it to be
+ * @inner: gets what is inside
+ *
+ * Without a rule that says so, UDP is a tunnel by its port. Of a fragmented packet, no part can
+ * be had that is a frame.
+ *
+ * Return: false when it is in no tunnel.
+ */
+bool vtap_match_decap(const struct vtap_frame *f, struct vtap_frame *inner)
+{
+	const struct vtap_key *key = &f->key;
+	u32 tunnel;
+
+	if (key->flags & VTAP_KEY_FRAG)
+		return false;
+	if (key->ip_proto == IPPROTO_GRE)
+		return vtap_match_inner(f, VTAP_TUNNEL_GRE, inner);
+	for (tunnel = VTAP_TUNNEL_VXLAN; tunnel <= VTAP_TUNNEL_GENEVE; tunnel++) {
+		if (key->tunnel ? key->tunnel & BIT(tunnel) :
+				  key->dport == vtap_match_tunnel_port(tunnel))
+			return vtap_match_inner(f, tunnel, inner);
+	}
+	return false;
+}
+
+/**
+ * vtap_match_inside - does what is inside a tunnel look as a rule wants it?
+ * @m: what it wants
+ * @f: parsed frame
+ *
+ * Return: true when it does.
+ */
+bool vtap_match_inside(const struct vtap_inner *m, const struct vtap_frame *f)
+{
+	struct vtap_frame inner __uninitialized;
+	const u64 *key = (const u64 *)&inner.key;
+	unsigned int i;
+	u16 s, d;
+
+	if (!vtap_match_inner(f, m->tunnel, &inner))
+		return false;
+	for (i = 0; i < VTAP_KEY_WORDS; i++) {
+		if ((key[i] & m->mask[i]) != m->key[i])
+			return false;
+	}
+	s = ntohs(inner.key.sport);
+	d = ntohs(inner.key.dport);
+	return s >= m->sport[0] && s <= m->sport[1] && d >= m->dport[0] && d <= m->dport[1];
 }
 
 /* Anything; Return: true. */
 static noinline bool vtap_match_any(struct vtap_frame *f, unsigned int avail, __be16 tci)
 {
 	if (!vtap_match_frame(f, f->skb->data + f->mac, avail, tci) && avail < f->len)
-		vtap_match_far(f, tci);
+		vtap_match_far(f, tci, NULL);
 	return true;
 }
 
@@ -356,6 +578,26 @@ static bool vtap_match_icmp(const struct vtap_match *m)
 	       vtap_match_has(m, VTAP_A_MATCH_ICMP_CODE);
 }
 
+/* The tunnel in a match, and @proto, which it implies. */
+static int vtap_match_check_tunnel(const struct vtap_match *m, int proto,
+				   struct netlink_ext_ack *extack)
+{
+	if (vtap_match_has(m, VTAP_A_MATCH_PROTOCOL) &&
+	    m->protocol != ETH_P_IP && m->protocol != ETH_P_IPV6) {
+		NL_SET_ERR_MSG(extack, "tunnel needs protocol ip or ipv6");
+		return -EINVAL;
+	}
+	if (vtap_match_has(m, VTAP_A_MATCH_IP_PROTO) && m->ip_proto != proto) {
+		NL_SET_ERR_MSG(extack, "tunnel vxlan and geneve need ip_proto udp, tunnel gre needs gre");
+		return -EINVAL;
+	}
+	if (proto == IPPROTO_UDP && m->tunnel_key > VTAP_VNI_MAX) {
+		NL_SET_ERR_MSG(extack, "tunnel_key of vxlan and geneve is at most 16777215");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /**
  * vtap_match_check - refuse what no frame can match
  * @m: from the user
@@ -365,8 +607,18 @@ static bool vtap_match_icmp(const struct vtap_match *m)
  */
 int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack)
 {
+	int proto = vtap_match_has(m, VTAP_A_MATCH_IP_PROTO) ? m->ip_proto : -1;
 	u8 family = m->src_ip.family ?: m->dst_ip.family;
 
+	if (vtap_match_has(m, VTAP_A_MATCH_TUNNEL)) {
+		proto = vtap_match_tunnel_proto(m->tunnel);
+		if (vtap_match_check_tunnel(m, proto, extack))
+			return -EINVAL;
+	} else if (vtap_match_has(m, VTAP_A_MATCH_TUNNEL_KEY) ||
+		   vtap_match_has(m, VTAP_A_MATCH_INNER)) {
+		NL_SET_ERR_MSG(extack, "tunnel_key and inner need a tunnel");
+		return -EINVAL;
+	}
 	if (m->src_ip.family && m->dst_ip.family && m->src_ip.family != m->dst_ip.family) {
 		NL_SET_ERR_MSG(extack, "src_ip and dst_ip are of different families");
 		return -EINVAL;
@@ -387,8 +639,8 @@ int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG(extack, "port range ends before it begins");
 		return -EINVAL;
 	}
-	if (vtap_match_has(m, VTAP_A_MATCH_IP_PROTO)) {
-		switch (m->ip_proto) {
+	if (proto >= 0) {
+		switch (proto) {
 		case IPPROTO_TCP:
 		case IPPROTO_UDP:
 		case IPPROTO_UDPLITE:
@@ -401,12 +653,11 @@ int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack)
 			NL_SET_ERR_MSG(extack, "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp");
 			return -EINVAL;
 		}
-		if (vtap_match_has(m, VTAP_A_MATCH_TCP_FLAGS) && m->ip_proto != IPPROTO_TCP) {
+		if (vtap_match_has(m, VTAP_A_MATCH_TCP_FLAGS) && proto != IPPROTO_TCP) {
 			NL_SET_ERR_MSG(extack, "tcp_flags needs ip_proto tcp");
 			return -EINVAL;
 		}
-		if (vtap_match_icmp(m) && m->ip_proto != IPPROTO_ICMP &&
-		    m->ip_proto != IPPROTO_ICMPV6) {
+		if (vtap_match_icmp(m) && proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6) {
 			NL_SET_ERR_MSG(extack, "icmp_type and icmp_code need ip_proto icmp or icmpv6");
 			return -EINVAL;
 		}
@@ -461,6 +712,26 @@ static bool vtap_match_port(u16 lo, u16 hi, __be16 *key, __be16 *mask, u16 range
 	return false;
 }
 
+static void vtap_match_compile_tunnel(const struct vtap_match *m, struct vtap_key *k,
+				      struct vtap_key *w)
+{
+	k->tunnel = BIT(m->tunnel);
+	if (vtap_match_has(m, VTAP_A_MATCH_TUNNEL_KEY)) {
+		k->tunnel |= VTAP_KEY_TUNNEL_KEY;
+		k->tunnel_key = m->tunnel_key;
+		w->tunnel_key = U32_MAX;
+	}
+	w->tunnel = k->tunnel;
+	k->ip_proto = vtap_match_tunnel_proto(m->tunnel);
+	w->ip_proto = 0xff;
+	k->flags |= VTAP_KEY_IP;
+	if (k->ip_proto != IPPROTO_UDP || vtap_match_has(m, VTAP_A_MATCH_DST_PORT))
+		return;
+	k->dport = vtap_match_tunnel_port(m->tunnel);
+	w->dport = htons(0xffff);
+	k->flags |= VTAP_KEY_PORTS;
+}
+
 /**
  * vtap_match_compile - the bits of a key that a match looks at
  * @m: checked by vtap_match_check()
@@ -507,6 +778,8 @@ bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct v
 		w->ip_proto = 0xff;
 		k->flags |= VTAP_KEY_IP;
 	}
+	if (vtap_match_has(m, VTAP_A_MATCH_TUNNEL))
+		vtap_match_compile_tunnel(m, k, w);
 	sport[0] = 0;
 	sport[1] = 0xffff;
 	dport[0] = 0;

@@ -174,6 +174,8 @@ static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr *
 		cfg->burst = nla_get_u32(a[VTAP_A_SESSION_BURST]);
 	if (a[VTAP_A_SESSION_PPS])
 		cfg->pps = nla_get_u32(a[VTAP_A_SESSION_PPS]);
+	if (a[VTAP_A_SESSION_DECAP])
+		cfg->decap = nla_get_u8(a[VTAP_A_SESSION_DECAP]);
 	return 0;
 }
 
@@ -213,6 +215,7 @@ static int vtap_nl_put_session_stats(struct sk_buff *skb, const struct vtap_sess
 		[VTAP_ST_DROP_FRAME] = VTAP_A_SESSION_STATS_DROP_FRAME,
 		[VTAP_ST_TRUNCATED] = VTAP_A_SESSION_STATS_TRUNCATED,
 		[VTAP_ST_FRAGMENTED] = VTAP_A_SESSION_STATS_FRAGMENTED,
+		[VTAP_ST_DECAPPED] = VTAP_A_SESSION_STATS_DECAPPED,
 	};
 	struct nlattr *nest = nla_nest_start(skb, VTAP_A_SESSION_STATS);
 	u64 v[__VTAP_ST_MAX];
@@ -257,6 +260,7 @@ static int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struc
 	    vtap_nl_put_u64(skb, VTAP_A_SESSION_RATE, cfg->rate, VTAP_A_SESSION_PAD) ||
 	    nla_put_u32(skb, VTAP_A_SESSION_BURST, cfg->burst) ||
 	    nla_put_u32(skb, VTAP_A_SESSION_PPS, cfg->pps) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_DECAP, cfg->decap) ||
 	    nla_put_u32(skb, VTAP_A_SESSION_STATE, s->state) ||
 	    (t && nla_put_string(skb, VTAP_A_SESSION_EGRESS, t->dev->name)) ||
 	    (t && nla_put_u32(skb, VTAP_A_SESSION_PATH_MTU, t->mtu)) ||
@@ -445,18 +449,15 @@ void vtap_nl_session_notify(const struct vtap_session *s, u8 cmd)
 
 /* Matches */
 
-static int vtap_nl_get_match(struct vtap_match *m, const struct nlattr *nest,
-			     struct netlink_ext_ack *extack)
+/* @n: length of @a */
+static int vtap_nl_get_fields(struct vtap_match *m, struct nlattr **a, unsigned int n,
+			      struct netlink_ext_ack *extack)
 {
-	struct nlattr *a[ARRAY_SIZE(vtap_match_nl_policy)];
-	int err, i;
+	unsigned int i;
+	int err;
 
 	memset(m, 0, sizeof(*m));
-	err = nla_parse_nested(a, ARRAY_SIZE(a) - 1, nest, vtap_match_nl_policy, extack);
-	if (err)
-		return err;
-	BUILD_BUG_ON(ARRAY_SIZE(vtap_match_nl_policy) > 32);
-	for (i = 1; i < ARRAY_SIZE(a); i++) {
+	for (i = 1; i < n; i++) {
 		if (a[i])
 			m->present |= BIT(i);
 	}
@@ -518,18 +519,51 @@ static int vtap_nl_get_match(struct vtap_match *m, const struct nlattr *nest,
 	return 0;
 }
 
+static int vtap_nl_get_inner(struct vtap_match *m, const struct nlattr *nest,
+			     struct netlink_ext_ack *extack)
+{
+	struct nlattr *a[ARRAY_SIZE(vtap_match_inner_nl_policy)];
+	int err;
+
+	err = nla_parse_nested(a, ARRAY_SIZE(a) - 1, nest, vtap_match_inner_nl_policy, extack);
+	return err ?: vtap_nl_get_fields(m, a, ARRAY_SIZE(a), extack);
+}
+
+static int vtap_nl_get_match(struct vtap_rule_cfg *cfg, const struct nlattr *nest,
+			     struct netlink_ext_ack *extack)
+{
+	struct nlattr *a[ARRAY_SIZE(vtap_match_nl_policy)];
+	struct vtap_match *m = &cfg->match;
+	int err;
+
+	BUILD_BUG_ON(ARRAY_SIZE(vtap_match_nl_policy) > 32);
+	err = nla_parse_nested(a, ARRAY_SIZE(a) - 1, nest, vtap_match_nl_policy, extack) ?:
+	      vtap_nl_get_fields(m, a, ARRAY_SIZE(a), extack);
+	if (err)
+		return err;
+	if (a[VTAP_A_MATCH_TUNNEL])
+		m->tunnel = nla_get_u32(a[VTAP_A_MATCH_TUNNEL]);
+	if (a[VTAP_A_MATCH_TUNNEL_KEY])
+		m->tunnel_key = nla_get_u32(a[VTAP_A_MATCH_TUNNEL_KEY]);
+	memset(&cfg->inner, 0, sizeof(cfg->inner));
+	return a[VTAP_A_MATCH_INNER] ?
+	       vtap_nl_get_inner(&cfg->inner, a[VTAP_A_MATCH_INNER], extack) : 0;
+}
+
 static bool vtap_nl_has(const struct vtap_match *m, int attr)
 {
 	return m->present & BIT(attr);
 }
 
-static int vtap_nl_put_match(struct sk_buff *skb, const struct vtap_match *m)
+/* @inner: what is inside the tunnel, NULL when @m itself is that */
+static int vtap_nl_put_match(struct sk_buff *skb, int attr, const struct vtap_match *m,
+			     const struct vtap_match *inner)
 {
 	struct nlattr *nest;
 
 	if (!m->present)
 		return 0;
-	nest = nla_nest_start(skb, VTAP_A_RULE_MATCH);
+	nest = nla_nest_start(skb, attr);
 	if (!nest)
 		return -EMSGSIZE;
 	if ((vtap_nl_has(m, VTAP_A_MATCH_SRC_MAC) &&
@@ -567,7 +601,12 @@ static int vtap_nl_put_match(struct sk_buff *skb, const struct vtap_match *m)
 	     nla_put_u8(skb, VTAP_A_MATCH_ICMP_CODE, m->icmp_code)) ||
 	    (vtap_nl_has(m, VTAP_A_MATCH_IP_FLAGS) &&
 	     (nla_put_u32(skb, VTAP_A_MATCH_IP_FLAGS, m->ip_flags) ||
-	      nla_put_u32(skb, VTAP_A_MATCH_IP_FLAGS_MASK, m->ip_flags_mask))))
+	      nla_put_u32(skb, VTAP_A_MATCH_IP_FLAGS_MASK, m->ip_flags_mask))) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_TUNNEL) &&
+	     nla_put_u32(skb, VTAP_A_MATCH_TUNNEL, m->tunnel)) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_TUNNEL_KEY) &&
+	     nla_put_u32(skb, VTAP_A_MATCH_TUNNEL_KEY, m->tunnel_key)) ||
+	    (inner && vtap_nl_put_match(skb, VTAP_A_MATCH_INNER, inner, NULL)))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
@@ -708,7 +747,7 @@ static int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 			return err;
 	}
 	if (a[VTAP_A_RULE_MATCH])
-		return vtap_nl_get_match(&cfg->match, a[VTAP_A_RULE_MATCH], txn->extack);
+		return vtap_nl_get_match(cfg, a[VTAP_A_RULE_MATCH], txn->extack);
 	return 0;
 }
 
@@ -736,7 +775,8 @@ static int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct v
 	    nla_put_u8(skb, VTAP_A_RULE_SAMPLE_FLOW, rule->sample_flow) ||
 	    nla_put_u32(skb, VTAP_A_RULE_DIR, rule->dir) ||
 	    nla_put_u32(skb, VTAP_A_RULE_ACTION, rule->action) ||
-	    vtap_nl_put_match(skb, &match) ||
+	    vtap_nl_put_match(skb, VTAP_A_RULE_MATCH, &match,
+			      rule->inner ? &rule->inner->match : NULL) ||
 	    (filter && nla_put(skb, VTAP_A_RULE_FILTER, filter->n * sizeof(*filter->insns),
 			       filter->insns)) ||
 	    (filter && filter->text &&

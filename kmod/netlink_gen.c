@@ -23,7 +23,35 @@ const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_RULE_FLUSH + 1] = {
 	[VTAP_A_CHANGE_RULE_FLUSH] = NLA_POLICY_NESTED(vtap_rule_pref_nl_policy),
 };
 
-const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 1] = {
+const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_INNER + 1] = {
+	[VTAP_A_MATCH_SRC_MAC] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_MATCH_SRC_MAC_MASK] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_MATCH_DST_MAC] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_MATCH_DST_MAC_MASK] = NLA_POLICY_EXACT_LEN(6),
+	[VTAP_A_MATCH_PROTOCOL] = NLA_POLICY_MIN(NLA_U16, 1536),
+	[VTAP_A_MATCH_VLAN_ID] = NLA_POLICY_MAX(NLA_U16, 4095),
+	[VTAP_A_MATCH_VLAN_PRIO] = NLA_POLICY_MAX(NLA_U8, 7),
+	[VTAP_A_MATCH_SRC_IP] = { .type = NLA_BINARY, },
+	[VTAP_A_MATCH_SRC_IP_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VTAP_A_MATCH_DST_IP] = { .type = NLA_BINARY, },
+	[VTAP_A_MATCH_DST_IP_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[VTAP_A_MATCH_IP_PROTO] = { .type = NLA_U8, },
+	[VTAP_A_MATCH_SRC_PORT] = { .type = NLA_U16, },
+	[VTAP_A_MATCH_SRC_PORT_MAX] = { .type = NLA_U16, },
+	[VTAP_A_MATCH_DST_PORT] = { .type = NLA_U16, },
+	[VTAP_A_MATCH_DST_PORT_MAX] = { .type = NLA_U16, },
+	[VTAP_A_MATCH_TCP_FLAGS] = NLA_POLICY_MAX(NLA_U16, 4095),
+	[VTAP_A_MATCH_TCP_FLAGS_MASK] = NLA_POLICY_MAX(NLA_U16, 4095),
+	[VTAP_A_MATCH_ICMP_TYPE] = { .type = NLA_U8, },
+	[VTAP_A_MATCH_ICMP_CODE] = { .type = NLA_U8, },
+	[VTAP_A_MATCH_IP_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[VTAP_A_MATCH_IP_FLAGS_MASK] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[VTAP_A_MATCH_TUNNEL] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VTAP_A_MATCH_TUNNEL_KEY] = { .type = NLA_U32, },
+	[VTAP_A_MATCH_INNER] = NLA_POLICY_NESTED(vtap_match_inner_nl_policy),
+};
+
+const struct nla_policy vtap_match_inner_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 1] = {
 	[VTAP_A_MATCH_SRC_MAC] = NLA_POLICY_EXACT_LEN(6),
 	[VTAP_A_MATCH_SRC_MAC_MASK] = NLA_POLICY_EXACT_LEN(6),
 	[VTAP_A_MATCH_DST_MAC] = NLA_POLICY_EXACT_LEN(6),
@@ -97,7 +125,7 @@ const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TYPE + 1] = {
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 };
 
-const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_PPS + 1] = {
+const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_DECAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -117,6 +145,7 @@ const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_PPS + 1] = {
 	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
 	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
 	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* VTAP_CMD_SESSION_GET - do */
@@ -125,7 +154,7 @@ const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1] = {
 };
 
 /* VTAP_CMD_SESSION_NEW - do */
-const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_PPS + 1] = {
+const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_DECAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -145,10 +174,11 @@ const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_PPS + 1] = {
 	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
 	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
 	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* VTAP_CMD_SESSION_SET - do */
-const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_PPS + 1] = {
+const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_DECAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -168,6 +198,7 @@ const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_PPS + 1] = {
 	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
 	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
 	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* VTAP_CMD_SESSION_DEL - do */
@@ -255,14 +286,14 @@ const struct genl_ops vtap_nl_ops[12] = {
 		.cmd		= VTAP_CMD_SESSION_NEW,
 		.doit		= vtap_nl_session_new_doit,
 		.policy		= vtap_session_new_nl_policy,
-		.maxattr	= VTAP_A_SESSION_PPS,
+		.maxattr	= VTAP_A_SESSION_DECAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd		= VTAP_CMD_SESSION_SET,
 		.doit		= vtap_nl_session_set_doit,
 		.policy		= vtap_session_set_nl_policy,
-		.maxattr	= VTAP_A_SESSION_PPS,
+		.maxattr	= VTAP_A_SESSION_DECAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{

@@ -13,20 +13,21 @@
 
 /* Common nested types */
 extern const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_RULE_FLUSH + 1];
-extern const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 1];
+extern const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_INNER + 1];
+extern const struct nla_policy vtap_match_inner_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 1];
 extern const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
 extern const struct nla_policy vtap_rule_key_nl_policy[VTAP_A_RULE_ID + 1];
 extern const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_PREF + 1];
 extern const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
 extern const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_NAME + 1];
 extern const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TYPE + 1];
-extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_PPS + 1];
+extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_DECAP + 1];
 
 extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1];
 
-extern const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_PPS + 1];
+extern const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_DECAP + 1];
 
-extern const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_PPS + 1];
+extern const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_DECAP + 1];
 
 extern const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_NAME + 1];
 

@@ -18,6 +18,20 @@ static u32 *vtap_rule_match_words(const struct vtap_rule *rule)
 	return (u32 *)(rule->sessions + rule->n_sessions);
 }
 
+static bool vtap_rule_alloc_inner(struct vtap_rule *rule, const struct vtap_rule_cfg *cfg)
+{
+	struct vtap_inner *inner = kzalloc(sizeof(*inner), GFP_KERNEL_ACCOUNT);
+
+	if (!inner)
+		return false;
+	inner->match = cfg->inner;
+	inner->tunnel = cfg->match.tunnel;
+	vtap_match_compile(&cfg->inner, (struct vtap_key *)inner->key,
+			   (struct vtap_key *)inner->mask, inner->sport, inner->dport);
+	rule->inner = inner;
+	return true;
+}
+
 /**
  * vtap_rule_alloc - a rule that is in no list, without counters
  * @cfg: what the user said
@@ -42,6 +56,10 @@ struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 		       hweight64(match) * sizeof(*words), GFP_KERNEL_ACCOUNT);
 	if (!rule)
 		return NULL;
+	if (cfg->inner.present && !vtap_rule_alloc_inner(rule, cfg)) {
+		kfree(rule);
+		return NULL;
+	}
 	rule->pref = cfg->pref;
 	rule->sample = cfg->sample;
 	rule->n_sessions = cfg->n_sessions;
@@ -53,6 +71,9 @@ struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 	memcpy(rule->port, cfg->port, sizeof(rule->port));
 	memcpy(rule->master, cfg->master, sizeof(rule->master));
 	rule->filter = vtap_filter_get(cfg->filter);
+	rule->more = rule->inner || rule->filter;
+	if (cfg->match.present & BIT(VTAP_A_MATCH_TUNNEL))
+		rule->tunnel = BIT(cfg->match.tunnel);
 	memcpy(rule->sessions, cfg->sessions, cfg->n_sessions * sizeof(*cfg->sessions));
 	rule->match = match;
 	for (words = vtap_rule_match_words(rule); match; match &= match - 1)
@@ -97,6 +118,8 @@ void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg)
 	memcpy(cfg->master, rule->master, sizeof(cfg->master));
 	ether_addr_copy(cfg->mac, rule->mac);
 	vtap_rule_get_match(rule, &cfg->match);
+	if (rule->inner)
+		cfg->inner = rule->inner->match;
 }
 
 /**
@@ -106,6 +129,7 @@ void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg)
 void vtap_rule_free(struct vtap_rule *rule)
 {
 	vtap_filter_put(rule->filter);
+	kfree(rule->inner);
 	kfree(rule);
 }
 
@@ -208,7 +232,7 @@ static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_a
 		NL_SET_ERR_MSG(extack, "sample is for action mirror");
 		return -EINVAL;
 	}
-	return vtap_match_check(&cfg->match, extack);
+	return vtap_match_check(&cfg->match, extack) ?: vtap_match_check(&cfg->inner, extack);
 }
 
 /**
@@ -394,17 +418,11 @@ struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id)
 	return rule && !rule->gone ? rule : NULL;
 }
 
-/**
- * vtap_rule_filter - does a rule's filter program want a frame?
- * @rule: a rule that has one
- * @f: parsed frame; softirq, RCU read side
- *
+/*
  * The program sees the frame from its Ethernet header on, as a packet socket
  * does: a VLAN tag in the metadata is not in the data.
- *
- * Return: true when the program's result is not 0.
  */
-bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_frame *f)
+static bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_frame *f)
 {
 	struct sk_buff *skb = f->skb;
 	bool ok;
@@ -414,6 +432,20 @@ bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_frame *f)
 	ok = bpf_prog_run_clear_cb(rule->filter->prog, skb);
 	__skb_pull(skb, -f->mac);
 	return ok;
+}
+
+/**
+ * vtap_rule_more - do a rule's conditions hold that are none of the key?
+ * @rule: the rule
+ * @f: parsed frame, whose key matches; softirq, RCU read side
+ *
+ * Return: true when they do.
+ */
+bool vtap_rule_more(const struct vtap_rule *rule, const struct vtap_frame *f)
+{
+	if (rule->inner && !vtap_match_inside(rule->inner, f))
+		return false;
+	return !rule->filter || vtap_rule_filter(rule, f);
 }
 
 /**

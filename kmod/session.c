@@ -660,7 +660,7 @@ bool vtap_session_look_own(const struct vtap_net *vn, const struct vtap_frame *f
 			return false;
 		if (vtap_session_made(vn, f))
 			return true;
-		if (!vtap_match_inner(f, &inner))
+		if (!vtap_match_inner_own(f, &inner))
 			return false;
 		f = &inner;
 	}

@@ -42,7 +42,7 @@ struct vtap_entry {
  * @tuple: the rule's tuple
  * @key: its entry's key
  * @rule: the rule
- * @more: the mask is not all that it asks for: port ranges or a filter
+ * @more: the mask is not all that it asks for: port ranges, a filter, or what is in a tunnel
  */
 struct vtap_glance {
 	u64 mask;
@@ -56,7 +56,8 @@ struct vtap_glance {
 
 /**
  * struct vtap_table - the rules that bind to a port
- * @last: the last of @linear, NULL when there are more rules than fit
+ * @last: the last of @linear, NULL when there are more rules than fit; with @deep the one that all
+ *	frames match
  * @linear: few rules, in their order
  * @groups: the tuples by 64
  * @early: the last of @groups that is looked at before the cache
@@ -71,6 +72,7 @@ struct vtap_glance {
  * @id: no other table has had it
  * @mask: all bits that any rule looks at
  * @dirs: directions that any rule is for
+ * @deep: rules look at tunnels
  * @list: in vtap_net.tables; RTNL
  * @refs: ports that use it; RTNL
  * @rcu: frees it when no packet can see it any more
@@ -91,6 +93,7 @@ struct vtap_table {
 	u64 id;
 	struct vtap_mask mask;
 	u8 dirs;
+	bool deep;
 	struct list_head list;
 	unsigned int refs;
 	struct rcu_head rcu;
@@ -152,7 +155,7 @@ static noinline bool vtap_table_more(const struct vtap_glance *g, const struct v
 	if (g->tuple->ranges &&
 	    !vtap_table_in_range((const u16 *)(g->key + g->tuple->mask.n), f))
 		return false;
-	return !g->rule->filter || vtap_rule_filter(g->rule, f);
+	return !g->rule->more || vtap_rule_more(g->rule, f);
 }
 
 /* One by one from @g on, as far as the masks tell. */
@@ -177,18 +180,6 @@ static __always_inline const struct vtap_glance *vtap_table_linear(const struct 
 			return g;
 	} while (g++ != last);
 	return NULL;
-}
-
-/* The mask of @g matches, which is not all that it asks for: the same, and those behind it. */
-static noinline const struct vtap_rule *vtap_table_rest(const struct vtap_table *t,
-							const struct vtap_frame *f,
-							const struct vtap_glance *g)
-{
-	const struct vtap_glance *last = t->last;
-
-	while (g && g->more && !vtap_table_more(g, f))
-		g = g == last ? NULL : vtap_table_linear(g + 1, last, (const u64 *)&f->key);
-	return g ? g->rule : NULL;
 }
 
 /* Tuples of a group that may have a rule for the frame. */
@@ -233,9 +224,9 @@ static const struct vtap_rule *vtap_table_search(const struct vtap_table *t,
 				if (unlikely(tuple->ranges) &&
 				    !vtap_table_in_range((const u16 *)(e->key + tuple->mask.n), f))
 					continue;
-				if (unlikely(t->rules[e->rule]->filter)) {
+				if (unlikely(t->rules[e->rule]->more)) {
 					*pure = false;
-					if (!vtap_rule_filter(t->rules[e->rule], f))
+					if (!vtap_rule_more(t->rules[e->rule], f))
 						continue;
 				}
 				best = e->rule;
@@ -300,16 +291,47 @@ static __always_inline const struct vtap_rule *vtap_table_many(const struct vtap
 	return g + 1 == t->end ? NULL : vtap_table_recall(t, f, g, 0);
 }
 
+/*
+ * Rules look at tunnels. Every frame comes here, by a glance that matches all of them, so that
+ * tables without such rules do not pay.
+ */
+static const struct vtap_rule *vtap_table_deep(const struct vtap_table *t, struct vtap_frame *f)
+{
+	const u8 tunnel = f->key.tunnel;
+	const struct vtap_rule *rule;
+
+	vtap_match_tunnel(f);
+	rule = vtap_table_many(t, f);
+	/* another port's table may be asked as well, after the one that decides */
+	f->key.tunnel = tunnel ?: rule ? rule->tunnel : 0;
+	return rule;
+}
+
+/* The mask of @g matches, which is not all that it asks for: the same, and those behind it. */
+static noinline const struct vtap_rule *vtap_table_rest(const struct vtap_table *t,
+							struct vtap_frame *f,
+							const struct vtap_glance *g)
+{
+	const struct vtap_glance *last = t->last;
+
+	if (unlikely(t->deep))
+		return vtap_table_deep(t, f);
+
+	while (g && g->more && !vtap_table_more(g, f))
+		g = g == last ? NULL : vtap_table_linear(g + 1, last, (const u64 *)&f->key);
+	return g ? g->rule : NULL;
+}
+
 /**
  * vtap_table_lookup - the first rule that matches
  * @t: published table
- * @f: parsed frame
+ * @f: parsed frame; its key learns which tunnel the rule says it is in
  *
  * Softirq context, RCU read side.
  *
  * Return: the rule, NULL for none.
  */
-const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const struct vtap_frame *f)
+const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, struct vtap_frame *f)
 {
 	const struct vtap_glance *g = t->linear, *last = t->last;
 
@@ -444,6 +466,7 @@ static int vtap_build_append(struct vtap_build *b, u32 i, u8 dirs)
 	d->rule = i;
 	b->t->tuples[tuple].n++;
 	b->t->dirs |= dirs;
+	b->t->deep |= rule->tunnel;
 	b->n++;
 	return 0;
 }
@@ -535,7 +558,7 @@ static void vtap_build_linear(struct vtap_build *b)
 			.tuple = tuple,
 			.key = ((const struct vtap_entry *)(t->pool + at))->key,
 			.rule = t->rules[d->rule],
-			.more = tuple->ranges || t->rules[d->rule]->filter,
+			.more = tuple->ranges || t->rules[d->rule]->more,
 		};
 		for (j = 0; j < tuple->mask.n; j++) {
 			if (hweight64(tuple->mask.bits[j]) < hweight64(g->mask))
@@ -547,6 +570,16 @@ static void vtap_build_linear(struct vtap_build *b)
 		at += vtap_tuple_words(tuple);
 	}
 	t->last = &t->linear[b->n - 1];
+}
+
+/* What vtap_table_linear() finds in any case; see vtap_table_deep() */
+static void vtap_build_deep(struct vtap_table *t)
+{
+	static const struct vtap_tuple any = { .mask = { .n = 1 } };
+	static const u64 key;
+
+	t->linear[0] = (struct vtap_glance){ .tuple = &any, .key = &key, .more = true };
+	t->last = t->linear;
 }
 
 static int vtap_build_sort(struct vtap_build *b)
@@ -656,10 +689,13 @@ static int vtap_build(struct vtap_build *b, const struct vtap_rule *const *rules
 	err = vtap_build_pool(b);
 	if (err)
 		return err;
-	if (b->n > VTAP_LINEAR_MAX)
-		return vtap_build_groups(b);
-	vtap_build_linear(b);
-	return 0;
+	if (!t->deep && b->n <= VTAP_LINEAR_MAX) {
+		vtap_build_linear(b);
+		return 0;
+	}
+	if (t->deep)
+		vtap_build_deep(t);
+	return vtap_build_groups(b);
 }
 
 static void vtap_table_free(struct vtap_table *t)

@@ -44,6 +44,7 @@ enum vtap_stat {
 	VTAP_ST_DROP_FRAME,
 	VTAP_ST_TRUNCATED,
 	VTAP_ST_FRAGMENTED,
+	VTAP_ST_DECAPPED,
 	__VTAP_ST_MAX,
 };
 
@@ -142,6 +143,7 @@ struct vtap_session_cfg {
 	bool has_key;
 	bool seq;
 	bool subheader;
+	bool decap;
 };
 
 /* Ethernet, IPv6, UDP, VXLAN or GRE with key, sequence and ERSPAN III with sub-header */
@@ -164,7 +166,8 @@ struct vtap_session_cfg {
  * @varies: vtap_encap_finish() has something to say of every copy
  * @far: copies go through @dst, or have no outer header
  * @proto: EtherType of copies with an outer header
- * @whole: longest inner frame that nothing is done about
+ * @decap: of a frame in a tunnel, what is inside is copied
+ * @whole: longest inner frame that nothing is done about; 0 with @decap
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
  * @rate: bytes per second, 0 for no limit
@@ -193,6 +196,7 @@ struct vtap_tmpl {
 	bool subheader;
 	bool varies;
 	bool far;
+	bool decap;
 	__be16 proto;
 	u32 whole;
 	u32 mtu;
@@ -278,6 +282,8 @@ struct vtap_match {
 	u8 icmp_code;
 	u8 ip_flags;
 	u8 ip_flags_mask;
+	u32 tunnel;
+	u32 tunnel_key;
 };
 
 /**
@@ -291,7 +297,9 @@ struct vtap_match {
  * @ip_proto: protocol, or next header behind IPv6 extension headers
  * @flags: VTAP_KEY_*
  * @dir: BIT(VTAP_IN) or BIT(VTAP_OUT)
- * @zero: always 0
+ * @tunnel: BIT() of each enum vtap_tunnel that a header behind that of UDP, or that of GRE, may be,
+ *	and VTAP_KEY_TUNNEL_KEY; 0 where no rule asks. When a rule has decided: of the one it names
+ * @tunnel_key: its key
  * @sport: source port
  * @dport: destination port
  * @tcp_flags: 12 flag bits
@@ -313,7 +321,8 @@ struct vtap_key {
 	u8 ip_proto;
 	u8 flags;
 	u8 dir;
-	u8 zero[5];
+	u8 tunnel;
+	u32 tunnel_key;
 	__be16 sport;
 	__be16 dport;
 	__be16 tcp_flags;
@@ -322,6 +331,7 @@ struct vtap_key {
 } __aligned(8);
 
 #define VTAP_VXLAN_PORT	4789
+#define VTAP_GENEVE_PORT	6081
 #define VTAP_KEY_WORDS	(sizeof(struct vtap_key) / sizeof(u64))
 #define VTAP_KEY_TAGGED	VLAN_CFI_MASK
 /* vtap_key.flags; the fragment bits are those of enum vtap_ip_flag */
@@ -331,17 +341,20 @@ struct vtap_key {
 #define VTAP_KEY_PORTS	BIT(3)	/* ports read */
 #define VTAP_KEY_TCP	BIT(4)	/* TCP flags read */
 #define VTAP_KEY_ICMP	BIT(5)	/* ICMP type and code read */
+/* vtap_key.tunnel, besides those of enum vtap_tunnel */
+#define VTAP_KEY_TUNNEL_KEY	BIT(7)	/* tunnel_key read */
 
 /**
  * struct vtap_frame - a frame as the hook found it
  * @key: its fields
  * @skb: the frame; may be shared, only read
- * @mac: offset of the MAC header from skb->data, 0 or negative
+ * @mac: offset of the MAC header from skb->data; 0 or negative, positive of frames in a tunnel
  * @len: bytes from the MAC header on, without a tag in the metadata
  * @l3: offset of the IP header from the MAC header; 0 when there is none
  * @l4: offset of the transport header from the MAC header; 0 when there is none
  * @ifindex: of the port
  * @dir: VTAP_IN or VTAP_OUT
+ * @bare: of frames in a tunnel only: an IP packet, the Ethernet header before it is in @key alone
  */
 struct vtap_frame {
 	struct vtap_key key;
@@ -352,6 +365,25 @@ struct vtap_frame {
 	u16 l4;
 	int ifindex;
 	u8 dir;
+	bool bare;
+};
+
+/**
+ * struct vtap_inner - what a rule wants to see inside a tunnel
+ * @match: the same as the user said it
+ * @tunnel: enum vtap_tunnel
+ * @key: the bits it looks at
+ * @mask: which these are
+ * @sport: lowest and highest source port
+ * @dport: lowest and highest destination port
+ */
+struct vtap_inner {
+	struct vtap_match match;
+	u32 tunnel;
+	u64 key[VTAP_KEY_WORDS];
+	u64 mask[VTAP_KEY_WORDS];
+	u16 sport[2];
+	u16 dport[2];
 };
 
 /**
@@ -374,6 +406,7 @@ struct vtap_filter {
  * struct vtap_rule_cfg - what a user says of a rule
  * @sessions: the sessions that get copies, @n_sessions of them
  * @filter: a further condition, or NULL; a rule has a reference
+ * @inner: what the frame in the tunnel has to look like
  *
  * The other members are named and bounded as the attributes in vtap.yaml.
  */
@@ -391,6 +424,7 @@ struct vtap_rule_cfg {
 	bool dup;
 	struct vtap_filter *filter;
 	struct vtap_match match;
+	struct vtap_match inner;
 };
 
 struct vtap_rule_stats {
@@ -410,11 +444,14 @@ struct vtap_rule_stats {
  * @action: enum vtap_action
  * @sample_flow: flows, not frames
  * @dup: copies what was copied at ingress again
+ * @more: has @inner or @filter, see vtap_rule_more()
+ * @tunnel: bit in vtap_key.tunnel of the tunnel that it names, or 0
  * @gone: a transaction has deleted it and is not committed yet; RTNL
  * @mac: a VM's address, or zero
  * @port: devices' names
  * @master: their master's name
- * @filter: a further condition, or NULL; see vtap_rule_filter()
+ * @inner: what is inside the tunnel, or NULL
+ * @filter: a further condition, or NULL
  * @stats: counters, handed on to the rule that takes this one's place
  * @rcu: frees it when no packet can see it any more
  * @match: words of 4 bytes of a struct vtap_match that are not 0
@@ -433,10 +470,13 @@ struct vtap_rule {
 	u8 action;
 	bool sample_flow;
 	bool dup;
+	bool more;
+	u8 tunnel;
 	bool gone;
 	u8 mac[ETH_ALEN];
 	char port[VTAP_NAME_MAX + 1];
 	char master[IFNAMSIZ];
+	struct vtap_inner *inner;
 	struct vtap_filter *filter;
 	struct vtap_rule_stats __percpu *stats;
 	struct rcu_head rcu;
@@ -539,7 +579,11 @@ static inline struct vtap_net *vtap_pernet(const struct net *net)
 
 /* match.c: frame -> key, match -> key and mask */
 bool vtap_match_parse(struct vtap_frame *f);
-bool vtap_match_inner(const struct vtap_frame *f, struct vtap_frame *inner);
+void vtap_match_tunnel(struct vtap_frame *f);
+bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner);
+bool vtap_match_inner_own(const struct vtap_frame *f, struct vtap_frame *inner);
+bool vtap_match_decap(const struct vtap_frame *f, struct vtap_frame *inner);
+bool vtap_match_inside(const struct vtap_inner *m, const struct vtap_frame *f);
 int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack);
 bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct vtap_key *w,
 			u16 sport[2], u16 dport[2]);
@@ -548,7 +592,7 @@ bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct v
 struct vtap_table *vtap_table_get(struct vtap_net *vn, const struct vtap_rule *const *rules,
 				  unsigned int n);
 void vtap_table_put(struct vtap_table *t);
-const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, const struct vtap_frame *f);
+const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, struct vtap_frame *f);
 u32 vtap_table_dirs(const struct vtap_table *t);
 int vtap_table_init(void);
 void vtap_table_exit(void);
@@ -573,7 +617,7 @@ void vtap_rule_exit_net(struct vtap_net *vn);
 struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id);
 void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m);
 void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg);
-bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_frame *f);
+bool vtap_rule_more(const struct vtap_rule *rule, const struct vtap_frame *f);
 void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes);
 bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f);
 void vtap_rule_read(const struct vtap_rule *rule, u64 *packets, u64 *bytes);
@@ -659,6 +703,17 @@ static inline u32 vtap_match_hash(const struct vtap_key *key)
 	h *= GOLDEN_RATIO_64;
 	h >>= 32;
 	return h ?: 1;
+}
+
+/**
+ * vtap_frame_has_meta - is the frame's outermost VLAN tag in the metadata?
+ * @f: parsed frame
+ *
+ * Return: true when it is; that of the frame around a tunnel is not of the one inside.
+ */
+static inline bool vtap_frame_has_meta(const struct vtap_frame *f)
+{
+	return skb_vlan_tag_present(f->skb) && f->mac <= 0;
 }
 
 /**

@@ -388,6 +388,8 @@ struct vtap_test_inner {
 #define T_GRE(gre)	T_MACS "0800" T_IP4("2f") gre T_INNER
 #define T_VXLAN(flags)	T_MACS "0800" T_IP4("11") "c00012b5" "00500000" flags "00002a00" T_INNER
 
+#define T_GENEVE(hdr)	T_MACS "0800" T_IP4("11") "c00017c1" "00500000" hdr T_INNER
+
 static const struct vtap_test_inner vtap_test_inners[] = {
 	{ "gre", T_GRE("00006558"), 38, 52 },
 	{ "gre key", T_GRE("20006558" "0000002a"), 42, 56 },
@@ -405,7 +407,13 @@ static const struct vtap_test_inner vtap_test_inners[] = {
 	{ "vxlan, other flags", T_VXLAN("0c000000"), 0 },
 	{ "gre routing", T_GRE("40006558"), 0 },
 	{ "gre version 1", T_GRE("00016558"), 0 },
-	{ "gre IPv4", T_GRE("00000800"), 0 },
+	{ "gre of another protocol", T_GRE("0000880b"), 0 },
+	{ "geneve", T_GENEVE("00006558" "00002a00"), 50, 64 },
+	{ "geneve options", T_GENEVE("02406558" "00002a00" "01020304" "05060708"), 58, 72 },
+	{ "geneve over IPv6", T_MACS "86dd" T_IP6("11") "c00017c1" "00500000" "00006558" "00002a00"
+	  T_INNER, 70, 84 },
+	{ "geneve version 1", T_GENEVE("40006558" "00002a00"), 0 },
+	{ "geneve of another protocol", T_GENEVE("0000880b" "00002a00"), 0 },
 	{ "later fragment", T_MACS "0800" T_IP4_FRAG("0001", "2f") "00006558" T_INNER, 0 },
 };
 
@@ -415,6 +423,13 @@ static void vtap_test_inner_name(const struct vtap_test_inner *c, char *name)
 }
 
 KUNIT_ARRAY_PARAM(vtap_test_inners, vtap_test_inners, vtap_test_inner_name);
+
+static u32 vtap_test_tunnel(const struct vtap_frame *f)
+{
+	if (f->key.ip_proto == IPPROTO_GRE)
+		return VTAP_TUNNEL_GRE;
+	return f->key.dport == htons(VTAP_GENEVE_PORT) ? VTAP_TUNNEL_GENEVE : VTAP_TUNNEL_VXLAN;
+}
 
 /* The frame that is in all of the tunnels */
 static void vtap_test_inner_expect(struct kunit *test, const struct vtap_frame *f, int mac)
@@ -451,7 +466,7 @@ static void vtap_test_inner(struct kunit *test)
 		vtap_test_fill(test, skb, bytes, n, head, 0xff);
 		KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, pulled, 0));
 		memset(&g, 0x5a, sizeof(g));
-		found = vtap_match_inner(&f, &g);
+		found = vtap_match_inner(&f, vtap_test_tunnel(&f), &g);
 		KUNIT_EXPECT_EQ_MSG(test, found, !!c->off, "%u linear", head);
 		if (found) {
 			vtap_test_inner_expect(test, &g, (int)c->off - (pulled ? ETH_HLEN : 0));
@@ -476,8 +491,8 @@ static void vtap_test_inner_cut(struct kunit *test)
 		vtap_test_fill(test, skb, bytes, cut, cut, 0xff);
 		KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, false, 0));
 		/* into itself, as the loop guard does it */
-		KUNIT_EXPECT_EQ_MSG(test, vtap_match_inner(&f, &f), c->off && cut >= c->need,
-				    "%u bytes", cut);
+		KUNIT_EXPECT_EQ_MSG(test, vtap_match_inner(&f, vtap_test_tunnel(&f), &f),
+				    c->off && cut >= c->need, "%u bytes", cut);
 	}
 	kfree_skb(skb);
 }

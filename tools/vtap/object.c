@@ -197,21 +197,6 @@ static const struct word *word_find(const struct object *o, const char *name, ui
 	return NULL;
 }
 
-static int word_take(struct parse *p, const struct word *w)
-{
-	uint32_t bits = 1u << w->attr | (w->attr2 ? 1u << w->attr2 : 0);
-	uint32_t *seen = &p->seen[!!(w->flags & W_MATCH)];
-
-	if (*seen & bits)
-		return usage("duplicate \"%s\"", w->name);
-	*seen |= bits;
-	if (!*p->argv)
-		return usage("\"%s\" requires a value", w->name);
-	if (w->flags & W_MATCH)
-		p->has_match = true;
-	return word_parse(p, w, *p->argv++);
-}
-
 static int words_parse(struct parse *p, const struct object *o, enum command cmd)
 {
 	const struct word *key = o->words, *w;
@@ -322,11 +307,28 @@ static int object_show(const struct object *o, struct nlmsghdr *nlh)
 	return rc;
 }
 
+/* Is the attribute at an offset in a message one of those in @nest, or in one of these? */
+static bool attr_at(const struct nlattr *nest, const struct nlmsghdr *nlh, uint32_t offset,
+		    uint16_t *type)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, nest) {
+		if ((char *)a - (char *)nlh == offset) {
+			*type = mnl_attr_get_type(a);
+			return true;
+		}
+		if (a->nla_type & NLA_F_NESTED && attr_at(a, nlh, offset, type))
+			return true;
+	}
+	return false;
+}
+
 /* The keyword of the attribute at an offset in a message, NULL for none. */
 const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			     const struct nlattr *first, size_t len, uint32_t offset)
 {
-	const struct nlattr *a, *m;
+	const struct nlattr *a;
 	const struct word *w;
 	uint16_t attr = 0;
 	bool match = false;
@@ -336,12 +338,7 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			attr = mnl_attr_get_type(a);
 		if (!o->match || mnl_attr_get_type(a) != o->match)
 			continue;
-		mnl_attr_for_each_nested(m, a) {
-			if ((char *)m - (char *)nlh == offset) {
-				attr = mnl_attr_get_type(m);
-				match = true;
-			}
-		}
+		match |= attr_at(a, nlh, offset, &attr);
 	}
 	for (w = o->words; attr && w->name; w++) {
 		if (!!(w->flags & W_MATCH) != match)

@@ -27,9 +27,16 @@ static const struct name ip_proto_names[] = {
 	{}
 };
 
+static const struct name tunnel_names[] = {
+	{ "vxlan", VTAP_TUNNEL_VXLAN },
+	{ "geneve", VTAP_TUNNEL_GENEVE },
+	{ "gre", VTAP_TUNNEL_GRE },
+	{}
+};
+
 #define A(n)	.attr = VTAP_A_RULE_##n
 #define A2(n)	.attr2 = VTAP_A_RULE_##n
-#define M(n)	.attr = VTAP_A_MATCH_##n, .flags = W_ADD | W_SET | W_MATCH
+#define M(n)	.attr = VTAP_A_MATCH_##n, .flags = W_ADD | W_SET | W_MATCH | W_INNER
 #define M2(n)	.attr2 = VTAP_A_MATCH_##n
 #define RW	.flags = W_ADD | W_SET
 
@@ -44,7 +51,7 @@ static const struct word rule_words[] = {
 	{ "src_mac", &type_mac_mask, M(SRC_MAC), M2(SRC_MAC_MASK), .name2 = "src_mac_mask" },
 	{ "dst_mac", &type_mac_mask, M(DST_MAC), M2(DST_MAC_MASK), .name2 = "dst_mac_mask" },
 	{ "protocol", &type_u16, .names = protocol_names,
-	  .attr = VTAP_A_MATCH_PROTOCOL, .flags = W_ADD | W_SET | W_MATCH | W_HEX },
+	  .attr = VTAP_A_MATCH_PROTOCOL, .flags = W_ADD | W_SET | W_MATCH | W_INNER | W_HEX },
 	{ "vlan_id", &type_u16, M(VLAN_ID) },
 	{ "vlan_prio", &type_u8, M(VLAN_PRIO) },
 	{ "src_ip", &type_addr, M(SRC_IP), M2(SRC_IP_LEN), .name2 = "src_ip_len" },
@@ -57,6 +64,12 @@ static const struct word rule_words[] = {
 	{ "icmp_type", &type_u8, M(ICMP_TYPE) },
 	{ "icmp_code", &type_u8, M(ICMP_CODE) },
 	{ "ip_flags", &type_ip_flags, M(IP_FLAGS), M2(IP_FLAGS_MASK) },
+	{ "tunnel", &type_enum, .attr = VTAP_A_MATCH_TUNNEL, .flags = W_ADD | W_SET | W_MATCH,
+	  .names = tunnel_names },
+	{ "tunnel_key", &type_u32, .attr = VTAP_A_MATCH_TUNNEL_KEY,
+	  .flags = W_ADD | W_SET | W_MATCH },
+	{ "inner", &type_inner, .attr = VTAP_A_MATCH_INNER, .nest = rule_words,
+	  .flags = W_ADD | W_SET | W_MATCH | W_VERBATIM },
 	{ "filter", &type_filter, "", A(FILTER_TEXT), A2(FILTER), RW, .name2 = "filter",
 	  .max = 1023 },
 	{ "bytecode", &type_bytecode, "0", A(FILTER), RW },

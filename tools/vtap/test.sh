@@ -107,11 +107,12 @@ bad '"id"' $R id 3
 bad '"packets"' $R packets 3
 bad '"match"' $R match
 for w in type remote local dev key id index ttl tos snaplen mtu vlan seq subheader dport \
-	 rate pps burst; do
+	 rate pps burst decap; do
 	bad "\"$w\" requires" session add s $w
 done
 for w in pref port master mac dir src_mac dst_mac protocol vlan_id vlan_prio src_ip dst_ip \
-	 ip_proto src_port dst_port tcp_flags icmp_type icmp_code ip_flags filter bytecode \
+	 ip_proto src_port dst_port tcp_flags icmp_type icmp_code ip_flags tunnel tunnel_key \
+	 inner filter bytecode \
 	 action sample dup; do
 	bad "\"$w\" requires" rule add $w
 done
@@ -121,6 +122,9 @@ bad 'duplicate "ttl"' $S ttl 1 ttl 1
 bad 'duplicate "type"' $S type gre
 bad 'duplicate "src_ip"' $R src_ip 10.0.0.1 src_ip 10.0.0.2
 bad 'duplicate "action"' $R action skip
+bad 'duplicate "tunnel"' $R tunnel gre tunnel vxlan
+bad 'duplicate "inner"' $R inner dst_port 1 dup on inner src_port 1
+bad 'duplicate "dst_port"' $R inner dst_port 1 dst_port 1
 bad 'duplicate "bytecode"' $R filter tcp bytecode '1,6 0 0 1'
 bad 'name' session add
 bad 'name' session set
@@ -156,6 +160,8 @@ bad '"fragments"' $S mtu fragments
 bad '"tag"' $S vlan tag
 bad '"yes"' $S seq yes
 bad '"1"' $S subheader 1
+bad '"1"' $S decap 1
+bad '"ipip"' $R tunnel ipip
 bad '"in"' $R dir in
 bad '"copy"' rule add action copy
 bad '"true"' $R dup true
@@ -187,6 +193,13 @@ done
 for v in '' no frags frag,nofrag 'frag,'; do
 	bad "\"$v\" is not a valid value for \"ip_flags\"" $R ip_flags "$v"
 done
+for w in tunnel tunnel_key inner filter bytecode port master mac dir action sample foo; do
+	bad "\"$w\" is not a valid value for \"inner\"" $R inner $w
+done
+bad '"src_port" requires' $R inner src_port
+bad '"80-x"' $R inner dst_port 80-x
+bad '"dst_ip"' $R inner src_ip 10.0.0.0/8 dst_ip 2001:db8::/32
+bad '"4294967296"' $R tunnel_key 4294967296
 bad '"ipx4"' $R protocol ipx4
 bad '"tcpp"' $R ip_proto tcpp
 bad '"filter"' $R filter 'udp prt 53'
@@ -228,6 +241,9 @@ parsed $R protocol 802.1q icmp_type 8 icmp_code 0 ip_flags nofrag,firstfrag
 parsed $R src_port 1-1024 dst_port 65535 tcp_flags syn/syn,ack
 parsed $R tcp_flags 0x12/17 bytecode '1,6 0 0 65535'
 parsed $R filter "$text1023"
+parsed $R src_ip 2001:db8::1 tunnel vxlan tunnel_key 77 inner src_ip 10.0.0.0/8 dst_port 1-2
+parsed rule add inner vlan_id 5 protocol arp tunnel gre action mirror a dst_port 8472 pref 1
+parsed $S decap on
 parsed rule set id 3 match any
 parsed rule set id 3 action skip
 parsed rule del id 3

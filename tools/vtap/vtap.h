@@ -33,6 +33,7 @@ enum {
 	W_BREAK		= 1 << 8,	/* counters: starts a line */
 	W_HEX		= 1 << 9,	/* a number without name is shown as 0x%04x */
 	W_VERBATIM	= 1 << 10,	/* more than one word: never quoted as a whole */
+	W_INNER		= 1 << 11,	/* may stand behind inner, too */
 };
 
 struct view;
@@ -107,7 +108,7 @@ struct parse {
 	const struct word *addr;	/* the first address, for its family */
 	uint16_t addr_len;
 	bool has_match;
-	uint32_t seen[2];		/* attributes outside and inside of match */
+	uint32_t seen[2];		/* attributes outside and inside of match, or of inner */
 };
 
 /* A message that is being read. */
@@ -170,7 +171,8 @@ void line_free(struct line *l);
 /* words.c */
 extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
 	type_rate, type_size, type_since, type_mac, type_mac_mask, type_ports, type_tcp_flags,
-	type_addr, type_str, type_ip_flags, type_action, type_sample, type_any, type_nest;
+	type_addr, type_str, type_ip_flags, type_action, type_sample, type_any, type_nest,
+	type_inner;
 extern const struct name onoff_names[];
 int num_parse(const char *s, uint64_t max, uint64_t *val);
 uint64_t attr_num(const struct nlattr *a);
@@ -179,6 +181,7 @@ int word_bad(const struct word *w, const char *val);
 int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len);
 int word_parse(struct parse *p, const struct word *w, const char *val);
 bool word_same(const struct word *w, const struct view *a, const struct view *b);
+int word_take(struct parse *p, const struct word *w);
 void word_format(FILE *f, const struct word *w, const struct view *v);
 void word_json(const struct word *w, const struct view *v);
 

@@ -706,6 +706,96 @@ static int any_parse(struct parse *p, const struct word *w, const char *val)
 
 const struct type type_any = { "any", .parse = any_parse };
 
+int word_take(struct parse *p, const struct word *w)
+{
+	uint32_t bits = 1u << w->attr | (w->attr2 ? 1u << w->attr2 : 0);
+	uint32_t *seen = &p->seen[!!(w->flags & W_MATCH)];
+
+	if (*seen & bits)
+		return usage("duplicate \"%s\"", w->name);
+	*seen |= bits;
+	if (!*p->argv)
+		return usage("\"%s\" requires a value", w->name);
+	if (w->flags & W_MATCH)
+		p->has_match = true;
+	return word_parse(p, w, *p->argv++);
+}
+
+/* inner: the match words that follow are of what is inside the tunnel */
+
+static const struct word *inner_find(const struct word *w, const char *name)
+{
+	const struct word *n;
+
+	for (n = w->nest; n->name; n++)
+		if (n->flags & W_INNER && !strcmp(n->name, name))
+			return n;
+	return NULL;
+}
+
+static int inner_parse(struct parse *p, const struct word *w, const char *val)
+{
+	static char buf[MSG_MAX] __attribute__((aligned(8)));
+	struct parse in = { .argv = p->argv, .match = msg_put(buf, 0) };
+	const struct word *n = inner_find(w, val);
+	int rc;
+
+	if (!n)
+		return word_bad(w, val);
+	do {
+		rc = word_take(&in, n);
+	} while (!rc && *in.argv && (n = inner_find(w, *in.argv)) && in.argv++);
+	p->argv = in.argv;
+	if (rc)
+		return rc;
+	return word_put(p, w, w->attr | NLA_F_NESTED,
+			mnl_nlmsg_get_payload_offset(in.match, sizeof(struct genlmsghdr)),
+			mnl_nlmsg_get_payload_len(in.match) - sizeof(struct genlmsghdr));
+}
+
+static void inner_view(struct view *v, const struct word *w, const struct view *outer)
+{
+	const struct nlattr *a;
+
+	*v = (struct view){ .nlh = outer->nlh };
+	mnl_attr_for_each_nested(a, view_attr(outer, w, w->attr))
+		if (mnl_attr_get_type(a) <= ATTR_MAX)
+			v->match[mnl_attr_get_type(a)] = a;
+}
+
+static void inner_format(FILE *f, const struct word *w, const struct view *outer)
+{
+	const struct word *n;
+	const char *sep = "";
+	struct view v;
+
+	inner_view(&v, w, outer);
+	for (n = w->nest; n->name; n++) {
+		if (!(n->flags & W_INNER) || !view_attr(&v, n, n->attr))
+			continue;
+		fprintf(f, "%s%s ", sep, n->name);
+		word_format(f, n, &v);
+		sep = " ";
+	}
+}
+
+static void inner_json(const struct word *w, const struct view *outer)
+{
+	const struct word *n;
+	struct view v;
+
+	inner_view(&v, w, outer);
+	out_open(w->name, '{');
+	for (n = w->nest; n->name; n++)
+		if (n->flags & W_INNER && view_attr(&v, n, n->attr))
+			word_json(n, &v);
+	out_close('}');
+}
+
+const struct type type_inner = {
+	"WORDS", .parse = inner_parse, .format = inner_format, .to_json = inner_json
+};
+
 /* nested counters */
 
 static void nest_view(struct view *v, const struct word *w, const struct view *outer)
