@@ -57,8 +57,9 @@ def tcp():
                        0) + options + blob(3000)
 
 
-def udp(payload):
-    return struct.pack("!HHHH", rng.choice(PORTS), rng.choice(PORTS), lie(8 + len(payload)), rng.choice((0, 0xffff))) + payload
+def udp(payload, dport=None):
+    dport = dport if dport and rng.random() < 0.7 else rng.choice(PORTS)
+    return struct.pack("!HHHH", rng.choice(PORTS), dport, lie(8 + len(payload)), rng.choice((0, 0xffff))) + payload
 
 
 def gre(depth):
@@ -72,13 +73,30 @@ def gre(depth):
     return head + ethernet(depth + 1)
 
 
+def key():
+    """A tunnel's identifier that rules ask for, or another."""
+    return rng.choice((b"\0\0\x4d\0", rng.randbytes(4)))
+
+
+def vxlan(depth):
+    """VXLAN with the flags of one, or any."""
+    return rng.choice((b"\x08\0\0\0", b"\x88\0\0\5", rng.randbytes(4))) + key() + ethernet(depth + 1)
+
+
+def geneve(depth):
+    """GENEVE with options, true or not, and a frame or a packet."""
+    options = rng.randbytes(4 * rng.choice((0, 0, 1, 10, 63)))
+    head = struct.pack("!BBH", lie(len(options) // 4, 6), 0, rng.choice((0x6558, 0x6558, 0x800, 0x86dd, rng.getrandbits(16))))
+    return head + key() + options + rng.choice((ethernet, ethernet, ipv4, ipv6))(depth + 1)
+
+
 def transport(depth):
     """Return: (protocol, what follows the IP header)."""
     proto = rng.choice((TCP, TCP, UDP, UDP, ICMP, ICMP6, GRE, GRE, ESP, AH, SCTP, UDPLITE, DCCP, IPIP, IP6IP, rng.randrange(256)))
     if proto == TCP:
         return proto, tcp()
     if proto == UDP and rng.random() < 0.4 and depth < 3:
-        return proto, udp(rng.choice((b"\x08\0\0\0", rng.randbytes(4))) + rng.randbytes(4) + ethernet(depth + 1))
+        return proto, udp(*rng.choice(((vxlan(depth), 4789), (geneve(depth), 6081))))
     if proto in (UDP, UDPLITE):
         return proto, udp(blob(3000))
     if proto == GRE and depth < 3:
@@ -203,6 +221,8 @@ def words(table, most):
     return " ".join(f"{w} {rng.choice(table[w])}" for w in rng.sample(list(table), rng.randint(0, min(most, len(table)))))
 
 
+INNER = ("ip_proto tcp dst_port 80-443", "src_ip 10.0.0.0/8", "dst_ip ::/0 dst_port 0-4789", "vlan_id 5", "protocol ip",
+         "src_mac 02:00:00:00:00:00/ff:ff:ff:ff:00:00 ip_flags nofrag", "icmp_type 8", "tcp_flags syn/syn src_port 53")
 MATCH = (
     {"src_mac": ("02:00:00:00:00:0a", "02:00:00:00:00:00/ff:ff:ff:ff:00:00"),
      "dst_mac": ("ff:ff:ff:ff:ff:ff", "01:00:00:00:00:00/01:00:00:00:00:00"), "vlan_id": ("5", "7", "0"),
@@ -212,11 +232,14 @@ MATCH = (
     {"src_ip": ("2001:db8::/32", "::/0"), "dst_ip": ("2001:db8::2", "ff00::/8"), "ip_proto": ("gre", "esp", "58", "44")},
     {"ip_proto": ("tcp", "udp", "sctp", "udplite", "dccp"), "src_port": ("53", "1024-65535"), "dst_port": ("80", "0-4789")},
     {"ip_proto": ("tcp",), "tcp_flags": ("syn", "0x10/0x10", "0/0xfff"), "dst_port": ("80-443",)},
+    {"tunnel": ("vxlan", "geneve"), "tunnel_key": ("77", "0"), "dst_port": ("4789", "0-65535")},
+    {"tunnel": ("gre",), "tunnel_key": ("5", "0"), "inner": INNER},
+    {"tunnel": ("vxlan", "geneve", "gre"), "inner": INNER},
     {"ip_proto": ("icmp", "icmpv6"), "icmp_type": ("0", "8", "128"), "icmp_code": ("0",)},
     {"filter": ("'udp port 53 or vlan'", "'tcp[13] & 2 != 0'", "'ip6 protochain 6'", "'len > 1000'", "'ether[60000] = 0'")},
 )
 SESSION = {"snaplen": ("60", "61", "128", "1000", "0"), "mtu": ("fragment", "truncate", "drop"), "tos": ("0", "0xb8"),
-           "ttl": ("1", "64")}
+           "ttl": ("1", "64"), "decap": ("on",)}
 TYPES = ("type gre", "type gre key 7 seq on", "type erspan1", "type erspan2 id 2 index 5", "type erspan2 id 3 vlan strip",
          "type erspan3 id 4 vlan strip", "type erspan3 id 5 subheader on", "type vxlan key 6")
 
@@ -229,7 +252,7 @@ def configuration(t):
             names.append(f"s{version}{n}")
             lines.append(f"session add {names[-1]} {what} remote {remote} {words(SESSION, 2)}")
     names.append("raw")
-    lines.append(f"session add raw type port dev raw0 {words({'snaplen': SESSION['snaplen']}, 1)}")
+    lines.append(f"session add raw type port dev raw0 {words({w: SESSION[w] for w in ('snaplen', 'decap')}, 2)}")
     for pref in range(1, rng.choice((2, 6, 30))):
         match = words(rng.choice(MATCH), 3)
         action = "skip" if rng.random() < 0.1 else f"mirror {','.join(rng.sample(names, rng.randint(1, 2)))}"

@@ -72,6 +72,32 @@ def icmp(kind, code=0):
     return struct.pack("!BB", kind, code) + bytes(6)
 
 
+def udp(dport, load, sport=1024, length=None):
+    return struct.pack("!HHHH", sport, dport, 8 + len(load) if length is None else length, 0) + load
+
+
+def vxlan(load, vni=77, flags=0x08000000, low=0, dport=4789):
+    """Return: LOAD in VXLAN in UDP; LOW: the reserved byte behind the identifier."""
+    return udp(dport, struct.pack("!II", flags, vni << 8 | low) + load)
+
+
+def geneve(load, vni=77, proto=0x6558, opts=b"", first=None, dport=6081):
+    first = len(opts) // 4 if first is None else first
+    return udp(dport, struct.pack("!BBHI", first, 0, proto, vni << 8) + opts + load)
+
+
+def gre(load, key=77, proto=0x6558, csum=False, seq=False, flags=0):
+    """Return: LOAD in GRE; KEY None: without one."""
+    words = [0] * csum + [key] * (key is not None) + [5] * seq
+    flags |= 0x8000 * csum | 0x2000 * (key is not None) | 0x1000 * seq
+    return struct.pack(f"!HH{len(words)}I", flags, proto, *words) + load
+
+
+def frame(rest, dst="02:aa:00:00:00:02", src="02:aa:00:00:00:01"):
+    """Return: a tenant's frame."""
+    return mac(dst) + mac(src) + rest
+
+
 def both(proto, l4, proto6=None, **kw):
     """Return: the same in IPv4 and IPv6."""
     return [v4(proto, l4, **kw), v6(proto6 or proto, l4, **kw)]
@@ -99,7 +125,7 @@ class Case:
         return [macs + tail for tail in tails]
 
     def rule(self, where):
-        return f"rule add pref 100 {where} {self.words} {self.apart}_mac {self.mac} action mirror "
+        return f"rule add pref 100 {where} {self.apart}_mac {self.mac} {self.words} action mirror "
 
 
 def mac_cases():
@@ -296,6 +322,117 @@ def fragment_cases():
         yield Case(words, yes, no)
 
 
+TUNNELS = {"vxlan": (UDP, vxlan), "geneve": (UDP, geneve), "gre": (GRE, gre)}
+
+
+def tunnel_cases():
+    """Tunnel headers and their keys, at their ports or others."""
+    t = frame(v4(TCP, tcp()))
+    right = {name: [p for key in (0, 77, 0xffffff) for p in both(proto, make(t, key))] for name, (proto, make) in TUNNELS.items()}
+    for name, (proto, make) in TUNNELS.items():
+        others = [p for other, frames in right.items() if other != name for p in frames]
+        later = [v4(proto, make(t), frag=1), v6(FRAGMENT, fragment(proto, make(t), 1))]
+        first = [v4(proto, make(t), frag=0x2000), v6(FRAGMENT, fragment(proto, make(t)))]
+        none = later + both(UDP if proto == GRE else GRE, make(t)) + both(proto, make(t)[:7]) + [ARP, SNAP, v4(TCP, tcp())]
+        yield Case(f"tunnel {name}", right[name] + first, others + none)
+        for key, near in ((77, (76, 78, 0, 77 << 8, 76 + 65536)), (0, (1, 1 << 23)), (0xffffff, (0xfffffe, 0x7fffff))):
+            yield Case(f"tunnel {name} tunnel_key {key}", both(proto, make(t, key)),
+                       [p for k in near for p in both(proto, make(t, k & 0xffffff))] + others)
+    yield Case("tunnel vxlan tunnel_key 77", both(UDP, vxlan(t, 77, 0x88ffffff, 255)),
+               [p for f in (0, 0xf7000000, 0x0c000000, 0x80000000) for p in both(UDP, vxlan(t, 77, f))])
+    yield Case("tunnel geneve tunnel_key 77",
+               [p for n in (1, 30, 63) for p in both(UDP, geneve(t, opts=bytes(4 * n)))] + both(UDP, geneve(b"", proto=0x880b)),
+               [p for first in (0x40, 0x80, 0xff) for p in both(UDP, geneve(t, first=first))])
+    odd = [gre(t, **kw) for kw in ({"csum": True}, {"seq": True}, {"csum": True, "seq": True}, {"proto": 0x880b}, {"proto": 0})]
+    bad = [gre(t, flags=f) for f in (0x4000, 1, 7)] + [struct.pack(f"!HH{n}I", flags, 0x6558, *[77] * n)
+                                                       for n, flags in ((0, 0x2000), (1, 0xa000))]
+    keyless = [gre(t, None), gre(t, None, seq=True), gre(t, None, 0x88be), gre(t, None, 0x22eb)]
+    yield Case("tunnel gre tunnel_key 77", [p for g in odd for p in both(GRE, g)],
+               [p for g in bad + keyless for p in both(GRE, g)])
+    yield Case("tunnel gre tunnel_key 0", both(GRE, gre(t, 0)), [p for g in keyless for p in both(GRE, g)])
+    yield Case("tunnel gre tunnel_key 4294967295", both(GRE, gre(t, 0xffffffff)), both(GRE, gre(t, 0x7fffffff)))
+    yield Case("tunnel gre", [p for g in odd + keyless for p in both(GRE, g)], [p for g in bad[:3] for p in both(GRE, g)])
+    other = both(UDP, vxlan(t, dport=8472))
+    yield Case("tunnel vxlan dst_port 8472", other, right["vxlan"] + both(UDP, vxlan(t, dport=8473)))
+    yield Case("tunnel vxlan dst_port 4789-8472 tunnel_key 77", other + both(UDP, vxlan(t)), both(UDP, vxlan(t, dport=8473)))
+    yield Case("tunnel geneve dst_port 4789", both(UDP, geneve(t, dport=4789)), right["geneve"])
+    yield Case("tunnel vxlan src_port 9 src_ip 10.0.0.1", [v4(UDP, udp(4789, vxlan(t)[8:], 9))], both(UDP, vxlan(t)))
+
+
+def inner_cases():
+    """Words of the frame inside, not of the one around it; behind tags and options, and without an Ethernet header."""
+    def case(words, yes, no):
+        for name, (proto, make) in TUNNELS.items():
+            yield Case(f"tunnel {name} inner {words}", [p for rest in yes for p in both(proto, make(frame(rest)))],
+                       [p for rest in no for p in both(proto, make(frame(rest)))] + [v4(TCP, tcp()), v4(UDP, ports())])
+
+    web, dns = both(TCP, tcp(2, 9, 80)), both(UDP, ports(9, 53))
+    yield from case("protocol ip", [web[0], tag(5, web[0])], [web[1], ARP, SNAP])
+    yield from case("ip_proto tcp dst_port 80", web + [tag(5, web[0]), tag(5, tag(6, web[1]), 0x88a8)],
+                    dns + both(TCP, tcp(2, 80, 81)) + [v4(TCP, tcp(), frag=1), ARP])
+    yield from case("dst_port 50-60 src_port 9", dns, web + both(UDP, ports(9, 61)) + both(UDP, ports(8, 53)))
+    yield from case("src_ip 10.0.0.0/31 tcp_flags syn/syn", [web[0]],
+                    [web[1], v4(TCP, tcp(2), src="10.0.0.2"), v4(TCP, tcp(0x10)), v4(UDP, ports())])
+    yield from case("dst_ip 2001:db8::2 ip_proto udp", [dns[1], chain(HOP, DEST, proto=UDP, l4=ports())], [dns[0], web[1]])
+    yield from case("vlan_id 5 vlan_prio 3", [tag(0x6005, ARP), tag(0x6005, tag(6, web[0]))],
+                    [ARP, tag(5, ARP), tag(0x6006, ARP)])
+    yield from case("icmp_type 8", both(ICMP, icmp(8), ICMP6), both(ICMP, icmp(0), ICMP6) + web)
+    yield from case("ip_flags frag", [v4(UDP, ports(), frag=0x2000), v4(UDP, ports(), frag=9)], web + [ARP])
+    for name, (proto, make) in TUNNELS.items():
+        at = both(proto, make(frame(ARP)))
+        wrong = both(proto, make(frame(ARP, src="02:aa:00:00:00:03", dst="02:aa:00:00:00:01")))
+        yield Case(f"tunnel {name} inner src_mac 02:aa:00:00:00:01", at, wrong)
+        yield Case(f"tunnel {name} tunnel_key 77 inner dst_mac 02:aa:00:00:00:00/ff:ff:ff:ff:ff:fc", at + wrong,
+                   both(proto, make(frame(ARP, "02:aa:00:00:00:04"))) + both(proto, make(frame(ARP), 78)))
+    two = [v4(GRE, gre(frame(v4(UDP, vxlan(frame(web[0]))))))]
+    yield Case("tunnel gre inner ip_proto udp dst_port 4789", two, both(GRE, gre(frame(web[0]))))
+    yield Case("tunnel gre inner dst_port 80", both(GRE, gre(frame(web[0]))), two)
+    yield from odd_cases(web[0])
+
+
+def odd_cases(web):
+    """Options, checksums, ERSPAN, bare IP packets, and what is none of what it should be."""
+    t, seven = frame(web), web[2:]
+    erspan = gre(b"\x10" + bytes(7) + t, None, 0x88be, seq=True), gre(t, None, 0x88be), \
+        gre(b"\x20" + bytes(11) + t, None, 0x22eb, seq=True), \
+        gre(b"\x20" + bytes(10) + b"\1" + bytes(8) + t, None, 0x22eb, seq=True)
+    optional = [gre(t, k, csum=c, seq=s) for k, c, s in itertools.product((None, 5), (False, True), (False, True))]
+    bare = [gre(seven, None, 0x800), gre(seven, 5, 0x800, seq=True), gre(v6(TCP, tcp(2, 9, 80))[2:], None, 0x86dd)]
+    none = [gre(seven, None, 0x86dd), gre(seven, None, 0x880b), gre(t, None, 0x800), gre(t[:20]), gre(b""), gre(b"", None, 0x800)]
+    yield Case("tunnel gre inner dst_port 80", [p for g in (*erspan, *optional, *bare) for p in both(GRE, g)],
+               [p for g in none for p in both(GRE, g)])
+    yield Case(f"tunnel gre inner src_mac {A} protocol ip", both(GRE, bare[0]), both(GRE, bare[2]) + both(GRE, gre(t)))
+    yield Case("tunnel geneve inner dst_port 80",
+               [p for n in (0, 1, 63) for p in both(UDP, geneve(t, opts=b"\xff" * 4 * n))] +
+               both(UDP, geneve(seven, proto=0x800)),
+               both(UDP, geneve(t, first=1)) + both(UDP, geneve(t, first=63)) + both(UDP, geneve(t, proto=0x800)))
+    # the outer packet says where it ends: what lies behind is padding
+    low = len(vxlan(t))
+    ends = [v4(UDP, vxlan(t), total=20 + n) for n in (low - 17, 16, 1)] + \
+           [v6(UDP, vxlan(t), length=n) for n in (low - 17, 16, 1)] + \
+           [v4(UDP, udp(4789, vxlan(t)[8:], length=n)) for n in (low - 17, 16, 8, 1)]
+    yield Case("tunnel vxlan inner dst_port 80", both(UDP, vxlan(t)) + [v4(UDP, vxlan(t), total=n) for n in (0, 65535)] +
+               [v4(UDP, udp(4789, vxlan(t)[8:], length=n)) for n in (0, 65535)], ends)
+
+
+def cut_tunnel_cases():
+    """Tunnels cut at every byte."""
+    t = frame(v4(TCP, tcp(2, 1024, 80)))
+    for words, packet, header in (
+            ("vxlan", v4(UDP, vxlan(t)), 38), ("vxlan", v6(UDP, vxlan(t)), 58), ("geneve", v4(UDP, geneve(t, opts=bytes(8))), 46),
+            ("gre", v4(GRE, gre(t)), 30),
+            ("gre", v4(GRE, gre(b"\x20" + bytes(10) + b"\1" + bytes(8) + t, 7, 0x22eb, seq=True)), 54)):
+        yield cut_case(f"tunnel {words} inner protocol ip", packet, header + 14)
+        yield cut_case(f"tunnel {words} inner ip_proto tcp", packet, header + 34)
+        yield cut_case(f"tunnel {words} inner dst_port 0-65535", packet, header + 38)
+        yield cut_case(f"tunnel {words} inner tcp_flags syn", packet, header + 48)
+    yield cut_case("tunnel vxlan", v4(UDP, vxlan(t)), 38)
+    yield cut_case("tunnel geneve tunnel_key 77", v6(UDP, geneve(t, opts=bytes(8))), 58)
+    yield cut_case("tunnel gre", v4(GRE, gre(t)), 30)
+    yield cut_case("tunnel gre", v4(GRE, gre(t, None)), 26)
+    yield cut_case("tunnel gre inner dst_port 80", v4(GRE, gre(v4(TCP, tcp())[2:], None, 0x800)), 50)
+
+
 def lying_cases():
     """Odd header lengths are followed, lengths that lie lead nowhere."""
     decoy = ports(1, 80) * 3
@@ -424,6 +561,16 @@ def lengths():
     drive([*lying_cases(), *cut_cases()])
 
 
+def tunnels():
+    """What is around a tenant's frame, and the frame."""
+    drive([*tunnel_cases(), *inner_cases()])
+
+
+def tunnel_lengths():
+    """Tunnels that are cut."""
+    drive(list(cut_tunnel_cases()))
+
+
 # --- which rule decides ---
 
 class Bench:
@@ -522,4 +669,4 @@ def where():
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge")
-    ksft.run(words_l2, words_ip, words_l4, lengths, order, where)
+    ksft.run(words_l2, words_ip, words_l4, lengths, tunnels, tunnel_lengths, order, where)

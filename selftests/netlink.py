@@ -177,7 +177,7 @@ def bench(test):
 
 FULL = {
     "gre": {"remote": V4, "local": bytes([192, 0, 2, 1]), "dev": "up0", "key": 7, "ttl": 9, "tos": 4, "snaplen": 100,
-            "mtu": "truncate", "seq": 1, "rate": 10 ** 9, "burst": 10 ** 6, "pps": 1000},
+            "mtu": "truncate", "seq": 1, "rate": 10 ** 9, "burst": 10 ** 6, "pps": 1000, "decap": 1},
     "erspan1": {"remote": V6, "mtu": "drop"},
     "erspan2": {"remote": V4, "id": 100, "index": 5, "vlan": "strip"},
     "erspan3": {"remote": V6, "local": V6, "id": 1, "subheader": 1},
@@ -190,6 +190,9 @@ MATCH = {
     "dst-ip": bytes([10, 0, 0, 2]), "dst-ip-len": 32, "ip-proto": 6, "src-port": 1, "src-port-max": 1024, "dst-port": 80,
     "dst-port-max": 80, "tcp-flags": 2, "tcp-flags-mask": 0x12, "ip-flags": set(), "ip-flags-mask": {"frag"},
 }
+INNER = {name: value for name, value in MATCH.items() if name != "vlan-id"}
+TUNNEL = {"src-ip": V6, "src-ip-len": 64, "dst-port": 8472, "dst-port-max": 8473, "tunnel": "vxlan", "tunnel-key": 77,
+          "inner": INNER}
 BPF = struct.pack("HBBI", 6, 0, 0, 65535)
 
 
@@ -230,6 +233,14 @@ def commands(b):
     icmp = {"src-ip": V6, "src-ip-len": 64, "ip-proto": 58, "icmp-type": 128, "icmp-code": 0}
     first = nl.do("rule-new", **SKIP, match=icmp)
     eq("a match on ICMPv6 reads back", first["match"], icmp)
+    for match in (TUNNEL, {"tunnel": "gre"}, {"tunnel": "geneve", "tunnel-key": 0, "ip-proto": 17, "protocol": 0x86dd}):
+        other = nl.do("rule-new", **{**SKIP, "match": match})
+        eq(f"a match on {match['tunnel']} reads back", shown(other, {"match": match})["match"], match)
+        nl.do("rule-set", id=other["id"], pref=8)
+        eq("and stays when another attribute is set", nl.do("rule-get", id=other["id"])["match"], other["match"])
+        nl.do("rule-set", id=other["id"], match={"tunnel": "gre", "inner": {}})
+        eq("an empty inner is none", nl.do("rule-get", id=other["id"])["match"], {"tunnel": "gre"})
+        nl.do("rule-del", id=other["id"])
     eq("rules are dumped in the order in which they are tried", [r["id"] for r in nl.dump("rule")], [first["id"], rule["id"]])
     nl.do("rule-set", id=rule["id"], pref=0, match={})
     now = nl.do("rule-get", id=rule["id"])
@@ -398,6 +409,27 @@ MATCHES = [
      {"ip-proto": 6, "icmp-code": 1}),
     ("ICMP type and port", (INVAL, "ICMP has neither ports nor TCP flags", None), {"icmp-type": 1, "src-port": 1}),
     ("ICMP code and TCP flags", (INVAL, "ICMP has neither ports nor TCP flags", None), {"icmp-code": 1, "tcp-flags": 1}),
+    ("a tunnel key without a tunnel", (INVAL, "tunnel_key and inner need a tunnel", None), {"tunnel-key": 1}),
+    ("inner without a tunnel", (INVAL, "tunnel_key and inner need a tunnel", None), {"ip-proto": 17, "inner": {"ip-proto": 6}}),
+    ("a tunnel in ARP", (INVAL, "tunnel needs protocol ip or ipv6", None), {"tunnel": "gre", "protocol": 0x806}),
+    *[(f"{kind} in protocol {proto}", (INVAL, "tunnel vxlan and geneve need ip_proto udp, tunnel gre needs gre", None),
+       {"tunnel": kind, "ip-proto": proto}) for kind, proto in (("vxlan", 47), ("geneve", 6), ("gre", 17), ("gre", 0))],
+    *[(f"{kind} with a key of 25 bits", (INVAL, "tunnel_key of vxlan and geneve is at most 16777215", None),
+       {"tunnel": kind, "tunnel-key": 1 << 24}) for kind in ("vxlan", "geneve")],
+    ("a port of GRE", (INVAL, "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp", None),
+     {"tunnel": "gre", "dst-port": 4789}),
+    ("TCP flags of VXLAN", (INVAL, "tcp_flags needs ip_proto tcp", None), {"tunnel": "vxlan", "tcp-flags": 1}),
+    ("an ICMP type of GENEVE", (INVAL, "icmp_type and icmp_code need ip_proto icmp or icmpv6", None),
+     {"tunnel": "geneve", "icmp-type": 1}),
+    ("a port of ICMP in a tunnel", (INVAL, "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp", None),
+     {"tunnel": "gre", "inner": {"ip-proto": 1, "dst-port": 1}}),
+    ("two families in a tunnel", (INVAL, "src_ip and dst_ip are of different families", None),
+     {"tunnel": "gre", "inner": {"src-ip": V4, "dst-ip": V6}}),
+    ("a mask alone in a tunnel", (INVAL, "mask without a value", None), {"tunnel": "gre", "inner": {"src-mac-mask": bytes(6)}}),
+    ("an address of 5 bytes in a tunnel", (INVAL, "an address has 4 or 16 bytes", ".match.inner.src-ip"),
+     {"tunnel": "gre", "inner": {"src-ip": bytes(5)}}),
+    ("a VLAN id of 13 bits in a tunnel", (RANGE, "integer out of range", ".match.inner.vlan-id"),
+     {"tunnel": "gre", "inner": {"vlan-id": 4096}}),
     ("TCP flags outside the mask", (INVAL, "tcp_flags has bits outside its mask", None), {"tcp-flags": 2, "tcp-flags-mask": 1}),
     ("IP flags outside the mask", (INVAL, "ip_flags has bits outside its mask", None), {"ip-flags": 2, "ip-flags-mask": 1}),
 ]
@@ -482,6 +514,7 @@ SESSION_EDGES = {
     "rate": ({}, [0, 8, 2 ** 64 - 1], [1, 7], (INVAL, "rate is 0 or at least 8 bit per second", None)),
     "burst": ({"rate": 8}, [0, 2 ** 32 - 1], [], None),
     "pps": ({}, [0, 1, 2 ** 32 - 1], [], None),
+    "decap": ({}, [0, 1], [2, 255], OUT),
 }
 RULE_EDGES = {
     "pref": ({}, [0, 2 ** 32 - 1], [], None),
@@ -516,6 +549,8 @@ MATCH_EDGES = {
     "icmp-code": ({}, [0, 255], [], None),
     "ip-flags": ({}, [0, 1, 2, 3], [4], RESERVED),
     "ip-flags-mask": ({"ip-flags": 0}, [0, 3], [4], RESERVED),
+    "tunnel": ({}, ["vxlan", "geneve", "gre"], [3, 2 ** 32 - 1], OUT),
+    "tunnel-key": ({"tunnel": "gre"}, [0, 2 ** 32 - 1], [], None),
 }
 
 
@@ -570,7 +605,7 @@ def edges(b):
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "name", "session-new": "pps", "session-set": "pps", "session-del": "name", "session-flush": "type",
+OPS = {"session-get": "name", "session-new": "decap", "session-set": "decap", "session-del": "name", "session-flush": "type",
        "rule-get": "id", "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref",
        "port-get": "name", "commit": "change"}
 
@@ -599,6 +634,12 @@ def malformed(b):
     match = number("rule", "match")
     b.refused("a match without the nested flag", (INVAL, "NLA_F_NESTED is missing", None), "rule-new", SKIP, attr(match, b""))
     b.refused("an unknown match", unknown, "rule-new", SKIP, attr(match, attr(30, b""), True))
+    inner, tunnel = number("match", "inner"), number("match", "tunnel")
+    for name in ("tunnel", "tunnel-key", "inner"):
+        nest = attr(tunnel, struct.pack("I", 2)) + attr(inner, attr(number("match", name), bytes(4)), True)
+        b.refused(f"{name} in inner", unknown, "rule-new", SKIP, attr(match, nest, True))
+    b.refused("inner without the nested flag", (INVAL, "NLA_F_NESTED is missing", None), "rule-new", SKIP,
+              attr(match, attr(inner, b""), True))
     b.refused("bytes behind the attributes", (INVAL, "bytes leftover after parsing attributes", None), "session-flush", {},
               b"\0\0")
     for name, size in (("ttl", 2), ("id", 1), ("key", 2), ("rate", 4)):
