@@ -9,6 +9,19 @@
 #include "vtap.h"
 
 #define VTAP_RULES_MAX	65536
+#define VTAP_BLOCK_MAX	16
+
+/**
+ * struct vtap_rule_block - counters of some rules, since per-CPU memory is dear to get
+ * @ref: rules that have counters of it, and the namespace whose next rules get some
+ * @used: how many are given; they are given once; RTNL
+ * @stats: VTAP_BLOCK_MAX of them
+ */
+struct vtap_rule_block {
+	refcount_t ref;
+	unsigned int used;
+	struct vtap_rule_stats __percpu *stats;
+};
 
 /* 4 bytes of a match each; most are 0 */
 #define VTAP_MATCH_WORDS	(sizeof(struct vtap_match) / sizeof(u32))
@@ -133,11 +146,52 @@ void vtap_rule_free(struct vtap_rule *rule)
 	kfree(rule);
 }
 
+static struct vtap_rule_block *vtap_rule_block_new(void)
+{
+	struct vtap_rule_block *b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
+
+	if (!b)
+		return NULL;
+	b->stats = __alloc_percpu_gfp(VTAP_BLOCK_MAX * sizeof(*b->stats),
+				      __alignof__(*b->stats), GFP_KERNEL_ACCOUNT);
+	if (!b->stats) {
+		kfree(b);
+		return NULL;
+	}
+	refcount_set(&b->ref, 1);
+	return b;
+}
+
+static void vtap_rule_block_put(struct vtap_rule_block *b)
+{
+	if (!b || !refcount_dec_and_test(&b->ref))
+		return;
+	free_percpu(b->stats);
+	kfree(b);
+}
+
+/* Return: false when memory is short. */
+static bool vtap_rule_give_stats(struct vtap_net *vn, struct vtap_rule *rule)
+{
+	struct vtap_rule_block *b = vn->block ?: vtap_rule_block_new();
+
+	vn->block = b;
+	if (!b)
+		return false;
+	rule->block = b;
+	rule->stats = b->stats + b->used++;
+	if (b->used < VTAP_BLOCK_MAX)
+		refcount_inc(&b->ref);
+	else
+		vn->block = NULL;
+	return true;
+}
+
 static void vtap_rule_rcu(struct rcu_head *rcu)
 {
 	struct vtap_rule *rule = container_of(rcu, struct vtap_rule, rcu);
 
-	free_percpu(rule->stats);
+	vtap_rule_block_put(rule->block);
 	vtap_rule_free(rule);
 }
 
@@ -262,11 +316,10 @@ int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg)
 	if (!rule)
 		return -ENOMEM;
 	u = vtap_txn_alloc(VTAP_CMD_RULE_ADD_NTF);
-	rule->stats = alloc_percpu_gfp(struct vtap_rule_stats, GFP_KERNEL_ACCOUNT);
 	rule->id = vn->last_id + 1;
-	if (!u || !rule->stats ||
+	if (!u || !vtap_rule_give_stats(vn, rule) ||
 	    xa_err(xa_store(&vn->rule_ids, rule->id, rule, GFP_KERNEL_ACCOUNT))) {
-		free_percpu(rule->stats);
+		vtap_rule_block_put(rule->block);
 		vtap_rule_free(rule);
 		kfree(u);
 		return -ENOMEM;
@@ -308,6 +361,7 @@ int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap
 	}
 	rule->id = old->id;
 	rule->stats = old->stats;
+	rule->block = old->block;
 	u->rule = rule;
 	u->old = old;
 	u->prev = vtap_rule_remove(txn, old);
@@ -381,7 +435,7 @@ void vtap_rule_undo(struct vtap_txn *txn, const struct vtap_undo *u)
 			vtap_rule_free(u->rule);
 	} else {
 		xa_erase(&vn->rule_ids, u->rule->id);
-		free_percpu(u->rule->stats);
+		vtap_rule_block_put(u->rule->block);
 		vtap_rule_free(u->rule);
 	}
 }
@@ -577,6 +631,8 @@ void vtap_rule_exit_net(struct vtap_net *vn)
 		vtap_rule_unlink(vn, rule);
 		call_rcu(&rule->rcu, vtap_rule_rcu);
 	}
+	vtap_rule_block_put(vn->block);
+	vn->block = NULL;
 	xa_destroy(&vn->rule_ids);
 	rtnl_unlock();
 }

@@ -26,6 +26,7 @@ struct dst_entry;
 struct netlink_ext_ack;
 struct vtap_chain;
 struct vtap_rule;
+struct vtap_rule_block;
 struct vtap_session;
 struct vtap_table;
 struct vtap_tmpl;
@@ -68,6 +69,7 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @rules: struct vtap_rule in the order in which they are tried; RTNL
  * @rule_ids: the same by id, besides those that a transaction has deleted; RTNL
  * @tables: struct vtap_table, what ports look rules up in; RTNL
+ * @block: counters that the next rules get, or NULL; RTNL
  * @ports: struct vtap_port; RTNL
  * @port_index: the same by ifindex; written under RTNL, read under RCU
  * @n_sessions: length of @sessions; written under RTNL, read anywhere
@@ -89,6 +91,7 @@ struct vtap_net {
 	struct list_head rules;
 	struct xarray rule_ids;
 	struct list_head tables;
+	struct vtap_rule_block *block;
 	struct list_head ports;
 	DECLARE_HASHTABLE(port_index, 6);
 	unsigned int n_sessions;
@@ -453,6 +456,7 @@ struct vtap_rule_stats {
  * @inner: what is inside the tunnel, or NULL
  * @filter: a further condition, or NULL
  * @stats: counters, handed on to the rule that takes this one's place
+ * @block: where these are from
  * @rcu: frees it when no packet can see it any more
  * @match: words of 4 bytes of a struct vtap_match that are not 0
  * @sessions: the sessions that get copies; behind them, the words that @match tells of
@@ -479,6 +483,7 @@ struct vtap_rule {
 	struct vtap_inner *inner;
 	struct vtap_filter *filter;
 	struct vtap_rule_stats __percpu *stats;
+	struct vtap_rule_block *block;
 	struct rcu_head rcu;
 	u64 match;
 	struct vtap_session *sessions[];
