@@ -252,8 +252,8 @@ static noinline const struct vtap_rule *vtap_table_recall(const struct vtap_tabl
 	bool pure = true;
 	u64 h;
 
-	/* a look at one tuple is no dearer than one at the cache */
-	if (likely(!(tuples & (tuples - 1)) && g + 1 == t->end))
+	/* a look at one tuple is no dearer than one at the cache, but with ranges to try */
+	if (likely(!(tuples & ((tuples - 1) | g->ranges)) && g + 1 == t->end))
 		return vtap_table_search(t, f, g, tuples, &pure);
 
 	h = vtap_mask_apply(&t->mask, key, masked) >> (64 - VTAP_CACHE_BITS);
@@ -622,6 +622,16 @@ static void vtap_build_sift(const struct vtap_build *b, const struct vtap_group 
 		in->n += g->tuples[i].n;
 }
 
+static u64 vtap_build_ranges(const struct vtap_sift *in)
+{
+	u64 ranges = 0;
+	unsigned int i;
+
+	for (i = 0; i < in->n_tuples; i++)
+		ranges |= (u64)in->tuples[i].ranges << i;
+	return ranges;
+}
+
 static int vtap_build_groups(struct vtap_build *b)
 {
 	struct vtap_table *t = b->t;
@@ -641,6 +651,7 @@ static int vtap_build_groups(struct vtap_build *b)
 	for (g = t->groups; g < t->end; g++) {
 		g->tuples = t->tuples + (g - t->groups) * VTAP_GROUP_MAX;
 		vtap_build_sift(b, g, sorted, &in);
+		g->ranges = vtap_build_ranges(&in);
 		g->end = g->sieves + vtap_sieve_choose(g->sieves, &in, b->scratch);
 		for (s = g->sieves; s < g->end; s++)
 			slots += 1U << (64 - s->shift);

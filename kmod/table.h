@@ -77,11 +77,13 @@ struct vtap_sieve {
  * @sieves: the most telling first; at least one
  * @end: behind the last of them
  * @tuples: the tuples
+ * @ranges: a bit for each of them that has port ranges
  */
 struct vtap_group {
 	struct vtap_sieve sieves[VTAP_SIEVES_MAX];
 	const struct vtap_sieve *end;
 	const struct vtap_tuple *tuples;
+	u64 ranges;
 };
 
 /**

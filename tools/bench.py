@@ -324,6 +324,26 @@ def rules(n):
     return [f"rule add pref {i + 1} port p0 dir ingress {five(i)} action mirror s" for i in range(n)]
 
 
+def last(n):
+    """Return: the commands for N rules, of which the last one matches all packets, and copies none."""
+    return [*rules(n - 1), f"rule add pref {n} port p0 dir ingress ip_proto udp action skip"]
+
+
+def one(n):
+    """Return: the commands for N rules of 16 masks, of which each packet matches one, and each packet another."""
+    parts = [(f"dst_ip 10.0.0.{2 * (i & 1)}/{24 + 8 * (i & 1)} ip_proto udp" + f" dst_mac {DST}" * (i >> 1 & 1) +
+              " src_mac 02:00:00:00:00:01" * (i >> 2 & 1) + " ip_flags nofrag" * (i >> 3 & 1)) for i in range(16)]
+    covered = [f"rule add pref {i + 1} port p0 dir ingress src_ip 10.{i >> 5}.{i << 3 & 255}.0/21 {parts[i * 7 & 15]} action skip"
+               for i in range(8192)]
+    return covered + [f"rule add pref {i + 1} port p0 dir ingress {five(i)} action skip" for i in range(8192, n)]
+
+
+def ranges(n):
+    """Return: the commands for N rules that differ in a range of ports only, which none of the packets has."""
+    return [f"rule add pref {i + 1} port p0 dir ingress ip_proto udp src_port {i % 1000}-{i % 1000 + 1 + i // 1000} "
+            "dst_port 1-52 action skip" for i in range(n)]
+
+
 # --- rows ---
 
 QUEUE = {"before": ["tc qdisc replace dev eg root fq_codel"], "after": ["tc qdisc replace dev eg root noqueue"]}
@@ -420,13 +440,18 @@ def define_sizes():
 
 
 def define_rules():
-    """Rows by number of rules; a flow that the cache has, and flows that it has not."""
+    """Rows by number of rules; of one flow, and each packet of another."""
     table, flows = "rules", Pktgen(random_flow=True)
     Row(table, "untapped", "hit", Pktgen(), nothing)
     Row(table, "untapped", "random", flows, nothing)
     for n in (1, 16, 100, 1000, 10000):
         Row(table, f"rules {n}", "hit", Pktgen(), tapped(session(), *rules(n)))
         Row(table, f"rules {n}", "random", flows, tapped(session(), *rules(n)))
+    for label, make, numbers in (("skip last", last, (1, 16, 100, 1000, 10000)), ("skip one", one, (10000,)),
+                                 ("ranges", ranges, (16, 100, 1000))):
+        for n in numbers:
+            Row(table, f"{label} {n}", "hit", Pktgen(), tapped(session(), *make(n)))
+            Row(table, f"{label} {n}", "random", flows, tapped(session(), *make(n)))
     for n in (1, 16, 100, 1000):
         Row(table, f"tc flower {n}", "hit", Pktgen(), tc(*[
             f"pref {i + 1} protocol ip flower {five(i)} action mirred egress mirror dev er" for i in range(n)]),
