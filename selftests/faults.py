@@ -1,15 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Memory that is not there: each allocation of each command fails once, and each of a copy. Needs a kernel with FAILSLAB.
+"""Memory that is not there: each allocation of each command, of a new namespace and of a copy fails once. Needs a kernel
+with FAILSLAB.
 
 A command that fails changes nothing; a copy that fails is counted, and the tapped frame goes its way.
 """
+import ctypes
 import errno
 import os
 import struct
 
 import ksft
-from ksft import Sender, Sniffer, Topology, busywait, eq, note, ok, skip, vtap, vtap_json
+from ksft import CLONE_NEWNET, Sender, Sniffer, Topology, busywait, eq, libc, note, ok, skip, vtap, vtap_json
 
 DEBUGFS = "/sys/kernel/debug/"
 NTH = "/proc/thread-self/fail-nth"
@@ -317,9 +319,51 @@ def softirq():
             ok(f"{name}: {gone} of {matched} copies fail and are counted, the others are sent", accounted(stats) and gone, stats)
 
 
+# --- namespaces ---
+
+def nth(action, undo=lambda: None):
+    """Do ACTION with each of its allocations failing once, and UNDO it. Return: its results."""
+    fault, results = Fault(), []
+    for n in range(1, MOST):
+        with fault(n):
+            result = action()
+        if not fault.hit:
+            return results
+        results.append(result)
+        undo(result)
+    raise RuntimeError("no end of allocations")
+
+
+def call(name, *args):
+    """Return: the error of a call of libc's, or 0."""
+    return ctypes.get_errno() if getattr(libc, name)(*args) else 0
+
+
+def namespace():
+    """Each allocation that a new namespace costs the module fails once."""
+    old = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+
+    def leave(error=0):
+        if not error and libc.setns(old, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+    configure(where=module())
+    try:
+        seen = nth(lambda: call("unshare", CLONE_NEWNET), leave)
+    finally:
+        leave()
+        configure()
+        os.close(old)
+    # without the memory of a debugging aid it goes on
+    ok(f"a new namespace is refused for want of memory, {len(seen) - seen.count(0)} times, or comes",
+       errno.ENOMEM in seen and set(seen) <= {0, errno.ENOMEM}, seen)
+
+
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
     if not os.path.exists(NTH) or not os.path.isdir(DEBUGFS + "failslab"):
         skip("faults", "the kernel cannot inject faults (CONFIG_FAILSLAB, CONFIG_FAULT_INJECTION_DEBUG_FS)")
         ksft.done()
-    ksft.run(commands, copies, softirq)
+    if not confined():
+        skip("namespace", "the kernel cannot confine faults to the module (CONFIG_FAULT_INJECTION_STACKTRACE_FILTER)")
+        ksft.run(commands, copies, softirq)
+    ksft.run(commands, copies, softirq, namespace)
