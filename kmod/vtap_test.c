@@ -20,11 +20,11 @@
 /* Headers in hexadecimal digits, as wire-level documents print them */
 #define T_MACS		"020000000002" "020000000001"
 #define T_IP4_ADDRS	"0a000001" "0a000002"
-#define T_IP4_FRAG(frag, proto)	"45000054" "0001" frag "40" proto "0000" T_IP4_ADDRS
+#define T_IP4_FRAG(frag, proto)	"45000100" "0001" frag "40" proto "0000" T_IP4_ADDRS
 #define T_IP4(proto)	T_IP4_FRAG("0000", proto)
 #define T_IP6_SRC	"20010db8" "00000000" "00000000" "00000001"
 #define T_IP6_DST	"20010db8" "00000000" "00000000" "00000002"
-#define T_IP6(next)	"60000000" "0040" next "40" T_IP6_SRC T_IP6_DST
+#define T_IP6(next)	"60000000" "0100" next "40" T_IP6_SRC T_IP6_DST
 #define T_TCP		"04d2" "0050" "00000001" "00000002" "5112" "0400" "0000" "0000"
 #define T_UDP		"04d2" "0035" "0010" "0000"
 #define T_PAYLOAD	"00112233445566778899aabbccddeeff"
@@ -386,9 +386,9 @@ struct vtap_test_inner {
 #define T_INNER	"020000000004" "020000000003" "0800" "45000054" "00010000" "40110000" \
 		"c0000201" "c0000202" T_UDP T_PAYLOAD
 #define T_GRE(gre)	T_MACS "0800" T_IP4("2f") gre T_INNER
-#define T_VXLAN(flags)	T_MACS "0800" T_IP4("11") "c00012b5" "00500000" flags "00002a00" T_INNER
+#define T_VXLAN(flags)	T_MACS "0800" T_IP4("11") "c00012b5" "01000000" flags "00002a00" T_INNER
 
-#define T_GENEVE(hdr)	T_MACS "0800" T_IP4("11") "c00017c1" "00500000" hdr T_INNER
+#define T_GENEVE(hdr)	T_MACS "0800" T_IP4("11") "c00017c1" "01000000" hdr T_INNER
 
 static const struct vtap_test_inner vtap_test_inners[] = {
 	{ "gre", T_GRE("00006558"), 38, 52 },
@@ -410,7 +410,7 @@ static const struct vtap_test_inner vtap_test_inners[] = {
 	{ "gre of another protocol", T_GRE("0000880b"), 0 },
 	{ "geneve", T_GENEVE("00006558" "00002a00"), 50, 64 },
 	{ "geneve options", T_GENEVE("02406558" "00002a00" "01020304" "05060708"), 58, 72 },
-	{ "geneve over IPv6", T_MACS "86dd" T_IP6("11") "c00017c1" "00500000" "00006558" "00002a00"
+	{ "geneve over IPv6", T_MACS "86dd" T_IP6("11") "c00017c1" "01000000" "00006558" "00002a00"
 	  T_INNER, 70, 84 },
 	{ "geneve version 1", T_GENEVE("40006558" "00002a00"), 0 },
 	{ "geneve of another protocol", T_GENEVE("0000880b" "00002a00"), 0 },
