@@ -115,9 +115,9 @@ MUTATIONS = [
     ("rule without a reference on its filter", "rule.c",
      "rule->filter = vtap_filter_get(cfg->filter)", "rule->filter = cfg->filter", "txn.py filters", "debug"),
     ("room for 4 bytes more than the MTU", "encap.c",
-     "t->mtu - (t->hlen - t->l2len) : 0", "t->mtu - (t->hlen - t->l2len) + 4 : 0", "kunit.py", "debug"),
+     "t->mtu > outer ? t->mtu - outer : 0", "t->mtu > outer ? t->mtu - outer + 4 : 0", "kunit.py", "debug"),
     ("inner frame that is not all there", "match.c",
-     "if (off + ETH_HLEN > f->len)\n\t\treturn false;", "", "kunit.py", "debug"),
+     "if (off + ETH_HLEN + (bare ? 1 : 0) > end)", "if (off > end)", "kunit.py", "debug"),
 ]
 
 
