@@ -183,8 +183,9 @@ static bool vtap_port_taken_test(const struct sk_buff *skb, u32 handover)
 }
 
 /*
- * Ingress on a bridge port, or one that nobody owns. No canary: what lies on the
- * stack is written at fixed offsets only, and every frame would pay for it.
+ * Ingress on a bridge port, or one that nobody owns. No canary, here and in the
+ * chain: what lies on the stack is written at fixed offsets only, and every
+ * frame would pay for it.
  */
 static __no_stack_protector unsigned int vtap_port_nf_in(void *priv, struct sk_buff *skb,
 							 const struct nf_hook_state *state)
@@ -313,7 +314,8 @@ static rx_handler_result_t vtap_port_pass(struct sk_buff **pskb)
 
 #define VTAP_CHAIN(n)								\
 DEFINE_STATIC_CALL(vtap_port_orig_##n, vtap_port_pass);				\
-static rx_handler_result_t vtap_port_chain_##n(struct sk_buff **pskb)		\
+static __no_stack_protector							\
+rx_handler_result_t vtap_port_chain_##n(struct sk_buff **pskb)			\
 {										\
 	vtap_port_chained(*pskb);						\
 	return static_call(vtap_port_orig_##n)(pskb);				\
