@@ -83,6 +83,7 @@ int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack 
 			      "seq is for type gre", extack) ?:
 	      vtap_encap_only(type, cfg->subheader, BIT(VTAP_SESSION_TYPE_ERSPAN3),
 			      "subheader is for type erspan3", extack) ?:
+	      vtap_encap_only(type, cfg->offload, gre, "offload is for type gre", extack) ?:
 	      vtap_encap_only(type, cfg->dport, vxlan, "dport is for type vxlan", extack) ?:
 	      vtap_encap_only(type, cfg->vlan == VTAP_VLAN_MODE_STRIP, erspan23,
 			      "vlan strip is for types erspan2 and erspan3", extack);
@@ -127,6 +128,14 @@ int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack 
 	}
 	if (cfg->burst && !cfg->rate) {
 		NL_SET_ERR_MSG(extack, "burst needs a rate");
+		return -EINVAL;
+	}
+	if (cfg->offload && (cfg->seq || cfg->decap)) {
+		NL_SET_ERR_MSG(extack, "offload goes with neither seq nor decap");
+		return -EINVAL;
+	}
+	if (cfg->offload && (cfg->rate || cfg->pps)) {
+		NL_SET_ERR_MSG(extack, "offload goes with neither rate nor pps");
 		return -EINVAL;
 	}
 	return 0;
@@ -197,6 +206,7 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 	t->proto = t->family == AF_INET ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
 	t->varies = vxlan || t->type == VTAP_SESSION_TYPE_ERSPAN3;
 	t->decap = cfg->decap;
+	t->offload = cfg->offload;
 	t->whole = vtap_encap_whole(t);
 	if (t->type == VTAP_SESSION_TYPE_PORT)
 		return;

@@ -147,6 +147,7 @@ struct vtap_session_cfg {
 	bool seq;
 	bool subheader;
 	bool decap;
+	bool offload;
 };
 
 /* Ethernet, IPv6, UDP, VXLAN or GRE with key, sequence and ERSPAN III with sub-header */
@@ -170,6 +171,7 @@ struct vtap_session_cfg {
  * @far: copies go through @dst, or have no outer header
  * @proto: EtherType of copies with an outer header
  * @decap: of a frame in a tunnel, what is inside is copied
+ * @offload: the egress device cuts super-frames in GRE
  * @whole: longest inner frame that nothing is done about; 0 with @decap
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
@@ -200,6 +202,7 @@ struct vtap_tmpl {
 	bool varies;
 	bool far;
 	bool decap;
+	bool offload;
 	__be16 proto;
 	u32 whole;
 	u32 mtu;

@@ -1563,6 +1563,12 @@ static const struct vtap_test_setting vtap_test_settings[] = {
 	{ "the ECN bits of tos must be 0", { T_REMOTE4, .tos = 1 } },
 	{ "rate is 0 or at least 8 bit per second", { T_TO4, .rate = 7 } },
 	{ "burst needs a rate", { T_TO4, .burst = 1 } },
+	{ "", { T_TYPE(GRE), T_TO4, .offload = true } },
+	{ "offload is for type gre", { T_TYPE(ERSPAN1), T_TO4, .offload = true } },
+	{ "offload goes with neither seq nor decap",
+	  { T_TYPE(GRE), T_TO4, .offload = true, .seq = true } },
+	{ "offload goes with neither rate nor pps",
+	  { T_TYPE(GRE), T_TO4, .offload = true, .pps = 1 } },
 };
 
 static void vtap_test_setting_name(const struct vtap_test_setting *c, char *name)

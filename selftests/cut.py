@@ -6,8 +6,10 @@ import random
 import socket
 import struct
 
+import faithful
 import ksft
 from ksft import Sender, Sniffer, Topology, checksum, eq, ok, vtap, vtap_json
+import wire
 from wire import Collector
 
 UDP_SEGMENT, SOL_UDP = 103, 17
@@ -139,6 +141,141 @@ def udp():
                     mss.append(size)
 
 
+SUPER = [(version, tag, size, length) for version in (4, 6) for tag in (None, 0x6005)
+         for size, length in ((1440, 30001), (1401, 1402), (1300, 13000))]
+TUNNELS = {"plain": ("", 4, "gretap"), "key": ("key 7", 4, "gretap key 7"), "six": ("", 6, "ip6gretap")}
+
+
+def tunnel_sessions(t, words):
+    """Add a session of type gre with WORDS for each of TUNNELS, in place of those that are there."""
+    remote = {4: t.IP4["col"], 6: t.IP6["col"]}
+    faithful.configure(t.host, "session flush", *[f"session add {name} type gre remote {remote[v]} {more} {words}"
+                                                  for name, (more, v, _) in TUNNELS.items()])
+
+
+def supers(t, tx, far):
+    """Send the super-frames SUPER. Return: them, and their segments, as they came to b."""
+    for version, tag, size, length in SUPER:
+        frame = t.tcp(version=version, vlan=tag, payload=random.randbytes(length), partial=True,
+                      flags=CWR | ECE | ACK | PSH | FIN, seq=0xffffffff - length // 2)
+        l4 = 14 + 4 * bool(tag) + (20 if version == 4 else 40)
+        kind = Sender.GSO_TCPV4 if version == 4 else Sender.GSO_TCPV6
+        tx.send(frame, csum=(l4, 16), gso=(kind, size, l4 + 20))
+    frames = [bytes(f) for f in far.frames(len(SUPER))]
+    return frames, [s for f, (_, _, size, _) in zip(frames, SUPER) for s in segments(f, size)]
+
+
+def offload_case(t, rx, send, what, whole=False, limit=9000):
+    """With WHOLE, super-frames are on the wire as the sender left them to a device; else their segments are, final, and
+    no longer than LIMIT."""
+    faithful.mirror(t, "vnet0", TUNNELS, "dir ingress ip_proto tcp")
+    frames, cut = send()
+    counters, by = faithful.finish(t, rx)
+    eq(f"{what}: all outer packets decode", rx.bad[:3], [])
+    ok(f"{what}: super-frames came to the port", len(cut) > 3 * len(frames) == 3 * len(SUPER), f"{len(cut)} of {len(frames)}")
+    for name in TUNNELS:
+        want, got = frames if whole else [s[:limit] for s in cut], [c.frame for c in by[name]]
+        different = [(w[:80].hex(), g[:80].hex()) for w, g in zip(want, got) if w != g]
+        ok(f"{what}: {name}: the {'super-frames' if whole else 'segments'}, byte for byte", got == want,
+           f"{len(got)} of {len(want)}, {different[:1]}")
+        eq(f"{what}: {name}: counters are those of the segments", [counters[name][k] for k in ("matched", "sent", "bytes")],
+           [len(cut), len(cut), sum(len(s[:limit]) for s in cut)])
+    return by
+
+
+def offload_refused(t, send):
+    """A super-frame that the egress device's queue refuses counts as its segments."""
+    t.host.sh("tc qdisc replace dev up0 root bfifo limit 1000")
+    faithful.mirror(t, "vnet0", TUNNELS, "dir ingress ip_proto tcp")
+    _, cut = send()
+    counters = {s["name"]: s["stats"] for s in faithful.settled(t)}
+    eq("a full queue: counters are those of the segments", {(c["matched"], c["sent"], c["drop_xmit"]) for c in counters.values()},
+       {(len(cut), 0, len(cut))})
+    t.host.sh("tc qdisc del dev up0 root")
+
+
+def offload():
+    """Super-frames of TCP in GRE go to a device that claims to cut them; to others, or where they do not fit, segments do."""
+    with ksft.one_cpu(), Topology(1500, 9000) as t, Collector(t.col, mtu=65535) as rx, \
+            Sniffer(t.b, "eth0") as far, Sender(t.a, "eth0", vnet=True) as tx:
+        def case(what, words, **more):
+            tunnel_sessions(t, words)
+            rx.taken = 0
+            return offload_case(t, rx, lambda: supers(t, tx, far), what, **more)
+
+        ok("the egress device claims to cut GRE", "tx-gre-segmentation: on" in t.host.sh("ethtool -k up0").stdout)
+        case("offload on", "offload on", whole=True)
+        case("offload off", "offload off")
+        case("snaplen", "offload on snaplen 1000", limit=1000)
+        tunnel_sessions(t, "offload on")
+        offload_refused(t, lambda: supers(t, tx, far))
+        for feature in ("tx-gre-segmentation", "tso"):
+            t.host.sh(f"ethtool -K up0 {feature} off")
+            case(f"{feature} off", "offload on")
+            t.host.sh(f"ethtool -K up0 {feature} on")
+        t.host.ip("link set up0 gso_max_segs 1")
+        case("gso_max_segs 1", "offload on")
+        t.host.ip("link set up0 gso_max_segs 65535")
+        t.host.ip("link set up0 mtu 1280")
+        rx.decode.mtu = 1280
+        by = case("MTU 1280", "offload on")
+        ok("MTU 1280: long copies come in fragments", all({c.fragments for c in by[name]} == {1, 2} for name in TUNNELS))
+
+
+def unfinished(frame):
+    """Return: what wire.inner() says of FRAME, whose checksum may be left to a device that knows how long it is."""
+    info = wire.inner(frame, cut=not frame.csum_ready)
+    if info and not frame.csum_ready:
+        proto, src, dst, l4, end = info
+        field, = struct.unpack_from("!H", frame, l4 + 16)
+        pseudo = checksum(src + dst + struct.pack("!II", end - l4, proto)) ^ 0xffff
+        if (proto, end, field) != (6, len(frame), pseudo):
+            raise ValueError(f"protocol {proto}, {len(frame)} bytes, IP packet to {end}, checksum {field:04x} not {pseudo:04x}")
+    return info
+
+
+def offload_streams():
+    """The collector's tunnel devices get all of real connections, in fewer packets than segments; nothing without."""
+    with Topology(1500, 9000) as t, contextlib.ExitStack() as stack:
+        local, remote = {4: t.IP4["col"], 6: t.IP6["col"]}, {4: t.IP4["up0"], 6: t.IP6["up0"]}
+        for name, (_, version, kind) in TUNNELS.items():
+            kind, *more = kind.split(" ", 1)
+            t.col.ip(f"link add r{name} type {kind} local {local[version]} remote {remote[version]} {' '.join(more)}",
+                     f"link set r{name} addrgenmode none", f"link set r{name} up")
+            t.col.sh(f"ethtool -K r{name} gro off")
+        sniffers = {name: stack.enter_context(Sniffer(t.col, "r" + name)) for name in TUNNELS}
+        tunnel_sessions(t, "offload on")
+        faithful.mirror(t, "vnet0", TUNNELS, "dir both ip_proto tcp")
+        sent = [(addr["a"], *faithful.transfer(t, 1 << 18, addresses=addr)) for addr in (t.IP4, t.IP6, faithful.vlan_devices(t))]
+        counters = {s["name"]: s["stats"] for s in faithful.settled(t)}
+        for name in TUNNELS:
+            check_streams(name, sniffers[name], counters[name], sent)
+
+
+def check_streams(name, sniffer, counters, sent):
+    """The device of session NAME has had all payload of the connections SENT, as packets of which some are super-frames."""
+    frames, streams, segs = [], [], 0
+    while segs < counters["sent"] and (more := sniffer.frames(1)):
+        frames += more
+        segs += sum(map(count_segments, more))
+    eq(f"{name}: segments that came, were sent, of all", (segs, counters["sent"]), (counters["matched"],) * 2)
+    ok(f"{name}: in fewer packets", len(frames) < segs, f"{len(frames)} of {segs}")
+    for source, data, port in sent:
+        family = socket.AF_INET6 if ":" in source else socket.AF_INET
+        streams.append(wire.Stream(socket.inet_pton(family, source), port))
+        for frame in frames:
+            streams[-1].add(frame, unfinished(frame))
+        eq(f"{name}: payload from {source}", streams[-1].data() == data, True)
+
+
+def count_segments(frame):
+    """Return: how many segments of a path of 1500 bytes the TCP packet FRAME is, with a timestamp in each."""
+    proto, src, _, l4, end = unfinished(frame)
+    assert proto == 6
+    head = (frame[l4 + 12] >> 4) * 4
+    return max(1, -(-(end - l4 - head) // (1500 - (20 if len(src) == 4 else 40) - head)))
+
+
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "8021q")
-    ksft.run(tcp, udp)
+    ksft.run(tcp, udp, offload, offload_streams)

@@ -355,6 +355,13 @@ SESSION = [
     ("vlan strip of gre", (INVAL, "vlan strip is for types erspan2 and erspan3", None), {**GRE, "vlan": "strip"}),
     ("vxlan without key", (INVAL, "type vxlan needs a key", None), {"type": "vxlan", "remote": V4}),
     ("burst without rate", (INVAL, "burst needs a rate", None), {**GRE, "burst": 1}),
+    *[(f"offload of {kind}", (INVAL, "offload is for type gre", None), {"type": kind, "remote": V4, "offload": 1, **more})
+      for kind, more in (("erspan1", {}), ("erspan2", {}), ("erspan3", {}), ("vxlan", {"key": 1}))],
+    ("offload of port", (INVAL, "offload is for type gre", None), {"type": "port", "dev": "d", "offload": 1}),
+    *[(f"offload with {name}", (INVAL, "offload goes with neither seq nor decap", None), {**GRE, "offload": 1, name: 1})
+      for name in ("seq", "decap")],
+    *[(f"offload with {name}", (INVAL, "offload goes with neither rate nor pps", None), {**GRE, "offload": 1, name: 8})
+      for name in ("rate", "pps")],
 ]
 RULE = [
     # name, (errno, text, attribute), attributes of a rule
@@ -515,6 +522,7 @@ SESSION_EDGES = {
     "burst": ({"rate": 8}, [0, 2 ** 32 - 1], [], None),
     "pps": ({}, [0, 1, 2 ** 32 - 1], [], None),
     "decap": ({}, [0, 1], [2, 255], OUT),
+    "offload": ({}, [0, 1], [2, 255], OUT),
 }
 RULE_EDGES = {
     "pref": ({}, [0, 2 ** 32 - 1], [], None),
@@ -605,7 +613,7 @@ def edges(b):
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "name", "session-new": "decap", "session-set": "decap", "session-del": "name", "session-flush": "type",
+OPS = {"session-get": "name", "session-new": "offload", "session-set": "offload", "session-del": "name", "session-flush": "type",
        "rule-get": "id", "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref",
        "port-get": "name", "commit": "change"}
 

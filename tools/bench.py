@@ -295,7 +295,8 @@ def flow(actions):
 
 def session(kind="erspan2", name="s", remote="192.0.2.9"):
     """Return: the command for a session of KIND with the words that go with it."""
-    words = {"gre": "type gre", "gre key": "type gre key 7", "erspan1": "type erspan1", "erspan2": "type erspan2 id 100",
+    words = {"gre": "type gre", "gre key": "type gre key 7", "gre offload": "type gre offload on",
+             "erspan1": "type erspan1", "erspan2": "type erspan2 id 100",
              "erspan3": "type erspan3 id 100", "erspan3 subheader": "type erspan3 id 100 subheader on",
              "vxlan": "type vxlan key 100", "port": "type port dev eg"}[kind]
     return f"session add {name} {words}" + ("" if kind == "port" else f" remote {remote}")
@@ -494,6 +495,7 @@ def define_super():
     Row(table, "super", "untapped", source, nothing, n=n)
     for kind in ("gre", "erspan2", "vxlan"):
         Row(table, "super", kind, source, tapped(session(kind), rule("tap0", 80, proto="tcp")), Tap.SEGMENTS, n)
+    Row(table, "super", "gre offload", source, tapped(session("gre offload"), rule("tap0", 80, proto="tcp")), 1, n)
     Row(table, "super", "erspan2 fq_codel", source, tapped(session(), rule("tap0", 80, proto="tcp"), **QUEUE), Tap.SEGMENTS, n)
     six, udp = Tap(6), Datagrams()
     Row(table, "super", "untapped, IPv6", six, nothing, n=n)

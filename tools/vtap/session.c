@@ -79,6 +79,7 @@ static const struct word session_words[] = {
 	{ "pps", &type_u32, "0", A(PPS), RW },
 	{ "burst", &type_size, "0", A(BURST), RW },
 	{ "decap", &type_onoff, "off", A(DECAP), RW, .names = onoff_names },
+	{ "offload", &type_onoff, "off", A(OFFLOAD), RW, .names = onoff_names },
 	{ "state", &type_enum, A(STATE), .names = state_names },
 	{ "egress", &type_str, A(EGRESS) },
 	{ "path_mtu", &type_u32, A(PATH_MTU) },

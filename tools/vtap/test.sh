@@ -107,7 +107,7 @@ bad '"id"' $R id 3
 bad '"packets"' $R packets 3
 bad '"match"' $R match
 for w in type remote local dev key id index ttl tos snaplen mtu vlan seq subheader dport \
-	 rate pps burst decap; do
+	 rate pps burst decap offload; do
 	bad "\"$w\" requires" session add s $w
 done
 for w in pref port master mac dir src_mac dst_mac protocol vlan_id vlan_prio src_ip dst_ip \
@@ -161,6 +161,7 @@ bad '"tag"' $S vlan tag
 bad '"yes"' $S seq yes
 bad '"1"' $S subheader 1
 bad '"1"' $S decap 1
+bad '"1"' $S offload 1
 bad '"ipip"' $R tunnel ipip
 bad '"in"' $R dir in
 bad '"copy"' rule add action copy
@@ -244,6 +245,7 @@ parsed $R filter "$text1023"
 parsed $R src_ip 2001:db8::1 tunnel vxlan tunnel_key 77 inner src_ip 10.0.0.0/8 dst_port 1-2
 parsed rule add inner vlan_id 5 protocol arp tunnel gre action mirror a dst_port 8472 pref 1
 parsed $S decap on
+parsed $S offload on
 parsed rule set id 3 match any
 parsed rule set id 3 action skip
 parsed rule del id 3
