@@ -250,15 +250,15 @@ class Copies:
             return False
         return True
 
-    def every(self, frame, kw):
-        """Send until no allocation is left to fail. Return: frames taken, frames that arrived, counters."""
+    def every(self, frame, pieces, kw):
+        """Send until no allocation is left to fail; PIECES arrive of each. Return: frames taken, that arrived, counters."""
         taken, n, idle = 0, 0, 0
         while idle < 20 and n < MOST:  # some are taken from stores that are filled now and then
             n += 1
             taken += self.send(n, frame, kw)
             idle = 0 if self.fault.hit else idle + 1
         vtap("rule flush", self.t.host)
-        return taken, len(self.rx.frames(taken)), counters(self.t)
+        return taken, len(self.rx.frames(taken * pieces)), counters(self.t)
 
 
 SESSIONS = ("gre type gre remote 192.0.2.9", "cut type erspan2 remote 192.0.2.9 mtu truncate",
@@ -275,17 +275,17 @@ def copies():
     configure()
     with Topology(mtu=9000, up_mtu=8000) as t:
         c = Copies(t)
-        for name, frame, kw in (
-                ("a frame of 5000 bytes", t.udp("b", "a", payload=b"x" * 4950), {}),
-                ("a frame to be fragmented", t.udp("b", "a", payload=b"x" * 7960), {}),
-                ("a UDP super-frame", t.udp("b", "a", payload=b"x" * 4000, partial=True),
-                 {"csum": (34, 6), "gso": (Sender.GSO_UDP_L4, 1000, 42)})):
+        for name, pieces, frame, kw in (
+                ("a frame of 5000 bytes", 1, t.udp("b", "a", payload=b"x" * 4950), {}),
+                ("a frame to be fragmented", 1, t.udp("b", "a", payload=b"x" * 7960), {}),
+                ("a datagram that the kernel cuts", 5, t.udp("b", "a", payload=b"x" * 4000, partial=True),
+                 {"csum": (34, 6), "gso": (Sender.GSO_UDP, 1000, 42)})):
             for session in SESSIONS:
                 vtap(f"session add {session}", t.host)
             vtap("rule add pref 1 port vnet0 dir egress action mirror gre,cut,six,raw", t.host)
-            taken, arrived, stats = c.every(frame, kw)
+            taken, arrived, stats = c.every(frame, pieces, kw)
             vtap("session flush", t.host)
-            eq(f"{name}: all {taken} that were taken arrive", arrived, taken)
+            eq(f"{name}: all {taken} that were taken arrive", arrived, taken * pieces)
             gone = sum(s["drop_nomem"] for s in stats.values())
             ok(f"{name}: {gone} copies fail, each counted", gone > 0 and accounted(stats), stats)
 
