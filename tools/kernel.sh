@@ -18,7 +18,7 @@ set -euo pipefail
 cache=${VTAP_CACHE:-/var/cache/vtap}
 tree=$(readlink -f "$(dirname "$0")/..")
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-names="5.10 6.1 6.12 sid"
+names="5.10 6.1 6.12 sid rt"
 
 die() { echo "kernel.sh: $*" >&2; exit 1; }
 
@@ -32,6 +32,8 @@ target() {
 	5.10) suite=bullseye ;;
 	6.1) suite=bookworm ;;
 	6.12) suite=bookworm image=linux-image-6.12-amd64 headers=linux-headers-6.12-amd64 ;;
+	# 6.1 with PREEMPT_RT
+	rt) suite=bookworm image=linux-image-rt-amd64 headers=linux-headers-rt-amd64 ;;
 	# its compiler and build tools need a newer libc than the host's
 	sid) suite=sid mode=chroot ;;
 	*) die "unknown kernel '$1' (there are: $names)" ;;
@@ -62,7 +64,7 @@ resolve() {
 	apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts \
 		--no-breaks --no-replaces --no-enhances "$image" "$headers" |
 	grep -E '^linux-(image|headers|kbuild|modules|binary|base-[0-9]|compiler)' |
-	grep -vE -- '-unsigned$|^linux-(image|headers|base)(-[0-9.]+)?-amd64$' | sort -u
+	grep -vE -- '-unsigned$|^linux-(image|headers|base)(-[0-9.]+)?(-rt)?-amd64$' | sort -u
 }
 
 # ARG...: this command in a process of its own, again after a while if it fails; what it says counts the last time
