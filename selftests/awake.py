@@ -12,7 +12,7 @@ import subprocess
 
 import ksft
 from ksft import Netns, busywait, eq, libc, ok
-from leaks import LEAKS, namespaces, put, unreferenced
+from leaks import LEAKS, gone, namespaces, put, unreferenced
 
 MODULE = os.environ.get("VTAP_BROKEN", "")
 COMPLAINT = os.environ.get("VTAP_COMPLAINT", "BUG|WARNING|UBSAN|unregister_netdevice")
@@ -81,9 +81,9 @@ def net_reference():
     with Netns("held") as ns, ns.enter():
         broken = Broken("net-reference")
         broken.__enter__()
-    ok("a namespace that is held is noticed", not busywait(lambda: namespaces() == 0, 5, 0.5))
+    ok("a namespace that is held is noticed", not gone(5))
     broken.__exit__()
-    ok("one that is let go is gone", busywait(lambda: namespaces() == 0, 30, 0.5), namespaces)
+    ok("one that is let go is gone", gone(30), namespaces)
 
 
 def dev_reference():
