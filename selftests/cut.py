@@ -77,11 +77,19 @@ def arrive(t, by, frames, what):
            list(range(len(want))))
 
 
+def protocol(frame):
+    """Return: the protocol of an IP packet; what a host says by itself, as of multicast groups, has another one."""
+    l3 = 18 if frame[12:14] == b"\x81\x00" else 14
+    return frame[l3 + (9 if frame[l3] >> 4 == 4 else 6)]
+
+
 @contextlib.contextmanager
 def bed(what, sources):
     """SOURCES super-frames are sent inside; what arrives at b tells which segments the collector must get. Yields the
     topology, and a list for the payload of a segment of each."""
-    with ksft.one_cpu(), Topology(1500, 9000) as t, Collector(t.col, mtu=9000) as rx, Sniffer(t.b, "eth0") as far:
+    wanted = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP}[what]
+    with ksft.one_cpu(), Topology(1500, 9000) as t, Collector(t.col, mtu=9000) as rx, \
+            Sniffer(t.b, "eth0", match=lambda f: protocol(f) == wanted) as far:
         col = t.IP4["col"]
         words = {"whole": "", "snap": "snaplen 70", "short": "snaplen 60", "cut": "mtu truncate", "strip": "vlan strip",
                  "six": "", "none": "mtu drop"}
