@@ -544,6 +544,50 @@ def active_slave():
              (("link set m0 type bond active_slave p0",), "chain"))
 
 
+def all_chains():
+    """All masters that chains stand in front of at the same time, and two that change ports: what a port takes in comes out
+    behind its own master, and is copied once."""
+    owners = {"bond": ("p1", "m1"), "team": ("p2", "m2"), "macvlan": ("p3", "m3"), "openvswitch": ("p4", "m4")}
+    modprobe("bonding", "team", "macvlan", "openvswitch")
+    with Rig() as r:
+        for port, _ in owners.values():
+            r.host.ip(f"link add {port} type veth peer name {port} netns {r.a.name}", f"link set {port} addrgenmode none")
+            r.a.ip(f"link set {port} address {A} addrgenmode none", f"link set {port} up")
+        r.host.ip(f"link add m1 address {INSIDE} type bond mode active-backup miimon 10", "link set p1 master m1",
+                  f"link add m2 address {INSIDE} type team", "link set p2 master m2",
+                  f"link add m3 link p3 address {INSIDE} type macvlan mode bridge")
+        r.host.sh(["ovs-dpctl", "add-dp", "m4"])
+        r.host.sh(["ovs-dpctl", "add-if", "m4", "p4,port_no=1"])
+        r.host.sh(["ovs-dpctl", "add-flow", "m4", "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)", "0"])
+        r.host.ip(f"link set m4 address {INSIDE}", *[f"link set {dev} up" for ports in owners.values() for dev in ports])
+        r.tap("port p[1-4]")
+        each_behind(r, "all chains", owners)
+        r.host.ip("link set p1 nomaster", "link set p2 nomaster", "link set p2 master m1", "link set p1 master m2",
+                  "link set p1 up", "link set p2 up")
+        owners.update(bond=("p2", "m1"), team=("p1", "m2"))
+        each_behind(r, "ports exchanged", owners)
+        r.host.sh(["ovs-dpctl", "del-dp", "m4"])
+
+
+def each_behind(r, what, owners):
+    """Frames through each of OWNERS, {name: (port, device behind it)}."""
+    hooks = [r.hook("chain", port) for port, _ in owners.values()]
+    eq(f"{what}: chains", hooks, ["chain"] * len(owners))
+    busywait(lambda: r.host.running("m1"), BOND_UP)
+    for name, (port, inside) in owners.items():
+        frames = [make(n, INSIDE, A) for n in range(20)]
+        others = [dev for _, dev in owners.values() if dev != inside]
+        with contextlib.ExitStack() as stack:
+            rx = stack.enter_context(Sniffer(r.host, inside, match=mine))
+            rest = [stack.enter_context(Sniffer(r.host, dev, match=mine)) for dev in others]
+            col = stack.enter_context(r.copies())
+            stack.enter_context(Sender(r.a, port)).send(*frames)
+            eq(f"{what}: frames arrive behind {name}", rx.frames(len(frames)), frames)
+            eq(f"{what}: and behind no other", [s.frames() for s in rest], [[]] * len(rest))
+            eq(f"{what}: each is copied once", inner(col.frames(len(frames))), frames)
+            eq(f"{what}: and no more", inner(col.frames()), [])
+
+
 def tap_device():
     """A tap with a virtio header, as a VM has it: bare and in a bridge."""
     with Rig() as r:
@@ -584,4 +628,4 @@ def read(fd):
 
 if __name__ == "__main__":
     modprobe("veth", "tun", "dummy", "ip_gre")
-    ksft.run(masters, vlan_on_chain, active_slave, tap_device)
+    ksft.run(masters, vlan_on_chain, active_slave, all_chains, tap_device)
