@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Frame fuzzer: malformed frames through both hooks, with rules that match deep and sessions of every type.
+"""Frame fuzzer: malformed frames, made here or of captures, through both hooks, with rules that match deep and sessions of every
+type.
 
 fuzz_frames.py [FRAMES [SEED]]: a seed repeats a run; without one it is new, and printed. Each batch of frames is sent twice,
 without rules and with them: what arrives has to be the same, and what leaves for the collector well-formed.
@@ -17,7 +18,7 @@ import time
 
 import ksft
 from ksft import Topology, checksum, mac, note, ok, vtap, vtap_json
-from wire import Collector, wide
+from wire import Collector, captured, wide
 
 FRAMES = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
@@ -30,6 +31,7 @@ MACS = [mac(m) for m in (*Topology.MAC.values(), "ff:ff:ff:ff:ff:ff", "01:00:5e:
 IP4 = [bytes(a) for a in ((10, 0, 0, 1), (10, 0, 0, 2), (192, 0, 2, 1), (192, 0, 2, 9), (224, 0, 0, 1), (255,) * 4, (0,) * 4)]
 IP6 = [socket.inet_pton(socket.AF_INET6, a) for a in ("2001:db8::1", "2001:db8::2", "2001:db8:9::1", "2001:db8:9::9",
                                                       "ff02::1", "::")]
+CAPTURED = captured(MACS[1] + MACS[0])
 PORTS = (53, 80, 443, 1024, 4000, 4789, 0, 65535)
 TCP, UDP, ICMP, GRE, ESP, AH, ICMP6, SCTP, UDPLITE, DCCP, IPIP, IP6IP = 6, 17, 1, 47, 50, 51, 58, 132, 136, 33, 4, 41
 
@@ -209,6 +211,8 @@ def made():
             return vnet(frame, head, l4, True), frame
         frame = mutated(frame) if rng.random() < 0.5 else frame
         return vnet(frame, head, l4), frame
+    elif what < 0.4:
+        frame = mutated(rng.choice(CAPTURED))
     else:
         frame = mutated(ethernet())
     return (bytes(10) if rng.random() < 0.7 else vnet(frame)), frame
@@ -353,7 +357,7 @@ class Fuzz:
         t.host.ip("link add raw0 type dummy", "link set raw0 mtu 9000 addrgenmode none up", "address flush dev br0")
         self.ways = [Packet(t), Tap(t, "tap0"), Tap(t, "tap1", frags=True)]
         for dev in ("vnet0", "vnet1", "tap0", "tap1"):
-            t.host.ip(f"link set {dev} type bridge_slave learning off")
+            t.host.ip(f"link set {dev} type bridge_slave learning off fdb_flush")
         if not ksft.busywait(lambda: t.host.running("tap0", "tap1") and self.forwarding()):
             raise RuntimeError("the taps do not come up")
         self.rx = Receiver(t)

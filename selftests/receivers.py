@@ -9,6 +9,7 @@ from collections import defaultdict
 
 import ksft
 from ksft import VTAP, Sender, Sniffer, Topology, busywait, checksum, eq, mac, noise, ok, udp_frame, vtap, vtap_json
+from wire import captured
 
 PINGS = 100
 TPIDS = (0x8100, 0x88a8)
@@ -452,31 +453,13 @@ def check_headers(table, got, frames):
 
 # --- a capture that others have published ---
 
-CAPTURES = "/usr/share/gocode/src/github.com/google/gopacket/pcap/"  # of Debian's golang-github-google-gopacket-dev
 KINDS = {"gre": "type gre", "one": "type erspan1", "two": "type erspan2 id 3", "three": "type erspan3 id 4 subheader on",
          "vx": "type vxlan key 5", "six": "type vxlan key 6 remote 2001:db8:9::9"}
 
 
-def read_pcap(path):
-    """Return: the frames of a capture file; those of BSD's loopback with an Ethernet header in place of their own."""
-    with open(path, "rb") as f:
-        data = f.read()
-    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    link, = struct.unpack_from(order + "I", data, 20)
-    at, frames = 24, []
-    while at < len(data):
-        length, = struct.unpack_from(order + "I", data, at + 8)
-        packet = data[at + 16:at + 16 + length]
-        if link == 0:
-            packet = mac(FAR) + mac(Topology.MAC["a"]) + (b"\x86\xdd" if packet[4] >> 4 == 6 else b"\x08\x00") + packet[4:]
-        frames.append(packet)
-        at += 16 + length
-    return frames
-
-
 def published():
     """DNS, HTTP and long IPv6 segments as others captured them: through the bridge and to the collector byte for byte."""
-    frames = [f for name in ("dns", "ethernet", "loopback") for f in read_pcap(f"{CAPTURES}test_{name}.pcap")]
+    frames = captured(mac(FAR) + mac(Topology.MAC["a"]))
     longest = max(len(f) for f in frames)
     ok("the captures have frames of all sizes", len(frames) > 40 and longest > 9000 and min(map(len, frames)) < 80, longest)
     with Topology(longest, longest + 100) as t, Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as far, \
