@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Memory that is not there: each allocation of each command, of a new namespace and of a copy fails once. Needs a kernel
-with FAILSLAB.
+"""Memory that is not there: each allocation of each command, of loading the module, of a new namespace and of each device
+event fails once, so does each of a copy, and any of the work that is done later. Needs a kernel with FAILSLAB.
 
-A command that fails changes nothing; a copy that fails is counted, and the tapped frame goes its way.
+A command that fails changes nothing; an event is made up for; a copy that fails is counted, and the tapped frame goes its way.
 """
 import ctypes
 import errno
 import os
+import socket
 import struct
 
 import ksft
@@ -15,6 +16,8 @@ from ksft import CLONE_NEWNET, Sender, Sniffer, Topology, busywait, eq, libc, no
 
 DEBUGFS = "/sys/kernel/debug/"
 NTH = "/proc/thread-self/fail-nth"
+SUITES = "/sys/module/kunit/parameters/filter_glob"  # those that run when the module comes
+KO = os.environ.get("VTAP_KO")
 MOST = 400  # allocations of one command
 MANY = 1 << 30
 KINDS = ("failslab", "fail_page_alloc")
@@ -42,6 +45,13 @@ def module():
     """Return: where the code of vtap is."""
     words = next(line.split() for line in get("/proc/modules").splitlines() if line.startswith("vtap "))
     return int(words[5], 16), int(words[5], 16) + int(words[1])
+
+
+def function(name):
+    """Return: where a function of the kernel's is."""
+    symbols = [line.split()[:3] for line in get("/proc/kallsyms").splitlines() if "[" not in line]
+    start = next(int(address, 16) for address, _, symbol in symbols if symbol == name)
+    return start, min(address for address, *_ in ((int(a, 16), k, n) for a, k, n in symbols) if address > start)
 
 
 def confined():
@@ -319,7 +329,7 @@ def softirq():
             ok(f"{name}: {gone} of {matched} copies fail and are counted, the others are sent", accounted(stats) and gone, stats)
 
 
-# --- namespaces ---
+# --- loading, namespaces, device events, deferred work ---
 
 def nth(action, undo=lambda: None):
     """Do ACTION with each of its allocations failing once, and UNDO it. Return: its results."""
@@ -337,6 +347,33 @@ def nth(action, undo=lambda: None):
 def call(name, *args):
     """Return: the error of a call of libc's, or 0."""
     return ctypes.get_errno() if getattr(libc, name)(*args) else 0
+
+
+def loading():
+    """Each allocation that the module's start makes fails once, devices and namespaces being there."""
+    if not KO:
+        skip("loading", "VTAP_KO does not name the module")
+        return
+
+    def unload():
+        return call("syscall", 176, b"vtap", 0)  # delete_module
+
+    if os.path.exists(SUITES):
+        put(SUITES, "none")
+    with Topology() as t, open(KO, "rb") as f:
+        eq("the module is unloaded", unload(), 0)
+        configure(where=function("do_one_initcall"))
+
+        def load():
+            return call("syscall", 313, f.fileno(), b"", 0)  # finit_module
+        try:
+            seen = nth(load, lambda error: error or unload())
+        finally:
+            configure()
+        ok(f"loading fails {len(seen) - seen.count(0)} times for want of memory, and then leaves nothing",
+           set(seen) - {0} == {errno.ENOMEM}, seen)
+        vtap(f"session add s type gre remote {t.IP4['col']}", t.host)
+        eq("and works in the end", [s["state"] for s in vtap_json("session show", t.host)], ["active"])
 
 
 def namespace():
@@ -358,12 +395,138 @@ def namespace():
        errno.ENOMEM in seen and set(seen) <= {0, errno.ENOMEM}, seen)
 
 
+class Links:
+    """rtnetlink in this thread, so that its allocations can be told from others'. Each call returns the error, or 0."""
+
+    def __init__(self, ns):
+        with ns.enter():
+            self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+
+    def __call__(self, kind, index, flags=0, change=0, attrs=b"", more=0):
+        body = struct.pack("BxHiII", 0, 0, index, flags, change) + attrs
+        self.sock.send(struct.pack("IHHII", 16 + len(body), kind, 5 | more, 1, 0) + body)
+        while True:
+            try:
+                return -struct.unpack_from("i", self.sock.recv(1 << 16), 16)[0]
+            except OSError as e:
+                if e.errno != errno.ENOBUFS:
+                    raise
+
+    def up(self, index):
+        return self(16, index, 1, 1)
+
+    def down(self, index):
+        return self(16, index, 0, 1)
+
+    def set(self, index, attr, value):
+        return self(16, index, attrs=attribute(attr, value))
+
+    def name(self, index, name):
+        return self.down(index) or self.set(index, 3, name.encode() + b"\0") or self.up(index)
+
+    def add(self, index, name):
+        """A dummy device."""
+        return self(16, index, attrs=attribute(3, name.encode() + b"\0") + attribute(18, attribute(1, b"dummy")), more=0x600)
+
+    def delete(self, index):
+        return self(17, index)
+
+
+def attribute(kind, data):
+    """Return: a netlink attribute."""
+    return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+
+def events():
+    """Each allocation that the module makes for a device event fails once, those for who listens, too: nothing is refused,
+    all is made up for."""
+    from netlink import Client  # pylint: disable=import-outside-toplevel
+    with Topology() as t, Client(t.host) as nl, Client(t.host).subscribe():
+        links = Links(t.host)
+        for words in (f"session add s type gre remote {t.IP4['col']}", "rule add pref 1 port 'q*' action mirror s",
+                      "rule add pref 2 master br0 action mirror s", "rule add pref 3 port vnet0 dir ingress action mirror s"):
+            vtap(words, t.host)
+        links.add(200, "dd")
+        bridge = t.host.links()["br0"]["ifindex"]
+
+        def state():  # later ports stand further behind
+            return (sorted((p["name"], p["ingress-hook"], p["egress-hook"]) for p in nl.dump("port")),
+                    [s["state"] for s in nl.dump("session")])
+        for what, action, undo in (
+                ("a device that comes", lambda: links.add(201, "q1"), lambda: links.delete(201)),
+                ("a new name", lambda: links.name(200, "q0"), lambda: links.name(200, "dd")),
+                ("a new master", lambda: links.set(200, 10, struct.pack("I", bridge)), lambda: links.set(200, 10, bytes(4))),
+                ("a lost master", lambda: links.set(101, 10, bytes(4)), lambda: links.set(101, 10, struct.pack("I", bridge))),
+                ("an uplink that goes down", lambda: links.down(103), lambda: links.up(103))):
+            event(what, action, undo, state)
+
+
+def event(what, action, undo, state):
+    """One kind of event with its allocations failing. STATE tells what there is."""
+    before = state()
+    wrong = [] if action() == 0 else ["refused without a fault"]
+    after = state()
+    undo()
+    if not busywait(lambda: state() == before):
+        wrong.append(f"undone: {state()}")
+
+    def again(error):
+        if error or not busywait(lambda: state() == after):
+            wrong.append((error, state()))
+        if undo() or not busywait(lambda: state() == before):
+            wrong.append(("undone", state()))
+    configure(where=module())
+    try:
+        seen = nth(action, again)
+        undo()
+    finally:
+        configure()
+    ok(f"{what}: {len(seen)} allocations fail, nothing is refused, and ports and sessions follow", seen and not wrong, wrong[:3])
+    busywait(lambda: state() == before)
+
+
+def deferred():
+    """Half of the module's allocations fail, in its work queues too, while routes, neighbours and ports change. Afterwards
+    all is as if nothing had been, and what is tapped loses nothing meanwhile."""
+    with Topology() as t, Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as rx:
+        col, mac = t.IP4["col"], t.MAC["col"]
+        for name, kind in (("four", f"type erspan2 remote {col}"), ("six", f"type vxlan key 6 remote {t.IP6['col']}"),
+                           ("raw", "type port dev up0")):
+            vtap(f"session add {name} {kind}", t.host)
+        vtap("rule add pref 1 port 'vnet*' dir ingress action mirror four,six,raw", t.host)
+        configure(where=module(), probability=50)
+        sent = 0
+        try:
+            for n in range(12):
+                t.host.ip(f"neigh replace {col} lladdr 02:00:00:00:01:0{n % 8} dev up0 nud permanent",
+                          f"route replace {col} dev up0 mtu {1400 + n}", "link set vnet1 nomaster", "link set vnet1 master br0",
+                          "link set vnet0 down", "link set vnet0 name zz", "link set zz name vnet0", "link set vnet0 up",
+                          "link set up0 down", "link set up0 up")
+                if not busywait(lambda: t.a.running("eth0") and t._forwarding()):
+                    raise RuntimeError("the bridge does not forward")
+                frames = [t.udp(payload=b"%d" % i * 40) for i in range(sent, sent + 20)]
+                tx.send(*frames)
+                sent += len(frames)
+        finally:
+            failed = configure()
+        eq(f"{failed} allocations fail: all {sent} frames cross the bridge", len(rx.frames(sent)), sent)
+        ok("and many allocations did fail", failed > 50, failed)
+        t.host.ip(f"neigh replace {col} lladdr {mac} dev up0 nud permanent", f"address replace {t.IP6['up0']}/64 dev up0 nodad",
+                  f"neigh replace {t.IP6['col']} lladdr {mac} dev up0 nud permanent")
+        ok("sessions follow what is there now", busywait(lambda: all(s["state"] == "active" and s.get("path_mtu", 1500) >= 1500
+                                                                     for s in vtap_json("-s session show", t.host))),
+           lambda: vtap("-s session show", t.host).stdout)
+        ok("so do ports", busywait(lambda: {p["name"]: p["ingress_hook"] for p in vtap_json("port show", t.host)} ==
+                                   {"vnet0": "netfilter", "vnet1": "netfilter"}), lambda: vtap("port show", t.host).stdout)
+
+
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
     if not os.path.exists(NTH) or not os.path.isdir(DEBUGFS + "failslab"):
         skip("faults", "the kernel cannot inject faults (CONFIG_FAILSLAB, CONFIG_FAULT_INJECTION_DEBUG_FS)")
         ksft.done()
     if not confined():
-        skip("namespace", "the kernel cannot confine faults to the module (CONFIG_FAULT_INJECTION_STACKTRACE_FILTER)")
+        skip("loading, namespaces, events, deferred work", "the kernel cannot confine faults to the module "
+             "(CONFIG_FAULT_INJECTION_STACKTRACE_FILTER)")
         ksft.run(commands, copies, softirq)
-    ksft.run(commands, copies, softirq, namespace)
+    ksft.run(commands, copies, softirq, namespace, events, deferred, loading)
