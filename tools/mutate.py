@@ -16,7 +16,9 @@ import tempfile
 
 REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 KERNEL = os.environ.get("KERNEL", "6.1")
-VM = ["tools/vm.sh", KERNEL]
+# a VM that hangs ends at once, not when its time is over
+HANGS = "panic=-1 softlockup_panic=1 hung_task_panic=1 sysctl.kernel.panic_on_rcu_stall=1"
+VM = ["env", f"VTAP_APPEND={HANGS}", "tools/vm.sh", KERNEL]
 PLAIN = "module as it is"
 COMPLAINT = re.compile(r"BUG|WARNING|INFO: |UBSAN|KASAN|suspicious|Oops|general protection|unregister_netdevice|"
                        "leaked reference|possible .*deadlock")
