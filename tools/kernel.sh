@@ -152,7 +152,7 @@ load() {	# NAME: its env
 }
 
 build() {
-	local name=$1 m=$tree/build/$1
+	local name=$1 m=$tree/build/$1 conf
 	shift
 	load "$name"
 	"$tree/tools/setup.sh" build >&2
@@ -163,7 +163,10 @@ build() {
 	rsync -a --delete "${objects[@]/#/--exclude=}" --include='/Kbuild' --include='/kmod/***' --include='/uapi/***' \
 		--exclude='*' "$tree/" "$m/"
 	if [ "$MODE" = host ]; then
-		! grep -qs '^CONFIG_KUNIT=' "$root/$KDIR/include/config/auto.conf" || set -- CONFIG_VTAP_KUNIT_TEST=y "$@"
+		conf=$root/$KDIR/include/config/auto.conf
+		! grep -qs '^CONFIG_KUNIT=' "$conf" || set -- CONFIG_VTAP_KUNIT_TEST=y "$@"
+		# fuzz_netlink.py says by line what it did not reach
+		! grep -qs '^CONFIG_KCOV=' "$conf" || set -- VTAP_KCOV=1 KCFLAGS=-g "$@"
 		make -s -C "$root/$KDIR" M="$m" "$@" modules >&2
 	else
 		# a mount namespace of its own: the binds vanish with it. The directory keeps its path inside.
