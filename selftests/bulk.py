@@ -20,6 +20,7 @@ COLLECT = ksft.REPO + "/selftests/collect"
 TYPES = {"gre": "type gre key {id} seq {seq}",
          "two": "type erspan2 id {id}", "three": "type erspan3 id {id}", "vx": "type vxlan key {id}"}
 SEGMENT = 1400
+LONG = (8 << 20) // ksft.SLOW
 TUNNELS = {"vxlan": "type vxlan id 9 dstport 4790 local {0} remote {1} noudpcsum",
            "vxlan with checksum": "type vxlan id 10 dstport 4790 local {0} remote {1} udpcsum",
            "gretap": "type gretap local {0} remote {1}"}
@@ -50,7 +51,7 @@ class Flow:
         family = socket.AF_INET6 if ":" in self.addresses["a"] else socket.AF_INET
         with t.b.enter(), socket.socket(family, socket.SOCK_DGRAM) as s:
             s.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE
-            s.settimeout(120)
+            s.settimeout(120 * ksft.SLOW)
             s.bind((self.addresses["b"], 4000))
             with t.a.enter(), socket.socket(family, socket.SOCK_DGRAM) as tx:
                 tx.setsockopt(SOL_UDP, UDP_SEGMENT, SEGMENT)
@@ -104,7 +105,7 @@ class Collect:
 
     def done(self, n):
         """Return: what it found once it has N copies."""
-        out, _ = self.proc.communicate(f"{n}\n", timeout=300)
+        out, _ = self.proc.communicate(f"{n}\n", timeout=300 * ksft.SLOW)
         if self.proc.returncode:
             raise RuntimeError(f"collect ended with status {self.proc.returncode}")
         got = json.loads(out)
@@ -214,9 +215,9 @@ def matrix(t, switch, long, mtus=(1500, 9000), port_mtu=1500):
 
 
 def bridge():
-    """8 MiB through a bridge."""
+    """8 MiB through a bridge; less on a kernel that is slow."""
     with Topology() as t:
-        matrix(t, "bridge", 8 << 20)
+        matrix(t, "bridge", LONG)
 
 
 def jumbo():
@@ -233,7 +234,7 @@ def ovs():
     with Topology() as t, open_vswitch(t):
         eq("Open vSwitch: the ports are in the kernel's datapath",
            [t.host.links()[d].get("master") for d in ("vnet0", "vnet1")], ["ovs-system"] * 2)
-        matrix(t, "Open vSwitch", 8 << 20)
+        matrix(t, "Open vSwitch", LONG)
 
 
 def spoil(frames):
