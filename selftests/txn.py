@@ -179,7 +179,7 @@ TEN = "session add s type gre remote 192.0.2.9 key 1\n" + "".join(
 @bench
 def tool(b):
     """-b and apply: one transaction, told by file and line; apply twice is apply once."""
-    b.ns.ip("link add p0 type dummy", "link set p0 up addrgenmode none")
+    b.ns.ip("link add p0 type dummy", "link set p0 addrgenmode none", "link set p0 up")
     eq("-b prints the ids", conf(b.ns, "-j -b", TEN), "".join(f'[{{"id":{i}}}]\n' for i in range(1, 11)))
     b.settle()
     eq("-b names the line", conf(b.ns, "-b", "rule flush\n\nsession add t type gre remote 192.0.2.9\n"
