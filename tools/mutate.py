@@ -219,7 +219,8 @@ class Builder:
 
     def __init__(self):
         self.dir, self.kdir = f"{REPO}/build/mutate/{KERNEL}", sh("tools/kernel.sh", "kdir", KERNEL)
-        os.makedirs(self.dir, exist_ok=True)
+        shutil.rmtree(self.dir, ignore_errors=True)  # objects of a fault, when the last run was ended
+        os.makedirs(self.dir)
         sh("rsync", "-a", "Kbuild", "kmod", "uapi", "--exclude=*.o", "--exclude=*.ko", self.dir)
         config = f"{self.kdir}/include/config/auto.conf"
         with open(config, encoding="ascii") as f:
