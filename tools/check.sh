@@ -86,7 +86,7 @@ for kernel; do
 done
 for smoke in ${SMOKE:-}; do
 	kernel=${smoke%%=*} series=${smoke#"$kernel"} tests="bed.py classify.py hooks.py"
-	[ "$kernel" != debug ] || tests="bed.py classify.py faults.py"
+	[ "$kernel" != debug ] || tests="bed.py kunit.py faults.py"
 	if [ "$kernel" = debug ] && ! tools/debug-kernel.sh cached; then
 		skip "smoke test under $kernel" "it is not built, which takes 12 minutes of two processors: make debug-kernel"
 	elif ! release=$(tools/kernel.sh release "$kernel"); then
