@@ -410,12 +410,14 @@ def memory():
         with ns.enter():
             before = used()
             eq(f"{n} rules", group.run(lambda: many(Client(), n)), [0, None, n])
-            want = [n * 96, n * 16 * len(os.sched_getaffinity(0))]
+            cpus = len(os.sched_getaffinity(0))
+            lag = cpus * 32 * 4096  # of which 5.10 does not tell yet
+            want = [n * 96 - lag, n * 16 * cpus - lag]
             ok("their group has paid for them and their counters",
                busywait(lambda: all(u - b >= w for u, b, w in zip(used(), before, want))), lambda: (before, used(), want))
             nl.do("rule-flush")
             ok("and has it back when they are gone",
-               busywait(lambda: all(u - b < w / 8 for u, b, w in zip(used(), before, want))), lambda: (before, used(), want))
+               busywait(lambda: all(u - b <= lag for u, b in zip(used(), before))), lambda: (before, used(), lag))
             eq("a group with 6 MiB left has enough for 5000 of them", group.run(lambda: many(Client(), 5000, group.tighten)),
                [0, None, 5000])
             nl.do("rule-flush")
