@@ -468,6 +468,10 @@ class Topology:
         ips = self.IP6 if version == 6 else self.IP4
         return make(self.MAC[dst], self.MAC[src], ips[src], ips[dst], **kw)
 
+    def udp_gso(self):
+        """Return: whether this kernel's veth devices take super-frames of UDP."""
+        return "tx-udp-segmentation: off [fixed]" not in self.a.sh("ethtool -k eth0").stdout
+
     def udp(self, src="a", dst="b", version=4, **kw):
         """Return: a UDP frame between two of its hosts."""
         return self._between(udp_frame, src, dst, version, kw)
