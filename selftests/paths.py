@@ -427,16 +427,21 @@ def path_mtu():
         all(becomes(t, n, path_mtu=9000) for n in names)
         eq("a router's word on packets of others changes nothing",
            [router.send(too_big(t, c, 1300, other=True)) or session(t, n)["path_mtu"] for n, c in zip(names, got)], [9000] * 4)
-        for n in names:
-            def told(name=n):
-                router.send(*[too_big(t, c, 1400) for c in got])
-                return session(t, name)["path_mtu"] == 1400
-            ok(f"the path MTU that a router announces is followed: {n}", busywait(told, 8, 0.2), session(t, n))
+        # nothing that is quoted but addresses and protocol is looked at
+        spoilt = [f[:-1] + bytes([f[-1] ^ 1]) for f in (too_big(t, c, 1300) for c in got)]
+        eq("nor does one with a wrong checksum", [router.send(f) or session(t, n)["path_mtu"] for n, f in zip(names, spoilt)],
+           [9000] * 4)
+        for n, mtu, words in (*[(n, 1400, {}) for n in names], *[(n, 1380, {"fragment": True}) for n in ("s6", "g6")]):
+            def told():
+                router.send(*[too_big(t, c, mtu, **words) for c in got if c.version == 6 or not words])
+                return session(t, n)["path_mtu"] == mtu
+            what = " a fragment of" if words else ""
+            ok(f"the path MTU that a router announces on{what} {n} is followed", busywait(told, 8, 0.2), session(t, n))
 
 
-def too_big(t, c, mtu, other=False):
+def too_big(t, c, mtu, other=False, fragment=False):
     """Return: what a router on the collector's side sends when outer packet C is longer than MTU; OTHER: or a packet to
-    somebody else."""
+    somebody else; FRAGMENT: or the first of its fragments, with IPv6."""
     if other:
         c.dst, keep = c.dst[:-1] + b"\x55", c.dst
         packet = too_big(t, c, mtu)
@@ -453,6 +458,8 @@ def too_big(t, c, mtu, other=False):
         head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0) + c.dst + c.src
         head = head[:10] + struct.pack("!H", ksft.checksum(head)) + head[12:]
         return ksft.ether(t.MAC["up0"], t.MAC["col"], 0x800, head + icmp)
+    if fragment:
+        proto, start = 44, struct.pack("!BBHI", proto, 0, 1, 0) + start
     quoted = struct.pack("!IHBB", 6 << 28, length - 40, proto, 63) + c.src + c.dst + start
     icmp = struct.pack("!BBHI", 2, 0, 0, mtu) + quoted
     pseudo = c.dst + c.src + struct.pack("!II", len(icmp), 58)
