@@ -355,6 +355,26 @@ def own():
             eq(f"{kind}: bridge and port saw the copies as own", [p[d]["egress"]["own"] for d in ("br0", "vnet1", "vnet0")],
                [20, 20, 0])
             t.adds_up(f"{kind} behind the bridge")
+            if kind == "erspan3":
+                others(t, next(f for f in got if f not in frames))
+
+
+def others(t, copy):
+    """A frame like one of ours with another session id in its ERSPAN header, which are the low bits of its second word, is
+    somebody else's."""
+    vtap(f"rule add pref 2 port vnet0 dir ingress src_mac {t.MAC['a']} ip_proto gre action mirror s", t.host)
+    at = 14 + 20 + 8 + 3
+    for what, change, own_ in (("our session id", 0, 1), ("another", 1, 0)):
+        frame = bytearray(copy)
+        frame[6:12] = ksft.mac(t.MAC["a"])
+        frame[at] ^= change
+        before, sent = ports(t.host)["vnet0"]["ingress"]["own"], t.session()["stats"]["sent"]
+        with Sender(t.a, "eth0") as tx:
+            tx.send(bytes(frame))
+        got = t.b_rx.frames(2 - own_)
+        eq(f"erspan3 of {what} from elsewhere: arrives, is our own or copied, once",
+           (got.count(bytes(frame)), ports(t.host)["vnet0"]["ingress"]["own"] - before, t.session()["stats"]["sent"] - sent),
+           (1, own_, 1 - own_))
 
 
 # --- sessions ---
@@ -422,6 +442,13 @@ def follow():
         lost("resolving")
         step("it answers again", ["link set eth0 arp on"], state("active"), ns=t.col)
         works("resolved")
+
+        vtap("session set s remote 192.0.2.255", t.host)
+        ok("no route leads to a broadcast address", busywait(lambda: t.session()["state"] == "no-route"), lambda: t.session())
+        lost("broadcast")
+        vtap("session set s remote 192.0.2.9", t.host)
+        step("the collector is one again", [], state("active"))
+        works("one collector")
 
         step("its cable is out", ["link set eth0 down"], state("no-device"), ns=t.col)
         lost("no carrier")
