@@ -84,6 +84,11 @@ MUTATIONS = [
     ("equal priority: last one first", "rule.c", "a->id < b->id", "a->id > b->id", "match.py order"),
     ("priorities upside down", "rule.c", "a->pref < b->pref", "a->pref > b->pref", "match.py order"),
     ("copies are copied", "session.c", "if (t && vtap_encap_is_own(t, f))", "if (0)", "lifecycle.py own"),
+    ("other sources' ERSPAN is ours", "encap.c",
+     "h && (get_unaligned_be16(h + 2) & 0x3ff)", "h && (get_unaligned_be16(h + 2) & 0)", "lifecycle.py own"),
+    ("routers' words with wrong checksums", "pmtu.c",
+     "!nf_checksum(q, NF_INET_LOCAL_IN, icmp, proto, family) &&", "", "paths.py path_mtu"),
+    ("router's words on fragments lost", "pmtu.c", "key.ip_proto = fh->nexthdr;", ";", "paths.py path_mtu"),
     # what users are told, and what is left behind
     ("limit counted as another cause", "copy.c",
      "vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)", "vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1)", "paths.py limits"),
