@@ -69,12 +69,13 @@ resolve() {
 
 # ARG...: this command in a process of its own, again after a while if it fails; what it says counts the last time
 again() {
-	local log pause
+	local log pause out
 	log=$(mktemp)
 	for pause in 0 15 60; do
 		sleep $pause
-		if VTAP_ONCE=1 "$0" "$@" 2> "$log"; then
+		if out=$(VTAP_ONCE=1 "$0" "$@" 2> "$log"); then
 			rm -f "$log"
+			[ -z "$out" ] || echo "$out"
 			return
 		fi
 	done
@@ -179,17 +180,17 @@ build() {
 	find "$m" -name '*.ko'
 }
 
-source_tree() {
-	local v d=$cache/src new f
+source_tree() (
+	d=$cache/src
 	mkdir -p "$d"
 	exec 9> "$d/.lock"
 	flock 9
 	f=$(find "$d" -maxdepth 2 -path '*/linux-source-6.12-*/Makefile' | sort -V | tail -1)
-	[ -z "$f" ] || { dirname "$f"; return; }
+	[ -z "$f" ] || { dirname "$f"; exit; }
 	if [ -z "${VTAP_ONCE:-}" ]; then
 		exec 9>&-
 		again source
-		return
+		exit
 	fi
 	target 6.12
 	private_apt source
@@ -201,9 +202,9 @@ source_tree() {
 	mkdir "$new/tree"
 	dpkg-deb --fsys-tarfile "$f" | tar -xO ./usr/src/linux-source-6.12.tar.xz | tar -xJ -C "$new/tree" --strip-components=1
 	mv "$new/tree" "$d/linux-source-6.12-${v//[^0-9A-Za-z.]/_}"
-	rm -rf "$new" "$cache/apt/source"
+	rm -rf "$cache/apt/source"
 	echo "$d/linux-source-6.12-${v//[^0-9A-Za-z.]/_}"
-}
+)
 
 # what a build leaves: neither copied nor removed
 objects=('*.o' '*.ko' '*.mod' '*.mod.c' '*.a' '.*.cmd' '*.order' 'Module.symvers' '*.gcno' '.lock')
