@@ -17,7 +17,7 @@ declare -A groups=(
 	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl procps python3 tcpdump tshark"
 	[gen]="python3 python3-jsonschema python3-yaml xz-utils"
 	[lint]="clang-14 coccinelle gcc-12 git groff libmnl-dev libpcap-dev make mandoc perl python3-docutils python3-flake8 python3-jsonschema
-		python3-yaml shellcheck sparse yamllint"
+		python3-pygments python3-yaml shellcheck sparse yamllint"
 	# building a kernel with KASAN and lockdep
 	[debug]="bc bison ccache cpio dwarves flex gcc-12 gcc libelf-dev libssl-dev make perl xz-utils"
 )
@@ -89,6 +89,7 @@ mapfile -t need < <(missing "${packages[@]}")
 [ ${#need[@]} -gt 0 ] || exit 0
 [ "$(id -u)" = 0 ] || { echo "setup.sh: needs root to install: ${need[*]}" >&2; exit 1; }
 
+mkdir -p /run/lock
 exec 9> /run/lock/vtap-setup
 flock 9
 mapfile -t need < <(missing "${packages[@]}")
