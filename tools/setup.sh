@@ -6,8 +6,8 @@
 set -euo pipefail
 
 declare -A groups=(
-	# the module and the tool
-	[build]="gcc-12 gcc make rsync libc6-dev libelf1 libmnl-dev libpcap-dev pkg-config"
+	# the module - the headers of 6.12 ask for pahole - and the tool
+	[build]="dwarves gcc-12 gcc make rsync libc6-dev libelf1 libmnl-dev libpcap-dev pkg-config"
 	# fetching Debian's kernels
 	[kernel]="debian-archive-keyring kmod mmdebstrap xz-utils"
 	[vm]="busybox-static file iproute2 kmod mount qemu-system-x86 virtme-ng"
