@@ -192,6 +192,7 @@ source_tree() (
 		again source
 		exit
 	fi
+	"$tree/tools/setup.sh" kernel >&2
 	target 6.12
 	private_apt source
 	new=$(mktemp -d "$d/.new-XXXXXX")

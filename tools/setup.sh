@@ -15,7 +15,7 @@ declare -A groups=(
 	[test]="ethtool golang-github-google-gopacket-dev iperf3 iproute2 iputils-ping jq nftables openvswitch-switch procps python3
 		python3-jsonschema python3-scapy python3-yaml suricata tcpdump tshark"
 	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl procps python3 tcpdump tshark"
-	[gen]="python3 python3-jsonschema python3-yaml xz-utils"
+	[gen]="python3 python3-jsonschema python3-yaml"
 	[lint]="clang-14 coccinelle gcc-12 git groff libmnl-dev libpcap-dev libpython3-dev make mandoc perl python3-docutils python3-flake8
 		python3-jsonschema python3-pygments python3-yaml shellcheck sparse yamllint"
 	# building a kernel with KASAN and lockdep
