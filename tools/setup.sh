@@ -16,8 +16,8 @@ declare -A groups=(
 		python3-jsonschema python3-scapy python3-yaml suricata tcpdump tshark"
 	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl procps python3 tcpdump tshark"
 	[gen]="python3 python3-jsonschema python3-yaml"
-	[lint]="clang-14 coccinelle gcc-12 git groff libmnl-dev libpcap-dev libpython3-dev make mandoc perl python3-docutils python3-flake8
-		python3-jsonschema python3-pygments python3-yaml shellcheck sparse yamllint"
+	[lint]="clang-14 coccinelle git groff libpython3-dev mandoc perl python3-docutils python3-flake8 python3-pygments
+		shellcheck sparse yamllint"
 	# building a kernel with KASAN and lockdep
 	[debug]="bc bison ccache cpio dwarves flex gcc-12 gcc libelf-dev libssl-dev make perl xz-utils"
 )
