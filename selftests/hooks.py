@@ -60,8 +60,7 @@ class Rig:
         return self
 
     def __exit__(self, *exc):
-        with contextlib.suppress(OSError):
-            ksft.ip(*[f"netns del {ns.name}" for ns in self.all])
+        Netns.remove_all(self.all)
 
     def add_port(self):
         """Plug p0 in."""

@@ -142,6 +142,12 @@ class Netns:
         ip(*[f"netns add {ns.name}" for ns in new])
         return new
 
+    @staticmethod
+    def remove_all(namespaces):
+        """Remove NAMESPACES of many(), those that a test has not removed itself."""
+        there = os.listdir("/run/netns")
+        ip(*[f"netns del {ns.name}" for ns in namespaces if ns.name in there])
+
     def __enter__(self):
         return self
 
@@ -461,8 +467,7 @@ class Topology:
         return self
 
     def __exit__(self, *exc):
-        there = os.listdir("/run/netns")  # a test may have removed one
-        ip(*[f"netns del {ns.name}" for ns in self.all if ns.name in there])
+        Netns.remove_all(self.all)
 
     def _between(self, make, src, dst, version, kw):
         ips = self.IP6 if version == 6 else self.IP4

@@ -363,18 +363,18 @@ def others(t, copy):
     """A frame like one of ours with another session id in its ERSPAN header, which are the low bits of its second word, is
     somebody else's."""
     vtap(f"rule add pref 2 port vnet0 dir ingress src_mac {t.MAC['a']} ip_proto gre action mirror s", t.host)
-    at = 14 + 20 + 8 + 3
-    for what, change, own_ in (("our session id", 0, 1), ("another", 1, 0)):
+    at = 14 + 20 + 8 + 3  # behind Ethernet, IPv4, and GRE with a sequence number
+    for what, change, ours in (("our session id", 0, 1), ("another", 1, 0)):
         frame = bytearray(copy)
         frame[6:12] = ksft.mac(t.MAC["a"])
         frame[at] ^= change
         before, sent = ports(t.host)["vnet0"]["ingress"]["own"], t.session()["stats"]["sent"]
         with Sender(t.a, "eth0") as tx:
             tx.send(bytes(frame))
-        got = t.b_rx.frames(2 - own_)
+        got = t.b_rx.frames(2 - ours)
         eq(f"erspan3 of {what} from elsewhere: arrives, is our own or copied, once",
            (got.count(bytes(frame)), ports(t.host)["vnet0"]["ingress"]["own"] - before, t.session()["stats"]["sent"] - sent),
-           (1, own_, 1 - own_))
+           (1, ours, 1 - ours))
 
 
 # --- sessions ---

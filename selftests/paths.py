@@ -427,7 +427,8 @@ def path_mtu():
         all(becomes(t, n, path_mtu=9000) for n in names)
         eq("a router's word on packets of others changes nothing",
            [router.send(too_big(t, c, 1300, other=True)) or session(t, n)["path_mtu"] for n, c in zip(names, got)], [9000] * 4)
-        # nothing that is quoted but addresses and protocol is looked at
+        # of what is quoted, the last byte is not looked at: only the checksum tells. Words of 1300 that are believed late
+        # show below, since a path MTU does not grow
         spoilt = [f[:-1] + bytes([f[-1] ^ 1]) for f in (too_big(t, c, 1300) for c in got)]
         eq("nor does one with a wrong checksum", [router.send(f) or session(t, n)["path_mtu"] for n, f in zip(names, spoilt)],
            [9000] * 4)

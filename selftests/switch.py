@@ -42,8 +42,7 @@ class World:
         return self
 
     def __exit__(self, *exc):
-        with contextlib.suppress(OSError):
-            ksft.ip(*[f"netns del {ns.name}" for ns in self.all])
+        Netns.remove_all(self.all)
 
     def host(self, ns):
         """NS becomes host number N; its copies come to the collector's device eN."""

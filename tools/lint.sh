@@ -4,7 +4,7 @@
 # shellcheck disable=SC2317 # functions are called by check()
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 2
-tools/setup.sh build gen lint || exit 1
+tools/setup.sh build lint || exit 1
 src=$(tools/kernel.sh source) || exit 1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT

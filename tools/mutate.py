@@ -67,6 +67,9 @@ MUTATIONS = [
      ".insert = meta && !t->strip ? VLAN_HLEN : 0", ".insert = 0", "faithful.py vlan"),
     ("copies of the frames that are not sampled", "rule.c",
      "return !reciprocal_scale(n, rule->sample)", "return reciprocal_scale(n, rule->sample)", "faithful.py sample"),
+    ("routers' words with wrong checksums", "pmtu.c",
+     "!nf_checksum(q, NF_INET_LOCAL_IN, icmp, proto, family) &&", "", "paths.py path_mtu"),
+    ("router's words on fragments lost", "pmtu.c", "key.ip_proto = fh->nexthdr;", ";", "paths.py path_mtu"),
     # which frames are copied
     ("ports read where they are not", "match.c",
      "if (off + 4 > len)\n\t\treturn false;", "if (off > len)\n\t\treturn false;", "match.py lengths"),
@@ -86,9 +89,6 @@ MUTATIONS = [
     ("copies are copied", "session.c", "if (t && vtap_encap_is_own(t, f))", "if (0)", "lifecycle.py own"),
     ("other sources' ERSPAN is ours", "encap.c",
      "h && (get_unaligned_be16(h + 2) & 0x3ff)", "h && (get_unaligned_be16(h + 2) & 0)", "lifecycle.py own"),
-    ("routers' words with wrong checksums", "pmtu.c",
-     "!nf_checksum(q, NF_INET_LOCAL_IN, icmp, proto, family) &&", "", "paths.py path_mtu"),
-    ("router's words on fragments lost", "pmtu.c", "key.ip_proto = fh->nexthdr;", ";", "paths.py path_mtu"),
     # what users are told, and what is left behind
     ("limit counted as another cause", "copy.c",
      "vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)", "vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1)", "paths.py limits"),
