@@ -122,7 +122,7 @@ def stp():
             eq("STP: the same port blocks with every port tapped", states(w.h), plain)
             w.h.ip("link set b2 down", "link set b2 up")
             eq("STP: and after a new election under the tap", settled(w.h), plain)
-            eq("STP: hooks", {p["ingress_hook"] for p in ports(w.h).values()}, {"netfilter"})
+            eq("STP: hooks", {p["ingress_hook"] for p in ports(w.h).values()}, {"packet"})
 
 
 def events(ns, act):
@@ -192,7 +192,7 @@ def lacp():
             kind.down(r)
             r.host.ip(f"link add m0 address {INSIDE} type bridge forward_delay 0", "link set m0 addrgenmode none up",
                       "link set p0 master m0")
-            eq("LLDP: netfilter on the bridge", r.hook("netfilter"), "netfilter")
+            eq("LLDP: a packet handler on the bridge", r.hook("packet"), "packet")
             lldp(r, col, "bridge")
 
 
