@@ -304,24 +304,24 @@ def two_hosts():
 
 
 def stacked():
-    """A bond and its slave, both tapped, give two copies, either of them one; the bond is where a frame came in."""
+    """A bond and its slave, both tapped, give one copy, as either of them does; the bond is where a frame came in."""
     with Rig() as r:
         kind = Bond()
         kind.up(r)
         kind.attach(r)
         kind.ready(r)
         frames = [make(n, INSIDE, A) for n in range(5)]
-        for pattern, copies in (("[pm]0", 2), ("p0", 1), ("m0", 1)):
+        for pattern, dup, copies in (("[pm]0", "off", 1), ("[pm]0", "on", 2), ("p0", "off", 1), ("m0", "off", 1)):
             vtap("rule flush", r.host)
-            vtap(f"rule add pref 1 port {pattern} dir ingress action mirror s", r.host)
+            vtap(f"rule add pref 1 port {pattern} dir ingress action mirror s dup {dup}", r.host)
             if "p" in pattern:
                 r.hook("chain")
             with r.copies() as col, Sender(r.a, "eth0") as tx:
                 tx.send(*frames)
                 want = [f for f in frames for _ in range(copies)]
-                eq(f"stacked: port {pattern}: {copies} of each", inner(col.frames(5 * copies)), want)
+                eq(f"stacked: port {pattern}, dup {dup}: {copies} of each", inner(col.frames(5 * copies)), want)
                 busywait(lambda: False, 0.1)
-                eq(f"stacked: port {pattern}: no more", inner(col.frames()), [])
+                eq(f"stacked: port {pattern}, dup {dup}: no more", inner(col.frames()), [])
 
 
 def tcp_echo(w, data_done):
