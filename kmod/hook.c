@@ -12,14 +12,16 @@ static bool rx_chain = true;
 module_param(rx_chain, bool, 0644);
 MODULE_PARM_DESC(rx_chain, "hook in front of the rx_handler of Open vSwitch, bond, team and macvlan ports (default on)");
 
-/* vtap_port.serial of the last port that was hooked; RTNL */
+/* vtap_port_id.serial of the last port that was hooked; RTNL */
 static u32 vtap_hook_serials;
 
 /* Ahead of tc, which may take the frame away. The caller has a reference for us. */
 static int vtap_hook_packet_in(struct sk_buff *skb, struct net_device *dev,
 			       struct packet_type *pt, struct net_device *orig_dev)
 {
-	vtap_tap_in(pt->af_packet_priv, skb);
+	/* what the host sends to itself was seen going out */
+	if (likely(skb->pkt_type != PACKET_LOOPBACK))
+		vtap_tap_in(pt->af_packet_priv, skb);
 	consume_skb(skb);
 	return 0;
 }
@@ -103,9 +105,14 @@ static void vtap_hook_remove_out(struct vtap_port *port)
 static void vtap_hook_set_in(struct vtap_port *port, u32 want)
 {
 	const u32 old = port->hook[VTAP_IN];
+	const bool handover = old != VTAP_HOOK_NONE && want != VTAP_HOOK_NONE;
 
+	if (handover && !port->noting) {
+		WRITE_ONCE(port->noting, true);
+		synchronize_net();
+	}
 	if (old == VTAP_HOOK_NONE)
-		port->serial = ++vtap_hook_serials ?: ++vtap_hook_serials;
+		port->id.serial = ++vtap_hook_serials ?: ++vtap_hook_serials;
 	if (want == VTAP_HOOK_CHAIN && !vtap_chain_add(port))
 		want = VTAP_HOOK_PACKET;
 	if (want == old)
@@ -114,7 +121,7 @@ static void vtap_hook_set_in(struct vtap_port *port, u32 want)
 		vtap_hook_add_packet_in(port);
 	WRITE_ONCE(port->hook[VTAP_IN], want);
 	/* frames on their way may not have seen the new one */
-	if (old != VTAP_HOOK_NONE && want != VTAP_HOOK_NONE)
+	if (handover)
 		synchronize_net();
 	if (old == VTAP_HOOK_PACKET)
 		__dev_remove_pack(&port->packet[VTAP_IN]);

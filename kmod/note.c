@@ -38,7 +38,38 @@ struct vtap_hop {
 	struct vtap_given given;
 };
 
-struct vtap_notes __percpu *vtap_notes;
+/**
+ * struct vtap_note - a frame that came in by a port
+ * @skb: its skb; only compared
+ * @head: its data; only compared
+ * @id: of the port
+ * @processed: frames that this CPU had received by then, this one included
+ * @given: what has been decided about it
+ */
+struct vtap_note {
+	const struct sk_buff *skb;
+	const unsigned char *head;
+	struct vtap_port_id id;
+	u32 processed;
+	struct vtap_given given;
+};
+
+/* A NAPI poll hands up to 64 frames to the stack before it processes the first of them. */
+#define VTAP_NOTES	64
+
+/**
+ * struct vtap_notes - the last frames that came in on this CPU
+ * @last: the latest of @note
+ * @lock: of @last, against other softirqs on PREEMPT_RT
+ * @note: a ring
+ */
+struct vtap_notes {
+	struct vtap_note *last;
+	local_lock_t lock;
+	struct vtap_note note[VTAP_NOTES];
+};
+
+static struct vtap_notes __percpu *vtap_notes;
 
 static struct vtap_hop *vtap_hops;
 static siphash_key_t vtap_note_key;
@@ -109,12 +140,12 @@ static bool vtap_note_receive(const struct sk_buff *skb, int depth, struct vtap_
 static bool vtap_note_is_below(const struct vtap_net *vn, const struct vtap_note *note,
 			       const struct net_device *dev)
 {
-	const struct vtap_port *port = vtap_port_by_index(vn, note->ifindex);
+	const struct vtap_port *port = vtap_port_by_index(vn, note->id.ifindex);
 	u32 rounds = __this_cpu_read(softnet_data.processed) - note->processed;
 	const struct net_device *master;
 	int i;
 
-	if (!port || port->serial != note->port)
+	if (!port || port->id.serial != note->id.serial)
 		return false;
 	master = netdev_master_upper_dev_get_rcu(port->dev);
 	for (i = 0; i < VTAP_NOTE_UPPERS && dev != port->dev; i++) {
@@ -133,24 +164,63 @@ static bool vtap_note_is_below(const struct vtap_net *vn, const struct vtap_note
 	return dev == port->dev && !rounds;
 }
 
+/* What was decided about a frame before it came in by @port. @last: its note, or NULL. */
+static noinline void vtap_note_renew(const struct vtap_port *port, const struct sk_buff *skb,
+				     const struct vtap_note *last, struct vtap_given *given)
+{
+	if (last && vtap_note_is_below(port->vn, last, port->dev))
+		*given = last->given;
+	else if (port->hop_in)
+		vtap_note_receive(skb, -1, given);
+}
+
 /**
- * vtap_note_renew - take over what was decided about a frame before it came in by this port
+ * vtap_note_enter - note that a frame came in by a port
  * @port: the port
  * @skb: the frame
- * @last: the last note of this CPU
- * @given: gets it
+ * @given: gets what has been decided about the frame, to be added to
  *
- * Return: false when nothing is known.
+ * Every frame that comes in writes a note, so that an older one under the same
+ * memory is never taken for its own. Softirq, RCU read side.
+ *
+ * Return: false when this port has seen the frame already, by the hook that is
+ * being replaced.
  */
-noinline bool vtap_note_renew(const struct vtap_port *port, const struct sk_buff *skb,
-			      const struct vtap_note *last, struct vtap_given *given)
+noinline bool vtap_note_enter(const struct vtap_port *port, const struct sk_buff *skb,
+			      struct vtap_given **given)
 {
-	if ((last->skb == skb || last->head == skb->head) &&
-	    vtap_note_is_below(port->vn, last, port->dev)) {
-		*given = last->given;
-		return true;
+	const u32 processed = __this_cpu_read(softnet_data.processed);
+	const struct vtap_note *last;
+	struct vtap_notes *notes;
+	struct vtap_note *note;
+	bool again = false;
+
+	local_lock_nested_bh(&vtap_notes->lock);
+	notes = this_cpu_ptr(vtap_notes);
+	last = notes->last;
+	if (likely(last->id.serial == port->id.serial)) {
+		if (unlikely(last->processed == processed) &&
+		    (last->skb == skb || last->head == skb->head)) {
+			local_unlock_nested_bh(&vtap_notes->lock);
+			return false;
+		}
+	} else {
+		again = last->skb == skb || last->head == skb->head;
 	}
-	return port->hop_in && vtap_note_receive(skb, -1, given);
+	note = notes->last + 1;
+	if (unlikely(note == notes->note + VTAP_NOTES))
+		note = notes->note;
+	notes->last = note;
+	memset(&note->given.decided, 0, sizeof(note->given.decided));
+	if (unlikely(again || port->hop_in))
+		vtap_note_renew(port, skb, again ? last : NULL, &note->given);
+	note->skb = skb;
+	note->head = skb->head;
+	note->id = port->id;
+	note->processed = processed;
+	local_unlock_nested_bh(&vtap_notes->lock);
+	*given = &note->given;
+	return true;
 }
 
 /*
@@ -168,7 +238,7 @@ static struct vtap_note *vtap_note_search(const struct vtap_port *in, const stru
 		return NULL;
 	for (i = 0; i < VTAP_NOTES; i++) {
 		if (note->skb == skb)
-			return note->head == skb->head && note->port == in->serial ? note : NULL;
+			return note->head == skb->head && note->id.serial == in->id.serial ? note : NULL;
 		note = note == notes->note ? notes->note + VTAP_NOTES - 1 : note - 1;
 	}
 	return NULL;
@@ -179,9 +249,13 @@ static struct vtap_note *vtap_note_of(const struct vtap_net *vn, const struct sk
 				      int ifindex)
 {
 	struct vtap_note *last = this_cpu_ptr(vtap_notes)->last;
-	const struct vtap_port *in = vtap_port_by_index(vn, ifindex);
 	const struct net_device *dev;
+	const struct vtap_port *in;
 
+	/* too much was received since */
+	if (__this_cpu_read(softnet_data.processed) - last->processed >= VTAP_NOTES)
+		return NULL;
+	in = vtap_port_by_index(vn, ifindex);
 	dev = in ? in->dev : dev_get_by_index_rcu(vn->net, ifindex);
 	if (!dev)
 		return NULL;

@@ -42,7 +42,7 @@ const struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifinde
 	const struct vtap_port *port;
 
 	hash_for_each_possible_rcu(vn->port_index, port, node, ifindex) {
-		if (port->ifindex == ifindex)
+		if (port->id.ifindex == ifindex)
 			return port;
 	}
 	return NULL;
@@ -85,7 +85,7 @@ static struct vtap_port *vtap_port_alloc(struct vtap_net *vn, struct net_device 
 	INIT_LIST_HEAD(&port->list);
 	port->vn = vn;
 	port->dev = dev;
-	port->ifindex = dev->ifindex;
+	port->id.ifindex = dev->ifindex;
 	port->queue_up = &vtap_port_no_queue;
 	return port;
 }
@@ -121,6 +121,18 @@ static void vtap_port_set_hops(struct vtap_port *port, const struct net_device *
 	else if (master)
 		queue_up = vtap_dev_rps_map(master) ?: queue_up;
 	WRITE_ONCE(port->queue_up, queue_up);
+}
+
+/* Notes are for frames that a port sees going out, or that are stacked or wait on their way; RTNL. */
+static void vtap_port_set_noting(struct vtap_net *vn)
+{
+	struct vtap_port *port;
+	bool noting = false;
+
+	list_for_each_entry(port, &vn->ports, list)
+		noting |= port->hook[VTAP_OUT] != VTAP_HOOK_NONE || port->hop_out;
+	list_for_each_entry(port, &vn->ports, list)
+		WRITE_ONCE(port->noting, noting);
 }
 
 /* Open vSwitch hands frames to the host by a queue. */
@@ -258,6 +270,7 @@ int vtap_port_bind_all(struct vtap_net *vn)
 		else
 			vtap_port_commit(vn, &b[i], true);
 	}
+	vtap_port_set_noting(vn);
 	kvfree(b);
 	return err;
 }

@@ -22,25 +22,31 @@ void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_po
  * @port: the port
  * @rule: the rule
  * @f: the frame
- * @given: what has been decided about the frame so far; NULL at egress, when that is still to be
- *	found out
+ * @given: what has been decided about the frame so far; NULL at ingress when no other port asks, and
+ *	at egress when that is still to be found out
  *
  * Kept out of line, so that other frames do not pay for what it needs.
  */
 noinline void vtap_tap_matched(const struct vtap_port *port, const struct vtap_rule *rule,
 			       struct vtap_frame *f, struct vtap_given *given)
 {
-	struct vtap_given buf = {};
 	const unsigned int dir = f->dir;
+	struct vtap_given buf;
 	unsigned int i;
 
-	if (!given)
-		given = vtap_note_find(port, f->skb, &buf) ?: &buf;
+	if (!given) {
+		if (dir == VTAP_OUT)
+			given = vtap_note_find(port, f->skb, &buf);
+		if (!given) {
+			memset(&buf.decided, 0, sizeof(buf.decided));
+			given = &buf;
+		}
+	}
 	if (unlikely(given->flags & VTAP_GIVEN_OWN)) {
 		vtap_tap_count(port, dir, VTAP_PST_OWN);
 		return;
 	}
-	f->ifindex = port->ifindex;
+	f->ifindex = port->id.ifindex;
 	vtap_tap_count(port, dir, VTAP_PST_MATCHED);
 	vtap_rule_count(rule, f->len);
 	if (unlikely(rule->sample > 1)) {

@@ -48,16 +48,12 @@ static __always_inline void vtap_tap_frame(const struct vtap_port *port, struct 
  */
 static __always_inline void vtap_tap_in(const struct vtap_port *port, struct sk_buff *skb)
 {
-	struct vtap_given *given;
+	struct vtap_given *given = NULL;
 
-	/* the host sends this to itself, and it was seen going out */
-	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
-		return;
-	given = vtap_note_enter(port, skb);
-	if (unlikely(!given))
+	if (unlikely(READ_ONCE(port->noting)) && !vtap_note_enter(port, skb, &given))
 		return;
 	vtap_tap_frame(port, skb, VTAP_IN, given);
-	if (unlikely(rcu_access_pointer(*port->queue_up)))
+	if (unlikely(given) && rcu_access_pointer(*port->queue_up))
 		vtap_note_send(skb, given);
 }
 

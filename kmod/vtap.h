@@ -545,19 +545,30 @@ struct vtap_port_stats {
 };
 
 /**
- * struct vtap_port - a device that rules bind to
+ * struct vtap_port_id - a port for as long as it has a hook at ingress
+ * @serial: no other port, and no other time that this one was hooked, has had it
+ * @ifindex: of the device
+ */
+struct vtap_port_id {
+	u32 serial;
+	int ifindex;
+} __aligned(8);
+
+/**
+ * struct vtap_port - a device that rules bind to, or one that is watched for the sake of others
  * @list: in vtap_net.ports; RTNL
  * @node: in vtap_net.port_index; written under RTNL, read under RCU
  * @vn: the namespace's vtap
  * @dev: the device; no reference, the port goes before the device does
- * @table: rules for this port; written under RTNL, read under RCU
+ * @table: rules for this port, NULL for one that is only watched; written under RTNL, read under RCU
  * @stats: counters
+ * @noting: frames that come in leave a note, since another port may see them again; written under
+ *	RTNL, read anywhere
  * @queue_up: points to what is not NULL while frames may wait in a queue on their way up from here;
  *	read under RCU
  * @hop_in: frames that come in here may have waited in a queue of this host
  * @hop_out: frames that go out here may wait in a queue, or go out by another port
- * @ifindex: of @dev
- * @serial: no other port, and no other time that this one was hooked, has had it
+ * @id: what notes know the port by
  * @hook: enum vtap_hook in use for each direction; written under RTNL
  * @chain: the handler in front of the master's, or NULL; RTNL
  * @bucket: where the port is found by device, with @chain; RTNL
@@ -576,10 +587,10 @@ struct vtap_port {
 	struct vtap_table __rcu *table;
 	struct vtap_port_stats __percpu *stats;
 	const void __rcu *const *queue_up;
+	bool noting;
 	bool hop_in;
 	bool hop_out;
-	int ifindex;
-	u32 serial;
+	struct vtap_port_id id;
 	u32 hook[VTAP_NDIR];
 	struct vtap_chain *chain;
 	unsigned int bucket;

@@ -418,7 +418,7 @@ def define_sizes():
     for size in SIZES:
         source = Pktgen(size=size)
         Row(table, "untapped", size, source, nothing)
-        Row(table, "miss", size, source, tapped(session(), rule(dst_port=54), hook=("p0", "ingress", "netfilter")))
+        Row(table, "miss", size, source, tapped(session(), rule(dst_port=54), hook=("p0", "ingress", "packet")))
         for kind in ("gre", "gre key", "erspan1", "erspan2", "erspan3", "erspan3 subheader", "vxlan", "port"):
             Row(table, kind, size, source, tapped(session(kind), rule()), 1)
         Row(table, "erspan2 fq_codel", size, source, tapped(session(), rule(), **QUEUE), 1)
@@ -464,21 +464,22 @@ def define_hooks():
     table = "hooks"
     chain_off = {"before": ["echo 0 > /sys/module/vtap/parameters/rx_chain"],
                  "after": ["echo 1 > /sys/module/vtap/parameters/rx_chain"]}
+    plain = {"ingress": "packet", "egress": "netfilter"}
     for label, port in (("ingress", "p0"), ("egress", "p1")):
-        Row(table, label, "netfilter alone", Pktgen(), alone(port, label, "netfilter"))
-    Row(table, "ingress", "netfilter miss", Pktgen(), tapped(session(), rule(dst_port=54)))
-    Row(table, "ingress", "netfilter erspan2", Pktgen(), tapped(session(), rule()), 1)
+        Row(table, label, f"{plain[label]} alone", Pktgen(), alone(port, label, plain[label]))
+    Row(table, "ingress", "packet miss", Pktgen(), tapped(session(), rule(dst_port=54)))
+    Row(table, "ingress", "packet erspan2", Pktgen(), tapped(session(), rule()), 1)
     for label, port, direction in (("egress", "p1", "egress"), ("other direction", "p0", "egress"),
                                    ("other port", "tap0", "ingress"), ("other port egress", "tap0", "egress")):
-        Row(table, label, "netfilter miss", Pktgen(), tapped(session(), rule(port, 54, direction=direction),
-                                                             hook=(port, direction, "netfilter")))
+        Row(table, label, f"{plain[direction]} miss", Pktgen(),
+            tapped(session(), rule(port, 54, direction=direction), hook=(port, direction, plain[direction])))
     Row(table, "egress", "netfilter erspan2", Pktgen(), tapped(session(), rule("p1", direction="egress")), 1)
     for label, source in (("bond", Pktgen("b0", out=None)), ("team", Pktgen("t0", out=None)),
                           ("macvlan", Pktgen("m0", out=None)), ("ovs", Pktgen("o0", out="o1", make=ovs))):
         port = source.key[0]
         Row(table, label, "untapped", source, nothing)
         Row(table, label, "chain alone", source, alone(port, "ingress", "chain"))
-        for hook, more in (("chain", {}), ("netfilter", chain_off)):
+        for hook, more in (("chain", {}), ("packet", chain_off)):
             Row(table, label, hook + " miss", source,
                 tapped(session(), rule(port, 54), hook=(port, "ingress", hook), **more))
             Row(table, label, hook + " erspan2", source,

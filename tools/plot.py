@@ -12,8 +12,9 @@ from xml.sax.saxutils import escape
 SPDX = "SPDX-License-Identifier: " + "GPL-2.0"
 SEGMENTS = 45
 COLUMNS = {"rules": ["hit", "random"],
-           "hooks": ["untapped", "chain alone", "chain miss", "chain erspan2", "netfilter alone", "netfilter miss",
-                     "netfilter erspan2", "mirror to erspan"]}
+           "hooks": ["untapped", "chain alone", "chain miss", "chain erspan2", "packet alone", "packet miss",
+                     "packet erspan2", "netfilter alone", "netfilter miss", "netfilter erspan2",
+                     "mirror to erspan"]}
 INK, FAINT, OURS, RIVAL = "#222", "#ccc", "#1f6fb2", "#b0762e"
 
 
