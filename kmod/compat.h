@@ -26,6 +26,10 @@
 #include <net/gso.h>
 #endif
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#include <net/netdev_rx_queue.h>
+#endif
+
 /* 5.11: strings of attributes */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
 #define nla_strscpy(dst, nla, size)	nla_strlcpy(dst, nla, size)
@@ -55,6 +59,22 @@
 #define vtap_dev_tc_egress(d)	(!!rcu_access_pointer((d)->miniq_egress))
 #else
 #define vtap_dev_tc_egress(d)	false
+#endif
+
+/* the same at ingress */
+#if defined(CONFIG_NET_XGRESS)
+#define vtap_dev_tc_ingress(d)	(!!rcu_access_pointer((d)->tcx_ingress))
+#elif defined(CONFIG_NET_CLS_ACT)
+#define vtap_dev_tc_ingress(d)	(!!rcu_access_pointer((d)->miniq_ingress))
+#else
+#define vtap_dev_tc_ingress(d)	false
+#endif
+
+/* 6.6: receive queues have a header of their own; kernels without RPS */
+#ifdef CONFIG_RPS
+#define vtap_dev_rps_map(d)	((const void __rcu *const *)&(d)->_rx->rps_map)
+#else
+#define vtap_dev_rps_map(d)	((const void __rcu *const *)NULL)
 #endif
 
 /* 6.12: pages that only a device can read */

@@ -3,7 +3,7 @@
 #include <linux/module.h>
 #include <net/genetlink.h>
 
-#include "vtap.h"
+#include "note.h"
 
 unsigned int vtap_net_id __read_mostly;
 
@@ -41,9 +41,12 @@ static int __init vtap_init(void)
 	err = vtap_table_init();
 	if (err)
 		return err;
-	err = register_pernet_subsys(&vtap_net_ops);
+	err = vtap_note_init();
 	if (err)
 		goto err_table;
+	err = register_pernet_subsys(&vtap_net_ops);
+	if (err)
+		goto err_note;
 	err = vtap_session_init();
 	if (err)
 		goto err_net;
@@ -63,6 +66,8 @@ err_net:
 	unregister_pernet_subsys(&vtap_net_ops);
 	rcu_barrier();
 	vtap_copy_exit();
+err_note:
+	vtap_note_exit();
 err_table:
 	vtap_table_exit();
 	return err;
@@ -77,6 +82,7 @@ static void __exit vtap_exit(void)
 	/* callbacks of ours may still be queued */
 	rcu_barrier();
 	vtap_copy_exit();
+	vtap_note_exit();
 	vtap_table_exit();
 }
 

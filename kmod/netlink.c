@@ -925,8 +925,13 @@ static int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct v
 {
 	const struct vtap_port *port = obj;
 	const struct net_device *master = netdev_master_upper_dev_get(port->dev);
-	void *hdr = vtap_nl_put_header(skb, m);
 	u64 v[VTAP_NDIR][__VTAP_PST_MAX];
+	void *hdr;
+
+	/* watched for the sake of other ports */
+	if (!rcu_access_pointer(port->table))
+		return 0;
+	hdr = vtap_nl_put_header(skb, m);
 
 	if (!hdr)
 		return -EMSGSIZE;
@@ -961,8 +966,9 @@ int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	rtnl_lock();
 	list_for_each_entry(port, &vn->ports, list) {
-		if (name ? !nla_strcmp(name, port->dev->name) :
-			   nla_get_u32(index) == port->dev->ifindex) {
+		if (rcu_access_pointer(port->table) &&
+		    (name ? !nla_strcmp(name, port->dev->name) :
+			    nla_get_u32(index) == port->dev->ifindex)) {
 			err = vtap_nl_reply(info, port, vtap_nl_put_port, VTAP_CMD_PORT_GET);
 			goto out;
 		}

@@ -1,47 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ports: which devices rules bind to, and the hooks on them. */
 #include <linux/if_arp.h>
-#include <linux/moduleparam.h>
+#include <linux/if_macvlan.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
-#include <linux/static_call.h>
+#include <net/rtnetlink.h>
 
-#include "vtap.h"
+#include "hook.h"
 
 #define VTAP_BIND_RETRY		HZ
-#define VTAP_PORT_HASH_BITS	10
-#define VTAP_PORT_PROBES	4
-#define VTAP_CHAINS		4
-
-static bool rx_chain = true;
-module_param(rx_chain, bool, 0644);
-MODULE_PARM_DESC(rx_chain, "hook in front of the rx_handler of Open vSwitch, bond, team and macvlan ports (default on)");
-
-/*
- * Ports whose rx_handler is ours, by their device, of all namespaces. Written
- * under RTNL, read under RCU.
- */
-static struct vtap_port __rcu *vtap_port_hash[1 << VTAP_PORT_HASH_BITS];
-
-/*
- * struct vtap_taken - a frame that the netfilter hook took while its port changes hooks
- * @skb: the frame; only compared
- * @handover: which change, so that a mark left over means nothing to the next one
- */
-struct vtap_taken {
-	const struct sk_buff *skb;
-	u32 handover;
-};
-
-/*
- * By frame: on PREEMPT_RT another one may come in between the two hooks. All
- * that a collision costs is one copy too many.
- */
-#define VTAP_TAKEN_BITS		3
-static DEFINE_PER_CPU(struct vtap_taken, vtap_port_taken[1 << VTAP_TAKEN_BITS]);
-
-/* Changes of hooks so far; RTNL */
-static u32 vtap_port_handovers;
 
 /* Device events are listened to, so ports may be; RTNL */
 static bool vtap_port_on;
@@ -51,474 +18,34 @@ static bool vtap_port_on;
  * @dev: the device
  * @port: its port now, a new one, or NULL when it needs none
  * @table: its rules, or NULL for none
+ * @watch: frames have to be known again behind it, whether rules bind to it or not
  */
 struct vtap_bind {
 	struct net_device *dev;
 	struct vtap_port *port;
 	struct vtap_table *table;
+	bool watch;
 };
 
-static void vtap_port_count(const struct vtap_port *port, unsigned int dir,
-			    enum vtap_port_stat stat)
-{
-	struct vtap_port_stats *st = this_cpu_ptr(port->stats);
+/* For ports above which no queue is. */
+static const void __rcu *vtap_port_no_queue;
 
-	u64_stats_update_begin(&st->syncp);
-	u64_stats_inc(&st->v[dir][stat]);
-	u64_stats_update_end(&st->syncp);
-}
-
-static const struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex)
+/**
+ * vtap_port_by_index - the port of a device
+ * @vn: the namespace's vtap
+ * @ifindex: of the device
+ *
+ * Return: the port, or NULL; under RCU.
+ */
+const struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex)
 {
 	const struct vtap_port *port;
 
 	hash_for_each_possible_rcu(vn->port_index, port, node, ifindex) {
-		if (port->dev->ifindex == ifindex)
+		if (port->ifindex == ifindex)
 			return port;
 	}
 	return NULL;
-}
-
-/* The rule that decided on this outgoing frame when it came into the host, or NULL. */
-static const struct vtap_rule *vtap_port_rule_in(const struct vtap_net *vn, struct vtap_frame *f)
-{
-	const struct vtap_table *table = NULL;
-	const struct vtap_rule *rule = NULL;
-	const struct vtap_port *in;
-
-	if (!f->skb->skb_iif)
-		return NULL;
-	in = vtap_port_by_index(vn, f->skb->skb_iif);
-	if (in && READ_ONCE(in->hook[VTAP_IN]) != VTAP_HOOK_NONE)
-		table = rcu_dereference(in->table);
-	if (table) {
-		f->key.dir = BIT(VTAP_IN);
-		rule = vtap_table_lookup(table, f);
-		f->key.dir = BIT(VTAP_OUT);
-	}
-	return rule;
-}
-
-static bool vtap_port_has_session(const struct vtap_rule *rule, const struct vtap_session *s)
-{
-	unsigned int i;
-
-	for (i = 0; i < rule->n_sessions; i++) {
-		if (rule->sessions[i] == s)
-			return true;
-	}
-	return false;
-}
-
-/* A rule decided on the frame. Apart, so that other frames do not pay for what it needs. */
-static noinline void vtap_port_matched(const struct vtap_port *port, const struct vtap_rule *rule,
-				       struct vtap_frame *f)
-{
-	const struct vtap_rule *before = NULL;
-	const unsigned int dir = f->dir;
-	unsigned int i;
-
-	f->ifindex = port->dev->ifindex;
-	vtap_port_count(port, dir, VTAP_PST_MATCHED);
-	vtap_rule_count(rule, f->len);
-	if (unlikely(rule->sample > 1) && !vtap_rule_sample(rule, f))
-		return;
-	if (dir == VTAP_OUT && rule->n_sessions && !rule->dup)
-		before = vtap_port_rule_in(port->vn, f);
-	/* who samples may have let it pass; the same rule has its share there */
-	if (before && before != rule && before->sample > 1)
-		before = NULL;
-	for (i = 0; i < rule->n_sessions; i++) {
-		struct vtap_session *s = rule->sessions[i];
-
-		if (before && vtap_port_has_session(before, s))
-			vtap_port_count(port, dir, VTAP_PST_DUP);
-		else
-			vtap_copy(s, f);
-	}
-}
-
-/* All of a hook's work. Softirq, RCU read side; the frame is only read. */
-static __always_inline void vtap_port_frame(const struct vtap_port *port, struct sk_buff *skb,
-					    unsigned int dir)
-{
-	const struct vtap_table *table = rcu_dereference(port->table);
-	const struct vtap_rule *rule;
-	struct vtap_frame f __uninitialized;
-
-	if (unlikely(!table))
-		return;
-	f.skb = skb;
-	f.dir = dir;
-	if (unlikely(!vtap_match_parse(&f))) {
-		vtap_port_count(port, dir, VTAP_PST_UNMATCHED);
-		return;
-	}
-	if (unlikely(vtap_session_is_own(port->vn, &f))) {
-		vtap_port_count(port, dir, VTAP_PST_OWN);
-		return;
-	}
-	rule = vtap_table_lookup(table, &f);
-	if (rule)
-		vtap_port_matched(port, rule, &f);
-	else
-		vtap_port_count(port, dir, VTAP_PST_UNMATCHED);
-}
-
-static struct vtap_taken *vtap_port_taken_slot(const struct sk_buff *skb)
-{
-	return this_cpu_ptr(&vtap_port_taken[hash_ptr(skb, VTAP_TAKEN_BITS)]);
-}
-
-static void vtap_port_taken_set(const struct sk_buff *skb, u32 handover)
-{
-	*vtap_port_taken_slot(skb) = (struct vtap_taken){ .skb = skb, .handover = handover };
-}
-
-static bool vtap_port_taken_test(const struct sk_buff *skb, u32 handover)
-{
-	const struct vtap_taken *taken = vtap_port_taken_slot(skb);
-
-	return taken->skb == skb && taken->handover == handover;
-}
-
-/*
- * Ingress on a bridge port, or one that nobody owns. No canary, here and in the
- * chain: what lies on the stack is written at fixed offsets only, and every
- * frame would pay for it.
- */
-static __no_stack_protector unsigned int vtap_port_nf_in(void *priv, struct sk_buff *skb,
-							 const struct nf_hook_state *state)
-{
-	const struct vtap_port *port = priv;
-	u32 handover;
-
-	/* pairs with the release in vtap_port_set_in(): who sees it finds the chain in place */
-	if (unlikely(smp_load_acquire(&port->hook[VTAP_IN]) != VTAP_HOOK_NETFILTER)) {
-		vtap_port_taken_set(skb, 0);
-		return NF_ACCEPT;
-	}
-	handover = READ_ONCE(port->handover);
-	if (unlikely(handover))
-		vtap_port_taken_set(skb, handover);
-	vtap_port_frame(port, skb, VTAP_IN);
-	return NF_ACCEPT;
-}
-
-#if IS_ENABLED(CONFIG_NETFILTER_EGRESS)
-static unsigned int vtap_port_nf_out(void *priv, struct sk_buff *skb,
-				     const struct nf_hook_state *state)
-{
-	vtap_port_frame(priv, skb, VTAP_OUT);
-	return NF_ACCEPT;
-}
-
-static int vtap_port_hook_out(struct vtap_port *port)
-{
-	port->ops[VTAP_OUT] = (struct nf_hook_ops){
-		.pf = NFPROTO_NETDEV,
-		.hooknum = NF_NETDEV_EGRESS,
-		.hook = vtap_port_nf_out,
-		.dev = port->dev,
-		.priv = port,
-		.priority = INT_MIN,
-	};
-	return nf_register_net_hook(port->vn->net, &port->ops[VTAP_OUT]);
-}
-
-static void vtap_port_unhook_out(struct vtap_port *port)
-{
-	nf_unregister_net_hook(port->vn->net, &port->ops[VTAP_OUT]);
-}
-
-#define VTAP_HOOK_OUT	VTAP_HOOK_NETFILTER
-#else
-/* The kernel made a clone for us, which we own. */
-static int vtap_port_packet_out(struct sk_buff *skb, struct net_device *dev,
-				struct packet_type *pt, struct net_device *orig_dev)
-{
-	if (skb->pkt_type == PACKET_OUTGOING)
-		vtap_port_frame(pt->af_packet_priv, skb, VTAP_OUT);
-	consume_skb(skb);
-	return 0;
-}
-
-static int vtap_port_hook_out(struct vtap_port *port)
-{
-	port->packet = (struct packet_type){
-		.type = htons(ETH_P_ALL),
-		.dev = port->dev,
-		.func = vtap_port_packet_out,
-		.af_packet_priv = port,
-	};
-	dev_add_pack(&port->packet);
-	return 0;
-}
-
-static void vtap_port_unhook_out(struct vtap_port *port)
-{
-	__dev_remove_pack(&port->packet);
-}
-
-#define VTAP_HOOK_OUT	VTAP_HOOK_PACKET
-#endif
-
-static int vtap_port_hook_nf_in(struct vtap_port *port)
-{
-	port->ops[VTAP_IN] = (struct nf_hook_ops){
-		.pf = NFPROTO_NETDEV,
-		.hooknum = NF_NETDEV_INGRESS,
-		.hook = vtap_port_nf_in,
-		.dev = port->dev,
-		.priv = port,
-		.priority = INT_MIN,
-	};
-	return nf_register_net_hook(port->vn->net, &port->ops[VTAP_IN]);
-}
-
-static unsigned int vtap_port_bucket(const struct net_device *dev, unsigned int probe)
-{
-	/* devices are larger than half a page, so hardly any two share one */
-	return ((unsigned long)dev / PAGE_SIZE + probe) % ARRAY_SIZE(vtap_port_hash);
-}
-
-/* Softirq, RCU read side. A port that is being attached or detached may not be found. */
-static __always_inline void vtap_port_chained(struct sk_buff *skb)
-{
-	const struct vtap_port *port;
-	unsigned int i;
-	u32 handover;
-
-	for (i = 0; i < VTAP_PORT_PROBES; i++) {
-		port = rcu_dereference(vtap_port_hash[vtap_port_bucket(skb->dev, i)]);
-		if (port && port->dev == skb->dev)
-			break;
-	}
-	if (unlikely(i == VTAP_PORT_PROBES))
-		return;
-	handover = READ_ONCE(port->handover);
-	if (unlikely(handover) && vtap_port_taken_test(skb, handover))
-		return;
-	vtap_port_frame(port, skb, VTAP_IN);
-}
-
-/*
- * One handler for each distinct rx_handler that we stand in front of: which
- * one to go on with is in the code, so that a frame that comes while its port
- * is being detached still goes where it belongs.
- */
-static rx_handler_result_t vtap_port_pass(struct sk_buff **pskb)
-{
-	return RX_HANDLER_PASS;
-}
-
-#define VTAP_CHAIN(n)								\
-DEFINE_STATIC_CALL(vtap_port_orig_##n, vtap_port_pass);				\
-static __no_stack_protector							\
-rx_handler_result_t vtap_port_chain_##n(struct sk_buff **pskb)			\
-{										\
-	vtap_port_chained(*pskb);						\
-	return static_call(vtap_port_orig_##n)(pskb);				\
-}										\
-static void vtap_port_chain_set_##n(rx_handler_func_t *orig)			\
-{										\
-	static_call_update(vtap_port_orig_##n, orig);				\
-}
-
-VTAP_CHAIN(0)
-VTAP_CHAIN(1)
-VTAP_CHAIN(2)
-VTAP_CHAIN(3)
-
-/**
- * struct vtap_chain - a handler of ours and what it stands in front of; RTNL
- * @handler: ours
- * @set: says what @handler goes on with
- * @orig: what it goes on with
- * @users: ports it is on; @orig may change when there are none and a grace period is over
- */
-struct vtap_chain {
-	rx_handler_func_t *handler;
-	void (*set)(rx_handler_func_t *orig);
-	rx_handler_func_t *orig;
-	unsigned int users;
-};
-
-static struct vtap_chain vtap_port_chains[VTAP_CHAINS] = {
-	{ .handler = vtap_port_chain_0, .set = vtap_port_chain_set_0, },
-	{ .handler = vtap_port_chain_1, .set = vtap_port_chain_set_1, },
-	{ .handler = vtap_port_chain_2, .set = vtap_port_chain_set_2, },
-	{ .handler = vtap_port_chain_3, .set = vtap_port_chain_set_3, },
-};
-
-/* The chain for an rx_handler, with one more user; NULL when all are taken. */
-static struct vtap_chain *vtap_port_chain_get(rx_handler_func_t *orig)
-{
-	struct vtap_chain *c, *free = NULL;
-
-	for (c = vtap_port_chains; c < vtap_port_chains + VTAP_CHAINS; c++) {
-		if (c->orig == orig) {
-			c->users++;
-			return c;
-		}
-		if (!c->users)
-			free = c;
-	}
-	if (!free)
-		return NULL;
-	/* frames of former users may still be on their way through it */
-	synchronize_net();
-	free->set(orig);
-	free->orig = orig;
-	free->users = 1;
-	return free;
-}
-
-/*
- * Owners that never look at dev->rx_handler themselves, and whose ports have
- * no VLAN devices: those take their frames before any rx_handler.
- */
-static bool vtap_port_chainable(const struct net_device *dev)
-{
-	if (vlan_uses_dev(dev))
-		return false;
-	return netif_is_ovs_port(dev) || netif_is_bond_slave(dev) || netif_is_team_port(dev) ||
-	       netif_is_macvlan_port(dev);
-}
-
-/* Is the handler on the device still the one we put there? */
-static bool vtap_port_chain_intact(const struct vtap_port *port)
-{
-	return port->chain && rtnl_dereference(port->dev->rx_handler) == port->chain->handler;
-}
-
-/* Stand in front of the rx_handler that the device has; Return: did it work? */
-static bool vtap_port_chain(struct vtap_port *port)
-{
-	rx_handler_func_t *orig = rtnl_dereference(port->dev->rx_handler);
-	unsigned int i, bucket;
-
-	for (i = 0; i < VTAP_PORT_PROBES; i++) {
-		bucket = vtap_port_bucket(port->dev, i);
-		if (!rcu_access_pointer(vtap_port_hash[bucket]))
-			break;
-	}
-	if (i == VTAP_PORT_PROBES || !orig)
-		return false;
-	port->chain = vtap_port_chain_get(orig);
-	if (!port->chain)
-		return false;
-
-	rcu_assign_pointer(vtap_port_hash[bucket], port);
-	port->bucket = bucket;
-	rcu_assign_pointer(port->dev->rx_handler, port->chain->handler);
-	return true;
-}
-
-static void vtap_port_unchain(struct vtap_port *port)
-{
-	if (vtap_port_chain_intact(port))
-		rcu_assign_pointer(port->dev->rx_handler, port->chain->orig);
-	port->chain->users--;
-	port->chain = NULL;
-	RCU_INIT_POINTER(vtap_port_hash[port->bucket], NULL);
-}
-
-static void vtap_port_unhook_nf_in(struct vtap_port *port)
-{
-	nf_unregister_net_hook(port->vn->net, &port->ops[VTAP_IN]);
-	port->nf_in = false;
-}
-
-/*
- * From one ingress hook to another. While both are there the netfilter hook,
- * which comes first, takes frames as long as it is the one in use, and marks
- * them for the chain, which takes all others: none is lost, none is taken twice.
- */
-static void vtap_port_set_in(struct vtap_port *port, u32 want)
-{
-	const bool handover = want != VTAP_HOOK_NONE && port->hook[VTAP_IN] != VTAP_HOOK_NONE;
-
-	if (handover) {
-		WRITE_ONCE(port->handover, ++vtap_port_handovers ?: ++vtap_port_handovers);
-		/* frames taken without a mark do not come to the chain */
-		synchronize_net();
-	}
-	if (want == VTAP_HOOK_CHAIN && !vtap_port_chain(port))
-		want = VTAP_HOOK_NETFILTER;
-	if (want == VTAP_HOOK_NETFILTER && !port->nf_in) {
-		if (vtap_port_hook_nf_in(port)) {
-			schedule_delayed_work(&port->vn->bind, VTAP_BIND_RETRY);
-			want = VTAP_HOOK_NONE;
-		} else {
-			port->nf_in = true;
-		}
-	}
-	/* pairs with the acquire in vtap_port_nf_in() */
-	smp_store_release(&port->hook[VTAP_IN], want);
-	/* frames on their way saw both hooks, or the former one only */
-	if (handover)
-		synchronize_net();
-
-	if (port->nf_in && want != VTAP_HOOK_NETFILTER) {
-		/* marks that are left over count no more when nobody wipes them */
-		WRITE_ONCE(port->handover, 0);
-		if (handover)
-			synchronize_net();
-		vtap_port_unhook_nf_in(port);
-	}
-	if (port->chain && want != VTAP_HOOK_CHAIN) {
-		vtap_port_unchain(port);
-		/* marks count until nobody is in the chain */
-		if (handover)
-			synchronize_net();
-	}
-	WRITE_ONCE(port->handover, 0);
-}
-
-static void vtap_port_set_out(struct vtap_port *port, u32 want)
-{
-	if (port->hook[VTAP_OUT] != VTAP_HOOK_NONE)
-		vtap_port_unhook_out(port);
-	if (want != VTAP_HOOK_NONE && vtap_port_hook_out(port)) {
-		schedule_delayed_work(&port->vn->bind, VTAP_BIND_RETRY);
-		want = VTAP_HOOK_NONE;
-	}
-	port->hook[VTAP_OUT] = want;
-}
-
-/*
- * Put the right hooks on the device as it is now; RTNL. While the master of a
- * device changes it may be about to take its rx_handler away, so @may_chain says
- * whether a chain may begin, and @leaving whether one has to end.
- *
- * Return: did any hook change?
- */
-static bool vtap_port_reconcile(struct vtap_port *port, u32 dirs, bool may_chain, bool leaving)
-{
-	const u32 old_in = port->hook[VTAP_IN], old_out = port->hook[VTAP_OUT];
-	u32 in = VTAP_HOOK_NONE, out = VTAP_HOOK_NONE;
-
-	if (dirs & BIT(VTAP_IN)) {
-		in = VTAP_HOOK_NETFILTER;
-		/* where the owner took its handler away, ours went with it */
-		if (port->chain && !vtap_port_chain_intact(port))
-			vtap_port_set_in(port, in);
-		if (!leaving && (port->chain || (may_chain && READ_ONCE(rx_chain))) &&
-		    rtnl_dereference(port->dev->rx_handler) && vtap_port_chainable(port->dev))
-			in = VTAP_HOOK_CHAIN;
-	}
-	if (dirs & BIT(VTAP_OUT))
-		out = VTAP_HOOK_OUT;
-	if (in != port->hook[VTAP_IN])
-		vtap_port_set_in(port, in);
-	if (out != port->hook[VTAP_OUT])
-		vtap_port_set_out(port, out);
-
-	if (old_in == port->hook[VTAP_IN] && old_out == port->hook[VTAP_OUT])
-		return false;
-	port->since = ktime_get();
-	return true;
 }
 
 static struct vtap_port *vtap_port_find(const struct vtap_net *vn, const struct net_device *dev)
@@ -555,16 +82,74 @@ static struct vtap_port *vtap_port_alloc(struct vtap_net *vn, struct net_device 
 		kfree(port);
 		return NULL;
 	}
+	INIT_LIST_HEAD(&port->list);
 	port->vn = vn;
 	port->dev = dev;
+	port->ifindex = dev->ifindex;
+	port->queue_up = &vtap_port_no_queue;
 	return port;
+}
+
+/* Both ends are in this namespace: what goes out by one comes in by the other. */
+static bool vtap_port_is_local_pair(const struct net_device *dev)
+{
+	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
+
+	return ops && ops->get_link_net && !strcmp(ops->kind, "veth") &&
+	       net_eq(ops->get_link_net(dev), dev_net(dev));
+}
+
+/* The switch's device, by which the host itself uses the switch. */
+static bool vtap_port_is_switch(const struct net_device *dev)
+{
+	return netif_is_bridge_master(dev) || netif_is_ovs_master(dev) ||
+	       netif_is_lag_master(dev);
+}
+
+/* Where frames wait, or are stacked, on their way to and from the device; RTNL. */
+static void vtap_port_set_hops(struct vtap_port *port, const struct net_device *master)
+{
+	const struct net_device *dev = port->dev;
+	const void __rcu *const *queue_up = &vtap_port_no_queue;
+	bool both = vtap_port_is_local_pair(dev) || dev->flags & IFF_LOOPBACK ||
+		    vtap_port_is_switch(dev) || netif_is_macvlan(dev);
+
+	WRITE_ONCE(port->hop_in, both || netif_is_macvlan_port(dev));
+	WRITE_ONCE(port->hop_out, both || is_vlan_dev(dev));
+	if (netif_is_ovs_port(dev))
+		queue_up = (const void __rcu *const *)&port->vn->ovs_internal;
+	else if (master)
+		queue_up = vtap_dev_rps_map(master) ?: queue_up;
+	WRITE_ONCE(port->queue_up, queue_up);
+}
+
+/* Open vSwitch hands frames to the host by a queue. */
+static void vtap_port_count_internal(struct vtap_port *port, int n)
+{
+	struct vtap_net *vn = port->vn;
+
+	if (!netif_is_ovs_master(port->dev))
+		return;
+	vn->n_ovs_internal += n;
+	WRITE_ONCE(vn->ovs_internal, vn->n_ovs_internal ? vn : NULL);
+}
+
+static u32 vtap_port_dirs(const struct vtap_port *port)
+{
+	const struct vtap_table *table = rtnl_dereference(port->table);
+
+	if (!table || vtap_port_is_local_pair(port->dev) || port->dev->flags & IFF_LOOPBACK)
+		return BIT(VTAP_IN) | BIT(VTAP_OUT);
+	return vtap_table_dirs(table);
 }
 
 /* The device is no port any more, or goes away; RTNL. */
 static void vtap_port_detach(struct vtap_port *port)
 {
-	vtap_nl_port_notify(port, VTAP_CMD_PORT_DEL_NTF);
-	vtap_port_reconcile(port, 0, false, true);
+	if (rcu_access_pointer(port->table))
+		vtap_nl_port_notify(port, VTAP_CMD_PORT_DEL_NTF);
+	vtap_hook_reconcile(port, 0, false, true);
+	vtap_port_count_internal(port, -1);
 	list_del(&port->list);
 	hash_del_rcu(&port->node);
 	port->vn->gen++;
@@ -587,7 +172,8 @@ static int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct
 	b->table = vtap_port_eligible(dev) ? vtap_rule_table(vn, dev) : NULL;
 	if (IS_ERR(b->table))
 		return PTR_ERR(b->table);
-	if (!b->table || b->port)
+	b->watch = vn->n_rules && vtap_port_eligible(dev) && vtap_port_is_local_pair(dev);
+	if (b->port || !(b->table || b->watch))
 		return 0;
 	b->port = vtap_port_alloc(vn, dev);
 	if (b->port)
@@ -598,7 +184,7 @@ static int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct
 
 static void vtap_port_abandon(struct vtap_bind *b)
 {
-	if (b->port && !rcu_access_pointer(b->port->table))
+	if (b->port && list_empty(&b->port->list))
 		vtap_port_free(b->port);
 	vtap_table_put(b->table);
 }
@@ -615,28 +201,30 @@ static void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_
 	int master_index = master ? master->ifindex : 0;
 	struct vtap_port *port = b->port;
 	struct vtap_table *old;
-	bool changed, new;
+	bool changed;
 
-	if (!b->table) {
+	if (!b->table && !b->watch) {
 		if (port)
 			vtap_port_detach(port);
 		return;
 	}
 	old = rtnl_dereference(port->table);
-	new = !old;
+	if (old && !b->table)
+		vtap_port_changed(port, VTAP_CMD_PORT_DEL_NTF);
 	rcu_assign_pointer(port->table, b->table);
 	vtap_table_put(old);
-	if (new) {
+	vtap_port_set_hops(port, master);
+	if (list_empty(&port->list)) {
 		list_add_tail(&port->list, &vn->ports);
 		hash_add_rcu(vn->port_index, &port->node, b->dev->ifindex);
+		vtap_port_count_internal(port, 1);
 	}
-	changed = vtap_port_reconcile(port, vtap_table_dirs(rtnl_dereference(port->table)),
-				      may_chain, false);
+	changed = vtap_hook_reconcile(port, vtap_port_dirs(port), may_chain, false);
 	changed |= port->master != master_index || strcmp(port->name, b->dev->name);
 	port->master = master_index;
 	strscpy(port->name, b->dev->name, sizeof(port->name));
-	if (new || changed)
-		vtap_port_changed(port, new ? VTAP_CMD_PORT_ADD_NTF : VTAP_CMD_PORT_CHANGE_NTF);
+	if (b->table && (!old || changed))
+		vtap_port_changed(port, old ? VTAP_CMD_PORT_CHANGE_NTF : VTAP_CMD_PORT_ADD_NTF);
 }
 
 /**
@@ -684,6 +272,26 @@ static void vtap_port_bind_work(struct work_struct *work)
 	rtnl_unlock();
 }
 
+/**
+ * vtap_port_recheck - follow what no event tells: whether tc takes frames ahead of a chain
+ * @vn: the namespace's vtap
+ */
+void vtap_port_recheck(struct vtap_net *vn)
+{
+	struct vtap_port *port;
+
+	rtnl_lock();
+	list_for_each_entry(port, &vn->ports, list) {
+		if (port->hook[VTAP_IN] == VTAP_HOOK_NONE ||
+		    !!port->chain == vtap_chain_allowed(port->dev))
+			continue;
+		if (vtap_hook_reconcile(port, vtap_port_dirs(port), true, false) &&
+		    rcu_access_pointer(port->table))
+			vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
+	}
+	rtnl_unlock();
+}
+
 /* An event: bind now, and look again when it is over, since some masters act after it. */
 static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
 {
@@ -699,9 +307,8 @@ static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
 /* A chained port's rx_handler is about to go, or to be passed by: netfilter, until all is over. */
 static void vtap_port_leave(struct vtap_port *port)
 {
-	u32 dirs = vtap_table_dirs(rtnl_dereference(port->table));
-
-	if (vtap_port_reconcile(port, dirs, false, true))
+	if (vtap_hook_reconcile(port, vtap_port_dirs(port), false, true) &&
+	    rcu_access_pointer(port->table))
 		vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
 	schedule_delayed_work(&port->vn->bind, 0);
 }

@@ -269,6 +269,7 @@ static void vtap_session_tick_work(struct work_struct *work)
 	struct vtap_net *vn = container_of(work, struct vtap_net, tick.work);
 
 	vtap_session_refresh_all(vn);
+	vtap_port_recheck(vn);
 	vtap_pmtu_follow(vn, READ_ONCE(vn->n_sessions));
 	if (READ_ONCE(vn->n_sessions))
 		schedule_delayed_work(&vn->tick, VTAP_TICK);
@@ -331,6 +332,7 @@ static void vtap_session_hide(struct vtap_session *s, bool gone)
  */
 int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 {
+	static u32 last_serial;	/* RTNL */
 	struct vtap_net *vn = txn->vn;
 	struct vtap_session *s;
 	struct vtap_undo *u;
@@ -359,6 +361,7 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 		return -ENOMEM;
 	}
 	s->vn = vn;
+	s->serial = ++last_serial;
 	s->cfg = *cfg;
 	s->state = VTAP_SESSION_STATE_NO_ROUTE;
 	spin_lock_init(&s->bucket_lock);

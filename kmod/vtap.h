@@ -72,6 +72,9 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @block: counters that the next rules get, or NULL; RTNL
  * @ports: struct vtap_port; RTNL
  * @port_index: the same by ifindex; written under RTNL, read under RCU
+ * @ovs_internal: not NULL while an internal port of Open vSwitch is a port; written under RTNL, read
+ *	under RCU
+ * @n_ovs_internal: how many there are; RTNL
  * @n_sessions: length of @sessions; written under RTNL, read anywhere
  * @n_vxlan: sessions of type vxlan; written under RTNL, read anywhere
  * @n_rules: length of @rules; RTNL
@@ -94,6 +97,8 @@ struct vtap_net {
 	struct vtap_rule_block *block;
 	struct list_head ports;
 	DECLARE_HASHTABLE(port_index, 6);
+	const void *ovs_internal;
+	unsigned int n_ovs_internal;
 	unsigned int n_sessions;
 	unsigned int n_vxlan;
 	unsigned int n_rules;
@@ -234,6 +239,7 @@ struct vtap_session_stats {
  * @users: number of rules that name it; RTNL
  * @gone: a transaction has deleted it and is not committed yet; RTNL
  * @tmpl: outer headers and path, NULL while inactive; written under RTNL, read under RCU
+ * @serial: no other session has had it
  * @stats: counters
  * @rcu: frees it when no packet can see it any more
  * @bucket_lock: guards the two members below it
@@ -248,6 +254,7 @@ struct vtap_session {
 	u32 state;
 	unsigned int users;
 	bool gone;
+	u32 serial;
 	struct vtap_tmpl __rcu *tmpl;
 	struct vtap_session_stats __percpu *stats;
 	struct rcu_head rcu;
@@ -545,13 +552,17 @@ struct vtap_port_stats {
  * @dev: the device; no reference, the port goes before the device does
  * @table: rules for this port; written under RTNL, read under RCU
  * @stats: counters
+ * @queue_up: points to what is not NULL while frames may wait in a queue on their way up from here;
+ *	read under RCU
+ * @hop_in: frames that come in here may have waited in a queue of this host
+ * @hop_out: frames that go out here may wait in a queue, or go out by another port
+ * @ifindex: of @dev
+ * @serial: no other port, and no other time that this one was hooked, has had it
  * @hook: enum vtap_hook in use for each direction; written under RTNL
- * @handover: not 0 while frames may pass the old and the new ingress hook; written under RTNL
- * @nf_in: ops[VTAP_IN] is registered; RTNL
  * @chain: the handler in front of the master's, or NULL; RTNL
  * @bucket: where the port is found by device, with @chain; RTNL
- * @ops: netfilter hooks
- * @packet: outgoing packet handler, where the kernel has no egress hook
+ * @nf_out: netfilter hook
+ * @packet: packet handlers
  * @since: when @hook last changed; RTNL
  * @name: name that rules were last bound by; RTNL
  * @master: ifindex of the master that rules were last bound by, or 0; RTNL
@@ -564,13 +575,16 @@ struct vtap_port {
 	struct net_device *dev;
 	struct vtap_table __rcu *table;
 	struct vtap_port_stats __percpu *stats;
+	const void __rcu *const *queue_up;
+	bool hop_in;
+	bool hop_out;
+	int ifindex;
+	u32 serial;
 	u32 hook[VTAP_NDIR];
-	u32 handover;
-	bool nf_in;
 	struct vtap_chain *chain;
 	unsigned int bucket;
-	struct nf_hook_ops ops[VTAP_NDIR];
-	struct packet_type packet;
+	struct nf_hook_ops nf_out;
+	struct packet_type packet[VTAP_NDIR];
 	ktime_t since;
 	char name[IFNAMSIZ];
 	int master;
@@ -669,7 +683,9 @@ bool vtap_encap_is_own(const struct vtap_tmpl *t, const struct vtap_frame *f);
 void vtap_copy(struct vtap_session *s, const struct vtap_frame *f);
 void vtap_copy_exit(void);
 
-/* port.c: hooks */
+/* port.c: devices that rules bind to */
+const struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex);
+void vtap_port_recheck(struct vtap_net *vn);
 int vtap_port_bind_all(struct vtap_net *vn);
 void vtap_port_init_net(struct vtap_net *vn);
 void vtap_port_exit_net(struct vtap_net *vn);

@@ -517,7 +517,7 @@ def deferred():
                                                                      for s in vtap_json("-s session show", t.host))),
            lambda: vtap("-s session show", t.host).stdout)
         ok("so do ports", busywait(lambda: {p["name"]: p["ingress_hook"] for p in vtap_json("port show", t.host)} ==
-                                   {"vnet0": "netfilter", "vnet1": "netfilter"}), lambda: vtap("port show", t.host).stdout)
+                                   {"vnet0": "packet", "vnet1": "packet"}), lambda: vtap("port show", t.host).stdout)
 
 
 if __name__ == "__main__":

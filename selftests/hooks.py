@@ -115,7 +115,7 @@ class PortSniffer(Sniffer):
 class Kind:
     """What may own a port. `inside`: the device behind it; `hook`: what vtap has to use; `gap`: the master gives its
     handler away before it says so, and frames that come until then are nobody's; `upper`: a device on top of p0."""
-    name, hook, inside, mac, vlan, modules, gap = "veth", "netfilter", "p0", P0, None, ("veth",), False
+    name, hook, inside, mac, vlan, modules, gap = "veth", "packet", "p0", P0, None, ("veth",), False
     module, upper = None, False
 
     def up(self, r):
@@ -196,7 +196,7 @@ class Macvlan(Kind):
 
 
 class Ipvlan(Macvlan):
-    name, module, hook, mac = "ipvlan", "ipvlan", "netfilter", P0
+    name, module, hook, mac = "ipvlan", "ipvlan", "packet", P0
     words = "ipvlan mode l2"
 
     def attach(self, r):
@@ -205,7 +205,7 @@ class Ipvlan(Macvlan):
 
 
 class Vlan(Macvlan):
-    name, module, hook, mac, vlan = "VLAN device", "8021q", "netfilter", P0, 7
+    name, module, hook, mac, vlan = "VLAN device", "8021q", "packet", P0, 7
     words = "vlan id 7"
 
 
@@ -275,13 +275,13 @@ def exchange(r, kind, what, n=20):
 def binding(r, kind):
     """The hook in both orders, with the chain and without; copies are complete and single."""
     r.tap()
-    eq(f"{kind.name}: a port that nobody owns has the netfilter hook", r.hook("netfilter"), "netfilter")
+    eq(f"{kind.name}: a port that nobody owns has the packet hook", r.hook("packet"), "packet")
     kind.up(r)
     kind.attach(r)
     eq(f"{kind.name}: hook, rule first", r.hook(kind.hook), kind.hook)
     exchange(r, kind, f"{kind.name}, rule first")
     kind.release(r)
-    eq(f"{kind.name}: hook, released", r.hook("netfilter"), "netfilter")
+    eq(f"{kind.name}: hook, released", r.hook("packet"), "packet")
     r.untap()
     kind.attach(r)
     r.tap()
@@ -291,7 +291,7 @@ def binding(r, kind):
         r.untap()
         with param(PARAM, "N"):
             r.tap()
-            eq(f"{kind.name}: hook, rx_chain=0", r.hook("netfilter"), "netfilter")
+            eq(f"{kind.name}: hook, rx_chain=0", r.hook("packet"), "packet")
             if kind.name == "Open vSwitch":
                 exchange(r, kind, f"{kind.name}, rx_chain=0")
     r.untap()
@@ -423,12 +423,12 @@ def lifecycle(r, kind):
             eq(f"{kind.name}: a port that moved away is none", r.port(), {})
             r.b.ip(f"link set p0 netns {r.host.name}")
             r.host.ip("link set p0 up")
-            eq(f"{kind.name}: one that moved here is", r.hook("netfilter"), "netfilter")
+            eq(f"{kind.name}: one that moved here is", r.hook("packet"), "packet")
             kind.attach(r)
             eq(f"{kind.name}: and its hook", r.hook(kind.hook), kind.hook)
             traffic.wait()
             kind.down(r)
-            eq(f"{kind.name}: its hook without the master", r.hook("netfilter"), "netfilter")
+            eq(f"{kind.name}: its hook without the master", r.hook("packet"), "packet")
             if not kind.upper:
                 kind.up(r)
             kind.attach(r)
@@ -460,7 +460,7 @@ def reloading(r, kind):
     # other tests may have loaded what needs it
     p = sh(["modprobe", "-r", "--remove-holders", kind.module], check=False)
     ok(name, p.returncode == 0, p.stderr)
-    eq(f"{kind.name}: the port's hook is the one for a port of its own", r.hook("netfilter"), "netfilter")
+    eq(f"{kind.name}: the port's hook is the one for a port of its own", r.hook("packet"), "packet")
     modprobe(kind.module)
     kind.up(r)
     kind.attach(r)
@@ -543,7 +543,7 @@ def on_chain(what, vlan, *steps):
 def vlan_on_chain():
     """A VLAN device on a chained port takes its frames before any rx_handler: they are copied all the same."""
     on_chain("VLAN on a chained port", 7,
-             (("link add link p0 name p0.7 type vlan id 7", "link set p0.7 addrgenmode none up"), "netfilter"),
+             (("link add link p0 name p0.7 type vlan id 7", "link set p0.7 addrgenmode none up"), "packet"),
              (("link del p0.7",), "chain"))
 
 
@@ -607,7 +607,7 @@ def tap_device():
                   f"link add m0 address {INSIDE} type bridge forward_delay 0",
                   "link set m0 addrgenmode none", "link set m0 up")
         r.tap("port tap0")
-        eq("tap: hook", r.hook("netfilter", "tap0"), "netfilter")
+        eq("tap: hook", r.hook("packet", "tap0"), "packet")
         for inside in ("tap0", "m0"):
             with r.copies() as col, Sniffer(r.host, inside, match=mine) as rx:
                 plain = udp_frame(INSIDE, A, "10.9.0.1", "10.9.0.2", payload=b"vtap#00000001")

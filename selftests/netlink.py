@@ -278,7 +278,7 @@ def ports(b):
     by_name, by_index = b.nl.do("port-get", name="p0"), b.nl.do("port-get", ifindex=50)
     eq("by name and by index it is the same", fixed(by_name), fixed(by_index))
     eq("and what it is", (by_name["name"], by_name["ifindex"], by_name["ingress-hook"], by_name["egress-hook"]),
-       ("p0", 50, "netfilter", "none"))
+       ("p0", 50, "packet", "none"))
     b.settle()
     text = "no rule binds to a device like this"
     b.refused("a port that is none", (NOENT, text, ".name"), "port-get", {"name": "lo"})

@@ -122,7 +122,7 @@ def stp():
             eq("STP: the same port blocks with every port tapped", states(w.h), plain)
             w.h.ip("link set b2 down", "link set b2 up")
             eq("STP: and after a new election under the tap", settled(w.h), plain)
-            eq("STP: hooks", {p["ingress_hook"] for p in ports(w.h).values()}, {"netfilter"})
+            eq("STP: hooks", {p["ingress_hook"] for p in ports(w.h).values()}, {"packet"})
 
 
 def events(ns, act):
@@ -192,7 +192,7 @@ def lacp():
             kind.down(r)
             r.host.ip(f"link add m0 address {INSIDE} type bridge forward_delay 0", "link set m0 addrgenmode none up",
                       "link set p0 master m0")
-            eq("LLDP: netfilter on the bridge", r.hook("netfilter"), "netfilter")
+            eq("LLDP: a packet handler on the bridge", r.hook("packet"), "packet")
             lldp(r, col, "bridge")
 
 
@@ -304,24 +304,24 @@ def two_hosts():
 
 
 def stacked():
-    """A bond and its slave, both tapped, give two copies, either of them one; the bond is where a frame came in."""
+    """A bond and its slave, both tapped, give one copy, as either of them does; the bond is where a frame came in."""
     with Rig() as r:
         kind = Bond()
         kind.up(r)
         kind.attach(r)
         kind.ready(r)
         frames = [make(n, INSIDE, A) for n in range(5)]
-        for pattern, copies in (("[pm]0", 2), ("p0", 1), ("m0", 1)):
+        for pattern, dup, copies in (("[pm]0", "off", 1), ("[pm]0", "on", 2), ("p0", "off", 1), ("m0", "off", 1)):
             vtap("rule flush", r.host)
-            vtap(f"rule add pref 1 port {pattern} dir ingress action mirror s", r.host)
+            vtap(f"rule add pref 1 port {pattern} dir ingress action mirror s dup {dup}", r.host)
             if "p" in pattern:
                 r.hook("chain")
             with r.copies() as col, Sender(r.a, "eth0") as tx:
                 tx.send(*frames)
                 want = [f for f in frames for _ in range(copies)]
-                eq(f"stacked: port {pattern}: {copies} of each", inner(col.frames(5 * copies)), want)
+                eq(f"stacked: port {pattern}, dup {dup}: {copies} of each", inner(col.frames(5 * copies)), want)
                 busywait(lambda: False, 0.1)
-                eq(f"stacked: port {pattern}: no more", inner(col.frames()), [])
+                eq(f"stacked: port {pattern}, dup {dup}: no more", inner(col.frames()), [])
 
 
 def tcp_echo(w, data_done):

@@ -275,7 +275,7 @@ def monitor():
         vtap("rule add pref 7 port 'p*' dir ingress action mirror s", ns)
         eq("a new rule", text.lines("rule add"), ["rule add id 1 pref 7 port 'p*' dir ingress action mirror s"])
         ns.ip("link add p0 index 77 type dummy")
-        eq("a new port", text.lines("port add"), ["port add p0 ifindex 77 ingress_hook netfilter egress_hook none"])
+        eq("a new port", text.lines("port add"), ["port add p0 ifindex 77 ingress_hook packet egress_hook none"])
         vtap("rule set id 1 pref 8", ns)
         eq("a changed rule", text.lines("rule change"), ["rule change id 1 pref 8 port 'p*' dir ingress action mirror s"])
         ns.ip("link del p0")

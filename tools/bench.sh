@@ -22,9 +22,9 @@ hollow=build/hollow
 mkdir -p $hollow/tools
 cp -a Kbuild kmod uapi $hollow
 cp -a tools/{kernel,setup}.sh $hollow/tools
-sed -i '/^static .* void vtap_port_frame(/,/^}/s/if (unlikely(!table))/if (!table || true)/' $hollow/kmod/port.c
-if cmp -s kmod/port.c $hollow/kmod/port.c; then
-	echo "bench.sh: vtap_port_frame() is not what it was" >&2
+sed -i '/^static .* void vtap_tap_frame(/,/^}/s/if (unlikely(!table))/if (!table || true)/' $hollow/kmod/tap.h
+if cmp -s kmod/tap.h $hollow/kmod/tap.h; then
+	echo "bench.sh: vtap_tap_frame() is not what it was" >&2
 	exit 1
 fi
 hollow=$($hollow/tools/kernel.sh build "$kernel")

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The hooks on a port's device, and the change from one to another. */
+#include <linux/moduleparam.h>
+#include <linux/rtnetlink.h>
+
+#include "hook.h"
+#include "tap.h"
+
+#define VTAP_HOOK_RETRY		HZ
+
+static bool rx_chain = true;
+module_param(rx_chain, bool, 0644);
+MODULE_PARM_DESC(rx_chain, "hook in front of the rx_handler of Open vSwitch, bond, team and macvlan ports (default on)");
+
+/* vtap_port.serial of the last port that was hooked; RTNL */
+static u32 vtap_hook_serials;
+
+/* Ahead of tc, which may take the frame away. The caller has a reference for us. */
+static int vtap_hook_packet_in(struct sk_buff *skb, struct net_device *dev,
+			       struct packet_type *pt, struct net_device *orig_dev)
+{
+	vtap_tap_in(pt->af_packet_priv, skb);
+	consume_skb(skb);
+	return 0;
+}
+
+static void vtap_hook_add_packet_in(struct vtap_port *port)
+{
+	port->packet[VTAP_IN] = (struct packet_type){
+		.type = htons(ETH_P_ALL),
+		.dev = port->dev,
+		.func = vtap_hook_packet_in,
+		.af_packet_priv = port,
+		.ignore_outgoing = true,
+	};
+	dev_add_pack(&port->packet[VTAP_IN]);
+}
+
+#if IS_ENABLED(CONFIG_NETFILTER_EGRESS)
+static unsigned int vtap_hook_nf_out(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	vtap_tap_out(priv, skb);
+	return NF_ACCEPT;
+}
+
+static int vtap_hook_add_out(struct vtap_port *port)
+{
+	port->nf_out = (struct nf_hook_ops){
+		.pf = NFPROTO_NETDEV,
+		.hooknum = NF_NETDEV_EGRESS,
+		.hook = vtap_hook_nf_out,
+		.dev = port->dev,
+		.priv = port,
+		.priority = INT_MIN,
+	};
+	return nf_register_net_hook(port->vn->net, &port->nf_out);
+}
+
+static void vtap_hook_remove_out(struct vtap_port *port)
+{
+	nf_unregister_net_hook(port->vn->net, &port->nf_out);
+}
+
+#define VTAP_HOOK_OUT	VTAP_HOOK_NETFILTER
+#else
+/* The kernel made a clone for us, which we own. */
+static int vtap_hook_packet_out(struct sk_buff *skb, struct net_device *dev,
+				struct packet_type *pt, struct net_device *orig_dev)
+{
+	if (skb->pkt_type == PACKET_OUTGOING)
+		vtap_tap_out(pt->af_packet_priv, skb);
+	consume_skb(skb);
+	return 0;
+}
+
+static int vtap_hook_add_out(struct vtap_port *port)
+{
+	port->packet[VTAP_OUT] = (struct packet_type){
+		.type = htons(ETH_P_ALL),
+		.dev = port->dev,
+		.func = vtap_hook_packet_out,
+		.af_packet_priv = port,
+	};
+	dev_add_pack(&port->packet[VTAP_OUT]);
+	return 0;
+}
+
+static void vtap_hook_remove_out(struct vtap_port *port)
+{
+	__dev_remove_pack(&port->packet[VTAP_OUT]);
+}
+
+#define VTAP_HOOK_OUT	VTAP_HOOK_PACKET
+#endif
+
+
+/*
+ * From one ingress hook to another. The new one is in place before the old one
+ * goes, and a frame that passes both is known by its note: none is lost, none is
+ * taken twice.
+ */
+static void vtap_hook_set_in(struct vtap_port *port, u32 want)
+{
+	const u32 old = port->hook[VTAP_IN];
+
+	if (old == VTAP_HOOK_NONE)
+		port->serial = ++vtap_hook_serials ?: ++vtap_hook_serials;
+	if (want == VTAP_HOOK_CHAIN && !vtap_chain_add(port))
+		want = VTAP_HOOK_PACKET;
+	if (want == old)
+		return;
+	if (want == VTAP_HOOK_PACKET)
+		vtap_hook_add_packet_in(port);
+	WRITE_ONCE(port->hook[VTAP_IN], want);
+	/* frames on their way may not have seen the new one */
+	if (old != VTAP_HOOK_NONE && want != VTAP_HOOK_NONE)
+		synchronize_net();
+	if (old == VTAP_HOOK_PACKET)
+		__dev_remove_pack(&port->packet[VTAP_IN]);
+	else if (old == VTAP_HOOK_CHAIN)
+		vtap_chain_remove(port);
+}
+
+static void vtap_hook_set_out(struct vtap_port *port, u32 want)
+{
+	if (port->hook[VTAP_OUT] != VTAP_HOOK_NONE)
+		vtap_hook_remove_out(port);
+	if (want != VTAP_HOOK_NONE && vtap_hook_add_out(port)) {
+		schedule_delayed_work(&port->vn->bind, VTAP_HOOK_RETRY);
+		want = VTAP_HOOK_NONE;
+	}
+	port->hook[VTAP_OUT] = want;
+}
+
+/**
+ * vtap_hook_reconcile - put the right hooks on a device as it is now; RTNL
+ * @port: the port
+ * @dirs: directions that are looked at
+ * @may_chain: a chain may begin
+ * @leaving: a chain has to end
+ *
+ * While the master of a device changes it may be about to take its rx_handler away.
+ *
+ * Return: true if a hook changed.
+ */
+bool vtap_hook_reconcile(struct vtap_port *port, u32 dirs, bool may_chain, bool leaving)
+{
+	const u32 old_in = port->hook[VTAP_IN], old_out = port->hook[VTAP_OUT];
+	u32 in = VTAP_HOOK_NONE, out = VTAP_HOOK_NONE;
+
+	if (dirs & BIT(VTAP_IN)) {
+		in = VTAP_HOOK_PACKET;
+		/* where the owner took its handler away, ours went with it */
+		if (port->chain && !vtap_chain_intact(port))
+			vtap_hook_set_in(port, in);
+		if (!leaving && (port->chain || (may_chain && READ_ONCE(rx_chain))) &&
+		    rtnl_dereference(port->dev->rx_handler) && vtap_chain_allowed(port->dev))
+			in = VTAP_HOOK_CHAIN;
+	}
+	if (dirs & BIT(VTAP_OUT))
+		out = VTAP_HOOK_OUT;
+	if (in != port->hook[VTAP_IN])
+		vtap_hook_set_in(port, in);
+	if (out != port->hook[VTAP_OUT])
+		vtap_hook_set_out(port, out);
+
+	if (old_in == port->hook[VTAP_IN] && old_out == port->hook[VTAP_OUT])
+		return false;
+	port->since = ktime_get();
+	return true;
+}

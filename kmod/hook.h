@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Hooks on a device, and the change from one to another. */
+#ifndef _VTAP_HOOK_H
+#define _VTAP_HOOK_H
+
+#include "vtap.h"
+
+bool vtap_hook_reconcile(struct vtap_port *port, u32 dirs, bool may_chain, bool leaving);
+
+/* chain.c: in front of the rx_handler of a port's master; RTNL */
+bool vtap_chain_allowed(const struct net_device *dev);
+bool vtap_chain_intact(const struct vtap_port *port);
+bool vtap_chain_add(struct vtap_port *port);
+void vtap_chain_remove(struct vtap_port *port);
+
+#endif /* _VTAP_HOOK_H */

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Notes of what has been decided about a frame, so that a session gets it once
+ * on its way through the host.
+ *
+ * A frame is known again by its memory, and only where nothing else can be there.
+ * While the CPU that received it is still busy with it, its skb or its data will
+ * do: whatever was rewritten, cloned or reallocated, one of them has survived.
+ * Where a frame waits in a queue on its way (between the ends of a veth pair, for
+ * instance), it is known by its data and a keyed digest of the packet in it. What
+ * is not known again counts as not copied.
+ */
+#include <linux/if_macvlan.h>
+#include <linux/percpu.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
+#include <linux/vmalloc.h>
+
+#include "note.h"
+
+#define VTAP_HOP_BITS	10
+#define VTAP_HOP_BYTES	64	/* of the packet in the digest; its length and its end are too */
+#define VTAP_NOTE_UPPERS 4	/* devices above a port that are looked through */
+
+/**
+ * struct vtap_hop - a frame that is about to wait in a queue
+ * @lock: of all others
+ * @depth: nesting of transmissions at that time
+ * @head: the frame's data, or NULL; only compared
+ * @digest: of the packet
+ * @given: what has been decided about it
+ */
+struct vtap_hop {
+	spinlock_t lock;
+	int depth;
+	const unsigned char *head;
+	u64 digest;
+	struct vtap_given given;
+};
+
+struct vtap_notes __percpu *vtap_notes;
+
+static struct vtap_hop *vtap_hops;
+static siphash_key_t vtap_note_key;
+
+static struct vtap_hop *vtap_note_hop(const struct sk_buff *skb)
+{
+	return &vtap_hops[hash_ptr(skb->head, VTAP_HOP_BITS)];
+}
+
+/* From the IP header on: MAC addresses and tags may change between two ends. 0 for none. */
+static u64 vtap_note_digest(const struct sk_buff *skb)
+{
+	const int off = skb_network_offset(skb), linear = (int)skb_headlen(skb) - off;
+	const u8 *p = skb_network_header(skb);
+	u64 tail = 0;
+
+	if (!skb_mac_header_was_set(skb) || linear < (int)sizeof(tail))
+		return 0;
+	memcpy(&tail, p + linear - sizeof(tail), sizeof(tail));
+	return siphash_3u64(siphash(p, min(linear, VTAP_HOP_BYTES), &vtap_note_key),
+			    (u64)(skb->len - off) << 32 | skb_shinfo(skb)->gso_size, tail,
+			    &vtap_note_key) ?: 1;
+}
+
+/**
+ * vtap_note_send - a frame is about to wait in a queue, or to pass several devices
+ * @skb: the frame
+ * @given: what has been decided about it
+ */
+void vtap_note_send(const struct sk_buff *skb, const struct vtap_given *given)
+{
+	struct vtap_hop *hop = vtap_note_hop(skb);
+	u64 digest = vtap_note_digest(skb);
+
+	spin_lock(&hop->lock);
+	hop->head = digest ? skb->head : NULL;
+	hop->digest = digest;
+	hop->depth = dev_recursion_level();
+	hop->given = *given;
+	spin_unlock(&hop->lock);
+}
+
+/* @depth: the frame was noted in an outer transmission of this call chain, or -1 for anywhere. */
+static bool vtap_note_receive(const struct sk_buff *skb, int depth, struct vtap_given *given)
+{
+	struct vtap_hop *hop = vtap_note_hop(skb);
+	bool found = false;
+	u64 digest;
+
+	if (READ_ONCE(hop->head) != skb->head)
+		return false;
+	digest = vtap_note_digest(skb);
+	spin_lock(&hop->lock);
+	if (digest && hop->head == skb->head && hop->digest == digest &&
+	    (depth < 0 || hop->depth < depth)) {
+		*given = hop->given;
+		found = true;
+	}
+	spin_unlock(&hop->lock);
+	return found;
+}
+
+/*
+ * Has the frame of a note come up from its port to @dev, and nothing else been
+ * received since? Each device on the way adds one to the CPU's count of frames
+ * received; a VRF does not.
+ */
+static bool vtap_note_is_below(const struct vtap_net *vn, const struct vtap_note *note,
+			       const struct net_device *dev)
+{
+	const struct vtap_port *port = vtap_port_by_index(vn, note->ifindex);
+	u32 rounds = __this_cpu_read(softnet_data.processed) - note->processed;
+	const struct net_device *master;
+	int i;
+
+	if (!port || port->serial != note->port)
+		return false;
+	master = netdev_master_upper_dev_get_rcu(port->dev);
+	for (i = 0; i < VTAP_NOTE_UPPERS && dev != port->dev; i++) {
+		if (is_vlan_dev(dev))
+			dev = vlan_dev_real_dev(dev);
+		else if (netif_is_macvlan(dev))
+			dev = macvlan_dev_real_dev(dev);
+		else if (dev == master && netif_is_l3_master(dev))
+			return !rounds;
+		else if (dev == master)
+			dev = port->dev;
+		else
+			return false;
+		rounds--;
+	}
+	return dev == port->dev && !rounds;
+}
+
+/**
+ * vtap_note_renew - take over what was decided about a frame before it came in by this port
+ * @port: the port
+ * @skb: the frame
+ * @last: the last note of this CPU
+ * @given: gets it
+ *
+ * Return: false when nothing is known.
+ */
+noinline bool vtap_note_renew(const struct vtap_port *port, const struct sk_buff *skb,
+			      const struct vtap_note *last, struct vtap_given *given)
+{
+	if ((last->skb == skb || last->head == skb->head) &&
+	    vtap_note_is_below(port->vn, last, port->dev)) {
+		*given = last->given;
+		return true;
+	}
+	return port->hop_in && vtap_note_receive(skb, -1, given);
+}
+
+/*
+ * Frames may be handed over in batches, so that the note is not the last one. The
+ * skb is that of the note when it and its data are: only a handler of the port
+ * itself makes copies that could have got both from an older frame.
+ */
+static struct vtap_note *vtap_note_search(const struct vtap_port *in, const struct sk_buff *skb)
+{
+	struct vtap_notes *notes = this_cpu_ptr(vtap_notes);
+	struct vtap_note *note = notes->last;
+	unsigned int i;
+
+	if (rcu_access_pointer(in->dev->rx_handler))
+		return NULL;
+	for (i = 0; i < VTAP_NOTES; i++) {
+		if (note->skb == skb)
+			return note->head == skb->head && note->port == in->serial ? note : NULL;
+		note = note == notes->note ? notes->note + VTAP_NOTES - 1 : note - 1;
+	}
+	return NULL;
+}
+
+/* The note of a frame that was last received from the device @ifindex. */
+static struct vtap_note *vtap_note_of(const struct vtap_net *vn, const struct sk_buff *skb,
+				      int ifindex)
+{
+	struct vtap_note *last = this_cpu_ptr(vtap_notes)->last;
+	const struct vtap_port *in = vtap_port_by_index(vn, ifindex);
+	const struct net_device *dev;
+
+	dev = in ? in->dev : dev_get_by_index_rcu(vn->net, ifindex);
+	if (!dev)
+		return NULL;
+	if ((last->skb == skb || last->head == skb->head) && vtap_note_is_below(vn, last, dev))
+		return last;
+	/* a VLAN device receives from one other device only */
+	while (!in && is_vlan_dev(dev)) {
+		dev = vlan_dev_real_dev(dev);
+		in = vtap_port_by_index(vn, dev->ifindex);
+	}
+	return in && in->hook[VTAP_IN] != VTAP_HOOK_NONE ? vtap_note_search(in, skb) : NULL;
+}
+
+/**
+ * vtap_note_find - what has been decided about a frame that is going out
+ * @port: the port
+ * @skb: the frame
+ * @buf: for the answer, where it does not stand in a note of its own
+ *
+ * A frame that the host itself sends has been seen before only in an outer
+ * transmission, by a device that is stacked on this port.
+ *
+ * Return: what has been decided, to be added to, or NULL when the frame is not known.
+ */
+noinline struct vtap_given *vtap_note_find(const struct vtap_port *port,
+					   const struct sk_buff *skb, struct vtap_given *buf)
+{
+	struct vtap_note *note;
+	int depth = -1;
+
+	if (skb->skb_iif) {
+		note = vtap_note_of(port->vn, skb, skb->skb_iif);
+		if (note)
+			return &note->given;
+	} else {
+		depth = dev_recursion_level();
+	}
+	return vtap_note_receive(skb, depth, buf) ? buf : NULL;
+}
+
+/**
+ * vtap_note_init - memory for notes
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vtap_note_init(void)
+{
+	unsigned int i;
+	int cpu;
+
+	vtap_hops = vzalloc(array_size(sizeof(*vtap_hops), 1 << VTAP_HOP_BITS));
+	vtap_notes = alloc_percpu(struct vtap_notes);
+	if (!vtap_hops || !vtap_notes) {
+		vtap_note_exit();
+		return -ENOMEM;
+	}
+	get_random_bytes(&vtap_note_key, sizeof(vtap_note_key));
+	for (i = 0; i < 1 << VTAP_HOP_BITS; i++)
+		spin_lock_init(&vtap_hops[i].lock);
+	for_each_possible_cpu(cpu) {
+		struct vtap_notes *notes = per_cpu_ptr(vtap_notes, cpu);
+
+		notes->last = notes->note;
+		local_lock_init(&notes->lock);
+	}
+	return 0;
+}
+
+/** vtap_note_exit - no port is left */
+void vtap_note_exit(void)
+{
+	free_percpu(vtap_notes);
+	vfree(vtap_hops);
+}

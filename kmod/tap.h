@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* All that a hook does with a frame: know it, find its rule, give it to sessions. */
+#ifndef _VTAP_TAP_H
+#define _VTAP_TAP_H
+
+#include "note.h"
+#include "own.h"
+
+void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_port_stat stat);
+void vtap_tap_matched(const struct vtap_port *port, const struct vtap_rule *rule,
+		      struct vtap_frame *f, struct vtap_given *given);
+void vtap_tap_send_own(const struct vtap_port *port, const struct sk_buff *skb);
+
+static __always_inline void vtap_tap_frame(const struct vtap_port *port, struct sk_buff *skb,
+					   unsigned int dir, struct vtap_given *given)
+{
+	const struct vtap_table *table = rcu_dereference(port->table);
+	const struct vtap_rule *rule;
+	struct vtap_frame f __uninitialized;
+
+	if (unlikely(!table))
+		return;
+	f.skb = skb;
+	f.dir = dir;
+	if (unlikely(!vtap_match_parse(&f))) {
+		vtap_tap_count(port, dir, VTAP_PST_UNMATCHED);
+		return;
+	}
+	if (unlikely(vtap_session_is_own(port->vn, &f))) {
+		if (given)
+			given->flags |= VTAP_GIVEN_OWN;
+		vtap_tap_count(port, dir, VTAP_PST_OWN);
+		return;
+	}
+	rule = vtap_table_lookup(table, &f);
+	if (rule)
+		vtap_tap_matched(port, rule, &f, given);
+	else
+		vtap_tap_count(port, dir, VTAP_PST_UNMATCHED);
+}
+
+/**
+ * vtap_tap_in - a frame was received from a port's device
+ * @port: the port
+ * @skb: the frame, which is only read
+ *
+ * Softirq, RCU read side.
+ */
+static __always_inline void vtap_tap_in(const struct vtap_port *port, struct sk_buff *skb)
+{
+	struct vtap_given *given;
+
+	/* the host sends this to itself, and it was seen going out */
+	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
+		return;
+	given = vtap_note_enter(port, skb);
+	if (unlikely(!given))
+		return;
+	vtap_tap_frame(port, skb, VTAP_IN, given);
+	if (unlikely(rcu_access_pointer(*port->queue_up)))
+		vtap_note_send(skb, given);
+}
+
+/**
+ * vtap_tap_out - a frame is about to be sent to a port's device
+ * @port: the port
+ * @skb: the frame, which is only read
+ *
+ * Bottom halves are disabled; RCU read side.
+ */
+static __always_inline void vtap_tap_out(const struct vtap_port *port, struct sk_buff *skb)
+{
+	struct vtap_given *given, buf;
+
+	if (unlikely(vtap_own_sending(skb))) {
+		vtap_tap_send_own(port, skb);
+	} else if (unlikely(port->hop_out)) {
+		buf = (struct vtap_given){};
+		given = vtap_note_find(port, skb, &buf) ?: &buf;
+		vtap_tap_frame(port, skb, VTAP_OUT, given);
+		vtap_note_send(skb, given);
+	} else {
+		vtap_tap_frame(port, skb, VTAP_OUT, NULL);
+	}
+}
+
+#endif /* _VTAP_TAP_H */
