@@ -12,8 +12,8 @@ import tempfile
 
 import ksft
 from ksft import Sender, Sniffer, Topology, eq, ok, vtap, vtap_json
-import ovs
 import wire
+from ovs import Vswitch
 from faithful import SOL_UDP, UDP_SEGMENT, configure, dropped, identity, offloads, settled, transfer
 
 COLLECT = ksft.REPO + "/selftests/collect"
@@ -119,7 +119,7 @@ class Collect:
 def open_vswitch(t):
     """In place of the bridge, one of ovs-vswitchd's, in the kernel's datapath."""
     t.host.ip("link set vnet0 nomaster", "link set vnet1 nomaster", "link del br0")
-    with ovs.Vswitch(t.host) as switch:
+    with Vswitch(t.host) as switch:
         switch.vsctl("add-br ovs0 -- add-port ovs0 vnet0 -- add-port ovs0 vnet1")
         yield
 

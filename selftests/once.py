@@ -1,45 +1,57 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Each frame once at each session that a rule gives it: ways of rewriting frames, times places to tap them."""
+"""Each frame once at each session that a rule gives it: ways of rewriting, times places to tap."""
 import contextlib
 
 import ksft
 from ksft import Sniffer, eq, modprobe
 from ovs import Vswitch
-from rows import BROADCAST, GATEWAY, MULTICAST, UNKNOWN, VM, Bed, Place, Row, in_sysfs, places, sampling
+from rows import BROADCAST, GATEWAY, MULTICAST, UNKNOWN, VM, Bed, Place, Row
+from rows import in_sysfs, places, sampling
 from switch import bridge, wire
 
 OTHER = "02:00:00:00:04:01"
 TTL = {"before": "filter 'ip[8] == 64'", "after": "filter 'ip[8] == 63'"}
 CSUM = "pipe action csum ip and udp"
 NO_VLAN = "filter 'not vlan'"
-FEW = ("no rule", "port '*'", "egress only", "what only the frame that goes out matches", "one session by both")
+FEW = ("no rule", "port '*'", "egress only", "what only the frame that goes out matches",
+       "one session by both")
 
 BRIDGE = [
     Row("bridged", "a", "b"),
     Row("unknown unicast to three ports", "a", "bcd", dst=UNKNOWN),
     Row("broadcast", "a", "bcd", dst=BROADCAST),
     Row("multicast", "b", "acd", dst=MULTICAST),
-    Row("MAC NAT, source", "a", "b", nft=f"fwd ether saddr set {OTHER}", before=f"src_mac {VM % 1}", after=f"src_mac {OTHER}"),
-    Row("MAC NAT, destination", "a", "b", nft=f"fwd ether daddr set {OTHER}", before=f"dst_mac {VM % 2}",
+    Row("MAC NAT, source", "a", "b", nft=f"fwd ether saddr set {OTHER}", before=f"src_mac {VM % 1}",
+        after=f"src_mac {OTHER}"),
+    Row("MAC NAT, destination", "a", "b", nft=f"fwd ether daddr set {OTHER}",
+        before=f"dst_mac {VM % 2}",
         after=f"dst_mac {OTHER}"),
-    Row("tc pedit, MAC", "a", "c", dst=VM % 2, tc=f"action pedit ex munge eth dst set {VM % 3}", before=f"dst_mac {VM % 2}",
+    Row("tc pedit, MAC", "a", "c", dst=VM % 2, tc=f"action pedit ex munge eth dst set {VM % 3}",
+        before=f"dst_mac {VM % 2}",
         after=f"dst_mac {VM % 3}"),
-    Row("tc pedit, IP", "a", "b", tc=f"action pedit ex munge ip dst set 10.0.0.99 {CSUM}", before="dst_ip 10.0.0.2",
+    Row("tc pedit, IP", "a", "b", tc=f"action pedit ex munge ip dst set 10.0.0.99 {CSUM}",
+        before="dst_ip 10.0.0.2",
         after="dst_ip 10.0.0.99"),
-    Row("tc pedit, port", "a", "b", tc=f"action pedit ex munge udp dport set NEW {CSUM}", dport_changes=True),
+    Row("tc pedit, port", "a", "b", tc=f"action pedit ex munge udp dport set NEW {CSUM}",
+        dport_changes=True),
     Row("tc pedit, TTL", "a", "b", tc=f"action pedit ex munge ip ttl set 63 {CSUM}", **TTL),
     Row("tc vlan push", "a", "b", tc="action vlan push id 10", before=NO_VLAN, after="vlan_id 10"),
     Row("tc vlan pop", "a", "b", vlan=10, tc="action vlan pop", before="vlan_id 10", after=NO_VLAN),
-    Row("tc vlan modify", "a", "b", vlan=10, tc="action vlan modify id 20", before="vlan_id 10", after="vlan_id 20"),
+    Row("tc vlan modify", "a", "b", vlan=10, tc="action vlan modify id 20", before="vlan_id 10",
+        after="vlan_id 20"),
     Row("routed to the uplink", "a", "x", dst=GATEWAY, **TTL),
     Row("routed from the uplink", "x", "a", dst=GATEWAY, **TTL),
     Row("routed to another bridge", "a", "e", dst=GATEWAY, **TTL),
-    Row("SNAT", "a", "x", dst=GATEWAY, nft="post snat to 203.0.113.77", before="src_ip 10.0.0.1", after="src_ip 203.0.113.77"),
-    Row("masquerade", "b", "x", dst=GATEWAY, nft="post masquerade", before="src_ip 10.0.0.2", after="src_ip 203.0.113.1"),
-    Row("DNAT", "x", "a", dst=GATEWAY, dst_ip="203.0.113.1", nft="pre dnat to 10.0.0.1", n=20, before="dst_ip 203.0.113.1",
+    Row("SNAT", "a", "x", dst=GATEWAY, nft="post snat to 203.0.113.77", before="src_ip 10.0.0.1",
+        after="src_ip 203.0.113.77"),
+    Row("masquerade", "b", "x", dst=GATEWAY, nft="post masquerade", before="src_ip 10.0.0.2",
+        after="src_ip 203.0.113.1"),
+    Row("DNAT", "x", "a", dst=GATEWAY, dst_ip="203.0.113.1", nft="pre dnat to 10.0.0.1", n=20,
+        before="dst_ip 203.0.113.1",
         after="dst_ip 10.0.0.1"),
-    Row("DNAT with another port", "x", "b", dst=GATEWAY, dst_ip="203.0.113.1", nft="pre dnat to 10.0.0.2:NEW",
+    Row("DNAT with another port", "x", "b", dst=GATEWAY, dst_ip="203.0.113.1",
+        nft="pre dnat to 10.0.0.2:NEW",
         dport_changes=True),
 ]
 
@@ -48,18 +60,23 @@ VLANS = [
     Row("push: access to trunk", "a", "c", n=10, before=NO_VLAN, after="vlan_id 10"),
     Row("pop: trunk to access", "c", "a", vlan=10, before="vlan_id 10", after=NO_VLAN),
     Row("trunk to trunk", "c", "d", vlan=10),
-    Row("translation", "c", "d", vlan=30, tc="action vlan modify id 10", before="vlan_id 30", after="vlan_id 10"),
-    Row("translation and pop", "c", "b", vlan=30, tc="action vlan modify id 10", before="vlan_id 30", after=NO_VLAN),
+    Row("translation", "c", "d", vlan=30, tc="action vlan modify id 10", before="vlan_id 30",
+        after="vlan_id 10"),
+    Row("translation and pop", "c", "b", vlan=30, tc="action vlan modify id 10",
+        before="vlan_id 30", after=NO_VLAN),
     Row("broadcast, tagged and not", "a", "bcd", dst=BROADCAST),
-    Row("from a trunk to the VLAN device and on", "c", "x", vlan=10, dst=GATEWAY, before="vlan_id 10", after=NO_VLAN),
-    Row("from the VLAN device to a trunk", "x", "c", dst=GATEWAY, before=NO_VLAN, after="vlan_id 10"),
+    Row("from a trunk to the VLAN device and on", "c", "x", vlan=10, dst=GATEWAY,
+        before="vlan_id 10", after=NO_VLAN),
+    Row("from the VLAN device to a trunk", "x", "c", dst=GATEWAY, before=NO_VLAN,
+        after="vlan_id 10"),
     Row("from an access port to the VLAN device and on", "a", "x", dst=GATEWAY, **TTL),
 ]
 
 
 def field(name, value, words, new, tx="a", rx="b", **kw):
     """Return: a row of which Open vSwitch sets a field."""
-    return Row(f"set_field {name}", tx, rx, flow=f"set_field:{value}->{name},output:vnet2", before=words, after=new, **kw)
+    return Row(f"set_field {name}", tx, rx, flow=f"set_field:{value}->{name},output:vnet2",
+               before=words, after=new, **kw)
 
 
 OVS = [
@@ -75,14 +92,19 @@ OVS = [
     field("tcp_dst", "NEW", "", "", dport_changes=True, proto=6),
     field("nw_ttl", 63, **{"words": TTL["before"], "new": TTL["after"]}),
     field("ip_dscp", 8, "filter 'ip[1] == 0'", "filter 'ip[1] == 32'"),
-    Row("push_vlan", "a", "b", flow="push_vlan:0x8100,set_field:4106->vlan_vid,output:vnet2", before=NO_VLAN,
+    Row("push_vlan", "a", "b", flow="push_vlan:0x8100,set_field:4106->vlan_vid,output:vnet2",
+        before=NO_VLAN,
         after="vlan_id 10"),
-    Row("pop_vlan", "a", "b", vlan=10, flow="pop_vlan,output:vnet2", before="vlan_id 10", after=NO_VLAN),
-    Row("another VLAN", "a", "b", vlan=10, flow="set_field:4116->vlan_vid,output:vnet2", before="vlan_id 10",
+    Row("pop_vlan", "a", "b", vlan=10, flow="pop_vlan,output:vnet2", before="vlan_id 10",
+        after=NO_VLAN),
+    Row("another VLAN", "a", "b", vlan=10, flow="set_field:4116->vlan_vid,output:vnet2",
+        before="vlan_id 10",
         after="vlan_id 20"),
-    Row("two outputs, rewritten between them", "a", "bc", before=f"dst_mac {VM % 2}", after=f"dst_mac {OTHER}",
+    Row("two outputs, rewritten between them", "a", "bc", before=f"dst_mac {VM % 2}",
+        after=f"dst_mac {OTHER}",
         flow=f"output:vnet2,set_field:{OTHER}->eth_dst,output:vnet3"),
-    Row("two outputs, the first one rewritten", "a", "bc", before="src_port 1024", after="src_port 2000",
+    Row("two outputs, the first one rewritten", "a", "bc", before="src_port 1024",
+        after="src_port 2000",
         flow="set_field:2000->udp_src,output:vnet2,set_field:1024->udp_src,output:vnet3"),
     Row("LOCAL and routed on", "a", "x", dst=GATEWAY, **TTL),
     Row("routed to LOCAL", "x", "a", dst=GATEWAY, **TTL),
@@ -130,9 +152,10 @@ def bridges():
 
 
 def published(bed):
-    """A published port: 20 of 20 datagrams from the uplink to the VM, by a rule that has the VM's address."""
+    """A published port: 20 of 20 datagrams to the VM are copied by a rule that has its address."""
     row = next(r for r in BRIDGE if r.name == "DNAT")
-    bed.check(Place("published port", [f"port '[ev]*' dst_ip {bed.address('a')} action mirror s"]), rows=[row])
+    bed.check(Place("published port", [f"port '[ev]*' dst_ip {bed.address('a')} action mirror s"]),
+              rows=[row])
 
 
 def bridge_receive():
@@ -167,9 +190,10 @@ def vlan_filtering():
         for n, letter in enumerate("abcd", 1):
             bed.vm(letter, f"vnet{n}", "br0")
         bed.tags = {"c": 10, "d": 10}
-        bed.h.sh("bridge -batch -", input="".join(f"vlan add dev {dev} vid {vid} {more}\n" for dev, vid, more in (
-            ("vnet1", 10, "pvid untagged"), ("vnet2", 10, "pvid untagged"), ("vnet3", 10, ""), ("vnet4", 10, ""),
-            ("br0", 10, "self"))))
+        vlans = (("vnet1", "pvid untagged"), ("vnet2", "pvid untagged"), ("vnet3", ""),
+                 ("vnet4", ""), ("br0", "self"))
+        bed.h.sh("bridge -batch -",
+                 input="".join(f"vlan add dev {dev} vid 10 {more}\n" for dev, more in vlans))
         bed.h.ip("link add br0.10 link br0 type vlan id 10", "link set br0.10 addrgenmode none up")
         bed.routed("br0.10", "10.0.0.254/24", *"abcd")
         uplink(bed)
@@ -194,8 +218,9 @@ def open_vswitch():
         bed.routed("ovs0", "10.0.0.254/24", *"abcd")
         uplink(bed)
         bed.have(OVS)
-        switch.flows("ovs0", *[f"priority=9,{'tcp' if row.proto == 6 else 'udp'},tp_dst={row.dport},actions="
-                               f"{row.rewriting('flow')}" for row in OVS if row.rewriting("flow")])
+        name = {6: "tcp", 17: "udp"}
+        switch.flows("ovs0", *[f"priority=9,{name[row.proto]},tp_dst={row.dport},actions={actions}"
+                               for row in OVS if (actions := row.rewriting("flow"))])
         bed.ready()
         bed.rules()
         for _ in range(2):
@@ -206,19 +231,22 @@ def open_vswitch():
 
 
 def upcalls(bed, switch):
-    """A frame that goes up to ovs-vswitchd and comes back as another one costs one more copy at most."""
-    switch.flows("ovs0", "priority=20,udp,tp_src=3000,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],"
-                 "learn(table=2,eth_type=0x800,nw_proto=17,NXM_OF_UDP_SRC[],NXM_OF_UDP_DST[]),NORMAL")
+    """A frame that ovs-vswitchd gets, and sends back as a new one, costs one more copy at most."""
+    switch.flows("ovs0", "priority=20,udp,tp_src=3000,actions="
+                 "move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],"
+                 "learn(table=2,eth_type=0x800,nw_proto=17,NXM_OF_UDP_SRC[],NXM_OF_UDP_DST[]),"
+                 "NORMAL")
     rows = [Row(f"new flow {n}", "a", "b", n=1, more=1) for n in range(20)]
     for n, row in enumerate(rows, 500):
         row.index, row.sport = n, 3000
     bed.check(Place("upcalls, port '*'", ["port '*' action mirror s"]),
-              Place("upcalls, ingress only", [f"port {bed.pattern} dir ingress action mirror s"]), rows=rows)
+              Place("upcalls, ingress only", [f"port {bed.pattern} dir ingress action mirror s"]),
+              rows=rows)
 
 
 def two_kinds(vms):
-    """Return: places for VMs that hang behind veth pairs of the host: each frame once, wherever it is tapped. VMS: letters
-    of those whose ports the pattern vnet* is for."""
+    """Return: places for VMs behind veth pairs of the host: each frame once, wherever it is tapped.
+    VMS: letters of those whose ports the pattern vnet* is for."""
     def at_vms(row, bed):
         return 1 if row.tx in vms else sum(x in vms for x in row.rx)
     s, t = "action mirror s", "action mirror t"
@@ -229,14 +257,17 @@ def two_kinds(vms):
         Place("port '*' dir ingress", [f"port '*' dir ingress {s}"]),
         Place("mac of a", [f"mac {VM % 1} {s}"], lambda row, bed: int("a" in row.tx + row.rx),
               only=lambda row: row.tx == "a" or row.dst is None),
-        Place("port '*', s at ingress, t at egress", [f"port '*' dir ingress {s}", f"port '*' dir egress {t}"], (1, 1)),
+        Place("port '*', s at ingress, t at egress", [f"port '*' dir ingress {s}",
+                                                      f"port '*' dir egress {t}"], (1, 1)),
     ]
 
 
 BEHIND = [
-    Row("VM to VM", "a", "b"), Row("and back", "b", "a"), Row("VM to a plain port", "a", "c"), Row("and back", "c", "a"),
+    Row("VM to VM", "a", "b"), Row("and back", "b", "a"), Row("VM to a plain port", "a", "c"),
+    Row("and back", "c", "a"),
     Row("VM to uplink", "a", "x"), Row("uplink to VM", "x", "a"),
-    Row("broadcast of a VM", "a", "bcx", dst=BROADCAST), Row("broadcast from the uplink", "x", "abc", dst=BROADCAST),
+    Row("broadcast of a VM", "a", "bcx", dst=BROADCAST),
+    Row("broadcast from the uplink", "x", "abc", dst=BROADCAST),
 ]
 
 
@@ -253,16 +284,19 @@ def proxmox():
         bed.have(BEHIND)
         bed.ready()
         bed.check(*two_kinds("abc"), Place("master br0", ["master br0 action mirror s"]),
-                  Place("master fwbr100i0", ["master fwbr100i0 action mirror s"], lambda row, bed: int("a" in row.tx + row.rx)))
+                  Place("master fwbr100i0", ["master fwbr100i0 action mirror s"], lambda row,
+                        bed: int("a" in row.tx + row.rx)))
         same_bytes(bed)
 
 
 def same_bytes(bed):
-    """Equal frames from a tapped and an untapped port in turn: memory and bytes are the same, and each counts."""
+    """Equal frames from a tapped and an untapped port in turn: each counts, though memory and bytes
+    are the same."""
     row = Row("equal frames", "a", "b", n=1)
     row.index = 700
     port = bed.port
-    bed.rules(f"port {port['a']} dir ingress action mirror s", f"port {port['b']} dir egress action mirror s")
+    bed.rules(f"port {port['a']} dir ingress action mirror s",
+              f"port {port['b']} dir egress action mirror s")
     bed.shoot([row])
     bed.tx["c"].send(row.frame(bed, 0))  # or the switch takes it for a's
     frame = row.frame(bed, 88000000)
@@ -276,7 +310,7 @@ def same_bytes(bed):
 
 
 def hybrid():
-    """OpenStack's hybrid plug: each VM has a bridge of its own, which a veth pair joins with br-int."""
+    """OpenStack's hybrid plug: each VM has its own bridge, which a veth pair joins with br-int."""
     if not modprobe("openvswitch"):
         ksft.skip("hybrid plug", "no Open vSwitch in this kernel")
         return

@@ -20,7 +20,8 @@ class Vswitch:
         d = self.dir.name
         sh(f"ovsdb-tool create {d}/conf.db /usr/share/openvswitch/vswitch.ovsschema")
         try:
-            self._start(f"ovsdb-server {d}/conf.db --remote=punix:{d}/db -vconsole:off -vsyslog:off")
+            self._start(f"ovsdb-server {d}/conf.db --remote=punix:{d}/db "
+                        "-vconsole:off -vsyslog:off")
             self.vsctl("--retry --no-wait init")
             self._start(f"ovs-vswitchd unix:{d}/db -vconsole:off -vsyslog:off")
         except BaseException:
@@ -43,5 +44,6 @@ class Vswitch:
 
     def flows(self, bridge, *flows):
         """Add OpenFlow flows."""
-        self.ns.sh(["ovs-ofctl", "add-flows", f"unix:{self.dir.name}/{bridge}.mgmt", "-"], env=self.env,
+        self.ns.sh(["ovs-ofctl", "add-flows", f"unix:{self.dir.name}/{bridge}.mgmt", "-"],
+                   env=self.env,
                    input="\n".join(flows) + "\n")

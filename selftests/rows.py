@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What once.py and seen.py count with: rows of traffic through a host, places to tap it, and copies of each numbered frame."""
+"""Rows of traffic through a host, places to tap it, and copies of each numbered frame."""
 import collections
 import contextlib
 import struct
@@ -11,7 +11,8 @@ from switch import World, wire
 
 VM, IP = "02:00:00:00:01:%02x", "10.0.0.%d"
 GATEWAY = "02:00:00:00:02:01"  # of every device by which the host itself is reached
-FIRST_PORT, REWRITTEN = 5000, 500  # destination port of the first row; what a row adds that rewrites it
+FIRST_PORT = 5000  # destination port of the first row
+REWRITTEN = 500  # what is added to it where it is rewritten
 MARK = 99999999
 KEYS = {"s": 7, "t": 8}
 BROADCAST, MULTICAST, UNKNOWN = "ff:ff:ff:ff:ff:ff", "01:00:5e:01:02:03", VM % 0x77
@@ -20,14 +21,17 @@ BROADCAST, MULTICAST, UNKNOWN = "ff:ff:ff:ff:ff:ff", "01:00:5e:01:02:03", VM % 0
 class Row:
     """A kind of traffic: frames from VM TX that arrive at the VMs RX; a letter each, "" for none.
 
-    DST, DST_IP, SRC, VLAN: of the frames (default: those of the VMs). BEFORE, AFTER: match words, or a filter, that
-    only the frame that comes in, and only the one that goes out, has; DPORT_CHANGES: the destination port is another
-    one then. OUTS: tapped ports by which a frame goes out. N: how many frames; MORE: copies that each may cost more. TC,
-    NFT, FLOW: how a host is made to rewrite them, NEW in them being the port when it changes. PROTO: 17 or 6."""
+    DST, DST_IP, SRC, VLAN: of the frames, where they are not those of the VMs. BEFORE, AFTER: match
+    words, or a filter, that only the frame that comes in, and only the one that goes out, has;
+    DPORT_CHANGES: the destination port is another one then. OUTS: tapped ports by which a frame
+    goes out. N: how many frames; MORE: copies that each may cost more. TC, NFT, FLOW: how the host
+    rewrites them, NEW in them being the port when it changes. PROTO: 17 or 6."""
 
-    def __init__(self, name, tx, rx, *, dst=None, dst_ip=None, src=None, vlan=None, before="", after="",
+    def __init__(self, name, tx, rx, *, dst=None, dst_ip=None, src=None, vlan=None, before="",
+                 after="",
                  dport_changes=False, outs=None, n=3, more=0, tc="", nft="", flow="", proto=17):
-        self.name, self.tx, self.rx, self.dst, self.dst_ip, self.src, self.vlan = name, tx, rx, dst, dst_ip, src, vlan
+        self.name, self.tx, self.rx = name, tx, rx
+        self.dst, self.dst_ip, self.src, self.vlan = dst, dst_ip, src, vlan
         self.words = before, after
         self.outs = len(rx) if outs is None else outs
         self.n, self.more, self.proto, self.sport = n, more, proto, 1024
@@ -43,7 +47,7 @@ class Row:
         return self.how[by].replace("NEW", str(self.dport + REWRITTEN))
 
     def match(self, after):
-        """Return: match words for the frames of this row alone, as they come in or as they go out."""
+        """Return: words for the frames of this row alone, as they come in or as they go out."""
         port = self.dport + REWRITTEN * (after and self.dport_changes)
         return f"ip_proto {self.proto} dst_port {port} {self.words[after]}"
 
@@ -58,7 +62,8 @@ class Row:
         to = self.rx[:1] or "b"
         make = tcp_frame if self.proto == 6 else udp_frame
         return make(self.dst or bed.mac(to), self.src or bed.mac(self.tx), bed.address(self.tx),
-                    self.dst_ip or bed.address(to), sport=self.sport, dport=self.dport, vlan=self.vlan,
+                    self.dst_ip or bed.address(to), sport=self.sport, dport=self.dport,
+                    vlan=self.vlan,
                     payload=b"vtap#%08d" % n + b"." * 40)
 
 
@@ -69,15 +74,17 @@ def number(frame):
 
 
 class Place:
-    """A way to tap: RULES, or a function that gives those of a Row; EXPECT: of a Row and its Bed the copies of each
-    frame for the sessions s and t, or one number for s."""
+    """A way to tap: RULES, or a function that gives those of a Row; EXPECT: copies of each frame
+    for the sessions s and t, or one number for s, or a function of a Row and its Bed;
+    ONLY: a function: does the place suit a Row?"""
 
     def __init__(self, name, rules, expect=1, only=None):
         self.name, self.rules, self.only = name, rules, only
         self.expect = expect if callable(expect) else lambda row, bed: expect
 
     def lines(self, rows):
-        return [line for row in rows for line in self.rules(row)] if callable(self.rules) else self.rules
+        return [line for row in rows
+                for line in self.rules(row)] if callable(self.rules) else self.rules
 
     def want(self, row, bed):
         want = self.expect(row, bed)
@@ -85,8 +92,9 @@ class Place:
 
 
 class Bed:
-    """Host h of a World with VMs, one letter each. PATTERN: its ports to tap, all but the host's own devices. tags: VLAN
-    ids of VMs that are not reached without; linger: seconds to wait for copies that another CPU may still send."""
+    """Host h of a World with VMs, one letter each. PATTERN: its ports to tap, all but the host's
+    own devices. tags: VLAN ids of VMs that are not reached without; linger: seconds to wait for
+    copies that another CPU may still send."""
 
     def __init__(self, name, vms="abcd", pattern="'[ve]*'"):
         self.name, self.vms, self.pattern, self.rows = name, vms, pattern, []
@@ -97,9 +105,11 @@ class Bed:
         self.w = self.stack.enter_context(World("h", *self.vms))
         self.h = self.w.h
         for ns in self.w.all:  # no multicast listener reports, which would be counted
-            ns.sysctl(net__ipv6__conf__all__disable_ipv6=1, net__ipv6__conf__default__disable_ipv6=1)
+            ns.sysctl(net__ipv6__conf__all__disable_ipv6=1,
+                      net__ipv6__conf__default__disable_ipv6=1)
         self.w.host(self.h)
-        self.h.ip("link set lo up", "neigh replace 192.0.2.9 lladdr 02:00:00:00:09:01 dev up0 nud permanent",
+        self.h.ip("link set lo up",
+                  "neigh replace 192.0.2.9 lladdr 02:00:00:00:09:01 dev up0 nud permanent",
                   f"link set br0 address {GATEWAY}")
         wire(self.h, "mark0", self.w.col, "mark")
         vtap("session add t type gre remote 192.0.2.9 key 8", self.h)
@@ -127,7 +137,8 @@ class Bed:
     def routed(self, dev, mine_, *letters):
         """The host has address MINE_ on DEV and knows the VMs behind it."""
         self.h.ip(f"address add {mine_} dev {dev}", *[
-            f"neigh replace {self.address(x)} lladdr {self.mac(x)} dev {dev} nud permanent" for x in letters])
+            f"neigh replace {self.address(x)} lladdr {self.mac(x)} dev {dev} nud permanent"
+            for x in letters])
 
     def have(self, rows):
         """ROWS are what is sent from now on."""
@@ -142,16 +153,22 @@ class Bed:
             if action := row.rewriting("tc"):
                 kind = ("802.1q", "vlan_ethtype ip ") if row.vlan else ("ip", "")
                 by_tc[self.port[row.tx]].append(
-                    f"ingress protocol {kind[0]} pref {row.index + 1} flower {kind[1]}ip_proto udp dst_port {row.dport} {action}")
+                    f"ingress protocol {kind[0]} pref {row.index + 1} flower {kind[1]}"
+                    f"ip_proto udp dst_port {row.dport} {action}")
             if text := row.rewriting("nft"):
                 chain, text = text.split(" ", 1)
                 chains[chain].append(f"udp dport {row.dport} {text}")
         for dev, lines in by_tc.items():
-            self.tc(f"qdisc add dev {dev} clsact", *[f"filter add dev {dev} {line}" for line in lines])
-        text = "".join(f"table {family} t{name} {{ chain c {{ type {kind};\n{lines}\n}}; }}\n" for name, family, kind, lines in (
-            ("pre", "ip", "nat hook prerouting priority -100", "\n".join(chains["pre"])),
-            ("post", "ip", "nat hook postrouting priority 100", "\n".join(chains["post"])),
-            ("fwd", "bridge", "filter hook forward priority 0", "\n".join(chains["fwd"]))) if lines)
+            self.tc(f"qdisc add dev {dev} clsact", *[f"filter add dev {dev} {line}"
+                                                     for line in lines])
+        hooks = {"pre": ("ip", "nat hook prerouting priority -100"),
+                 "post": ("ip", "nat hook postrouting priority 100"),
+                 "fwd": ("bridge", "filter hook forward priority 0")}
+        text = ""
+        for chain, lines in chains.items():
+            family, kind = hooks[chain]
+            lines = "\n".join(lines)
+            text += f"table {family} t{chain} {{ chain c {{ type {kind};\n{lines}\n}}; }}\n"
         if text:
             self.h.sh("nft -f -", input=text)
 
@@ -163,8 +180,10 @@ class Bed:
         self.w.ready()
         if not busywait(lambda: all(ns.running(dev) for ns, dev in self.where.values())):
             raise RuntimeError("the links do not come up")
-        self.tx = {x: self.stack.enter_context(Sender(ns, dev)) for x, (ns, dev) in self.where.items()}
-        self.rx = {x: self.stack.enter_context(Sniffer(ns, dev, match=mine)) for x, (ns, dev) in self.where.items()}
+        self.tx = {x: self.stack.enter_context(Sender(ns, dev)) for x,
+                   (ns, dev) in self.where.items()}
+        self.rx = {x: self.stack.enter_context(Sniffer(ns, dev, match=mine)) for x,
+                   (ns, dev) in self.where.items()}
         self.mark = self.stack.enter_context(Sender(self.w.col, "mark"))
         self.col, = self.w.copies(mine)
         self.stack.enter_context(self.col)
@@ -180,8 +199,8 @@ class Bed:
             raise RuntimeError(p.stderr + "\n".join(batch))
 
     def shoot(self, rows=None):
-        """Send the frames of ROWS, all but those that ended before. Return: ({(row, session): [copies of each frame]},
-        rows of which frames did not arrive)."""
+        """Send the frames of ROWS, or all. Return: ({(row, session): [copies of each frame]}, names
+        of rows of which frames did not arrive)."""
         rows = self.rows if rows is None else rows
         self.shots += 1
         sent, far = {}, {x: set() for x in self.rx}
@@ -193,21 +212,25 @@ class Bed:
         def missing():
             for x, rx in self.rx.items():
                 far[x].update(number(f) for f in rx.frames())
-            return [row.name for row in rows if any(not far[x].issuperset(sent[row]) for x in row.rx)]
+            return [row.name for row in rows if any(not far[x].issuperset(sent[row])
+                                                    for x in row.rx)]
         busywait(lambda: not missing(), 2)
         copies = self.collect()
-        got = {(row, name): [copies[key, i] for i in sent[row]] for row in rows for name, key in KEYS.items()}
+        got = {(row, name): [copies[key, i] for i in sent[row]] for row in rows for name,
+               key in KEYS.items()}
         return got, missing()
 
     def collect(self):
         """Return: {(key, number): copies} of all that was copied up to now."""
         copies = collections.Counter()
         with ksft.one_cpu(0):
-            self.mark.send(udp_frame("02:00:00:00:03:01", "02:00:00:00:03:02", "10.9.0.1", "10.9.0.2",
+            self.mark.send(udp_frame("02:00:00:00:03:01", "02:00:00:00:03:02", "10.9.0.1",
+                                     "10.9.0.2",
                                      payload=b"vtap#%08d" % MARK))
 
         def through():
-            copies.update((struct.unpack("!I", f[38:42])[0], number(f)) for f in self.col.frames(1, 0.2))
+            copies.update((struct.unpack("!I", f[38:42])[0], number(f))
+                          for f in self.col.frames(1, 0.2))
             return all(copies[key, MARK] for key in KEYS.values())
         if not busywait(through, 20):
             raise RuntimeError("the last frame is not copied")
@@ -216,7 +239,7 @@ class Bed:
         return copies
 
     def counters(self):
-        """Return: frames that ports matched, copies left out as duplicates, and what sessions did; sums."""
+        """Return: sums of what ports matched and left out as duplicates, and what sessions did."""
         ports = vtap_json("-s port show", self.h)
         sessions = [s["stats"] for s in vtap_json("-s session show", self.h)]
         both = [p[d] for p in ports for d in ("ingress", "egress")]
@@ -226,17 +249,19 @@ class Bed:
             drop=sum(n for s in sessions for k, n in s.items() if k.startswith("drop")))
 
     def balance(self, what, before, sampled=False):
-        """What was matched since BEFORE was copied, counted as a duplicate, or dropped for a reason."""
+        """What was matched since BEFORE was copied, counted as a duplicate, or dropped."""
         now = self.counters()
         d = {k: now[k] - before[k] for k in now}
         eq(f"{what}: a session's matched is sent and drops", d["matched"], d["sent"] + d["drop"])
         if not sampled:  # each rule has one session, but for the one of the last frame
-            eq(f"{what}: what ports matched was sent, dropped or counted as dup", d["port"] + 1, d["matched"] + d["dup"])
+            eq(f"{what}: what ports matched was sent, dropped or counted as dup", d["port"] + 1,
+               d["matched"] + d["dup"])
 
     def check(self, *places, what="", rows=None):
         """Tap each of PLACES, send all rows, and count."""
         for place in places:
-            chosen = [r for r in (self.rows if rows is None else rows) if place.only is None or place.only(r)]
+            chosen = [r for r in (self.rows if rows is None else rows) if place.only is None
+                      or place.only(r)]
             if not chosen:
                 continue
             self.rules(*place.lines(chosen))
@@ -247,8 +272,10 @@ class Bed:
             for row in chosen:
                 want = place.want(row, self)
                 seen = tuple(got[row, s] for s in KEYS)
-                if not all(w <= n <= w + (row.more if w else 0) for w, ns in zip(want, seen) for n in ns):
-                    wrong.append(f"{row.name}: of each frame {[sorted(set(ns)) for ns in seen]} copies instead of {want}")
+                if not all(w <= n <= w + (row.more if w else 0) for w,
+                           ns in zip(want, seen) for n in ns):
+                    counts = [sorted(set(ns)) for ns in seen]
+                    wrong.append(f"{row.name}: of each frame {counts} copies instead of {want}")
             ok(f"{name}: {len(chosen)} rows", not wrong, "\n".join(wrong))
             eq(f"{name}: all frames arrive", lost, [])
             self.balance(name, before)
@@ -267,7 +294,7 @@ def arrives(row):
 
 
 def places(bed, master=None, more=()):
-    """Return: all places to tap a bed; MASTER: a switch, and the function that says which rows pass it."""
+    """Return: all places to tap BED; MASTER: a switch, and a function: does a row pass it?"""
     p = f"port {bed.pattern}"
     s, t = "action mirror s", "action mirror t"
     found = [
@@ -277,42 +304,52 @@ def places(bed, master=None, more=()):
         Place("ingress only", [f"{p} dir ingress {s}"]),
         Place("egress only", [f"{p} dir egress {s}"], lambda row, bed: row.outs),
         Place("dup on", [f"{p} dup on {s}"], lambda row, bed: 1 + row.outs),
-        Place("mac of a", [f"mac {bed.mac('a')} {s}"], lambda row, bed: int("a" in row.tx + row.rx[:1]),
+        Place("mac of a", [f"mac {bed.mac('a')} {s}"], lambda row,
+              bed: int("a" in row.tx + row.rx[:1]),
               only=lambda row: row.outs < 2 and row.dst is None and row.src is None),
-        Place("s at ingress, t at egress", [f"{p} dir ingress {s}", f"{p} dir egress {t}"], (1, 1), only=arrives),
-        Place("what only the frame that goes out matches", lambda row: [f"{p} {row.after()} {s}"], only=arrives),
+        Place("s at ingress, t at egress", [f"{p} dir ingress {s}", f"{p} dir egress {t}"], (1, 1),
+              only=arrives),
+        Place("what only the frame that goes out matches", lambda row: [f"{p} {row.after()} {s}"],
+              only=arrives),
         Place("what only the frame that comes in matches", lambda row: [f"{p} {row.before()} {s}"]),
-        Place("one session by both", lambda row: [f"{p} dir ingress {row.before()} {s}", f"{p} dir egress {row.after()} {s}"]),
+        Place("one session by both", lambda row: [f"{p} dir ingress {row.before()} {s}",
+                                                  f"{p} dir egress {row.after()} {s}"]),
         Place("s by the one, t by the other",
-              lambda row: [f"{p} dir ingress {row.before()} {s}", f"{p} dir egress {row.after()} {t}"], (1, 1), only=arrives),
+              lambda row: [f"{p} dir ingress {row.before()} {s}",
+                           f"{p} dir egress {row.after()} {t}"], (1, 1), only=arrives),
         Place("after a rule that never matches",
-              lambda row: [f"{p} dir ingress {row.after()} {t}", f"{p} dir egress {row.after()} {s}"], (1, 0),
+              lambda row: [f"{p} dir ingress {row.after()} {t}",
+                           f"{p} dir egress {row.after()} {s}"], (1, 0),
               only=lambda row: arrives(row) and rewritten(row)),
     ]
     if master:
         name, passes = master
-        found.append(Place(f"master {name}", [f"master {name} {s}"], lambda row, bed: int(passes(row))))
+        found.append(Place(f"master {name}", [f"master {name} {s}"], lambda row,
+                           bed: int(passes(row))))
     return found + list(more)
 
 
 def sampling(bed, row):
-    """A frame that was not chosen at ingress is not copied at egress by the same rule, but by another one."""
+    """A frame not chosen at ingress is not copied at egress by this rule, but by another one."""
     p, n = f"port {bed.pattern}", row.n
     row.n = 64
     bed.rules(f"{p} sample 2 action mirror s")
     before = bed.counters()
     copies = bed.shoot([row])[0][row, "s"]
-    ok(f"{bed.name}: sample 2: about half of the frames, once each", 10 < sum(copies) < 54 and set(copies) == {0, 1}, copies)
+    ok(f"{bed.name}: sample 2: about half of the frames, once each",
+       10 < sum(copies) < 54 and set(copies) == {0, 1}, copies)
     bed.balance(f"{bed.name}: sample 2", before, sampled=True)
     bed.rules(f"{p} dir ingress sample 2 action mirror s", f"{p} dir egress action mirror s")
     copies = bed.shoot([row])[0][row, "s"]
     eq(f"{bed.name}: sample 2 at ingress and all at egress: each once", copies, [1] * row.n)
     bed.rules(f"{p} sample 2 dup on action mirror s")
     copies = bed.shoot([row])[0][row, "s"]
-    ok(f"{bed.name}: sample 2, dup on: each port chooses", set(copies) == {0, 1, 2} and 32 < sum(copies) < 96, copies)
+    ok(f"{bed.name}: sample 2, dup on: each port chooses",
+       set(copies) == {0, 1, 2} and 32 < sum(copies) < 96, copies)
     row.n = n
 
 
 def in_sysfs(ns, dev, cpus):
     """Say which CPUs receive for DEV (RPS). sysfs shows the namespace in which it was mounted."""
-    sh(["ip", "netns", "exec", ns.name, "sh", "-c", f"echo {cpus} > /sys/class/net/{dev}/queues/rx-0/rps_cpus"])
+    sh(["ip", "netns", "exec", ns.name, "sh", "-c",
+        f"echo {cpus} > /sys/class/net/{dev}/queues/rx-0/rps_cpus"])

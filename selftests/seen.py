@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""No frame is overlooked: what tc takes away, devices on devices, memory used again, frames merged or sent back."""
+"""No frame is overlooked: what tc takes, stacked devices, memory used again, frames sent back."""
 import collections
 import contextlib
 import ctypes
@@ -18,29 +18,33 @@ from switch import wire
 
 
 def shaped():
-    """What tc takes at ingress was seen before: shaping by an ifb, mirroring, dropping; rule first or qdisc first."""
+    """What tc takes at ingress was seen before: shaping by an ifb, mirroring, dropping."""
     s = "action mirror s"
     at = [Place("no rule", [], 0), Place("port '*'", [f"port '*' {s}"]),
-          Place("one port, ingress", [f"port vnet1 dir ingress {s}"], lambda row, bed: int(row.tx == "a"))]
+          Place("one port, ingress", [f"port vnet1 dir ingress {s}"], lambda row,
+                bed: int(row.tx == "a"))]
     with Bed("shaping", "abcx") as bed:
         for n, letter in enumerate("abc", 1):
             bed.vm(letter, f"vnet{n}", "br0")
         bed.routed("br0", "10.0.0.254/24", *"abc")
         uplink(bed)
         bed.have([Row("bridged request", "a", "b"), Row("bridged reply", "b", "a"),
-                  Row("routed request", "a", "x", dst=GATEWAY), Row("routed reply", "x", "a", dst=GATEWAY)])
+                  Row("routed request", "a", "x", dst=GATEWAY),
+                  Row("routed reply", "x", "a", dst=GATEWAY)])
         bed.ready()
         bed.h.ip("link add bwp0 type ifb", "link set bwp0 addrgenmode none up")
         bed.rules(f"port '*' {s}")
         bandwidth_plugin(bed, "vnet1")
         got, lost = bed.shoot()
-        eq("shaping, rule first: each frame once", [n for row in bed.rows for n in got[row, "s"]], [1] * 12)
+        eq("shaping, rule first: each frame once", [n for row in bed.rows for n in got[row, "s"]],
+           [1] * 12)
         eq("shaping, rule first: all frames arrive", lost, [])
         bed.check(*at, what=", qdisc first")
         bed.tc("qdisc del dev vnet1 ingress", "qdisc add dev vnet1 clsact",
                "filter add dev vnet1 ingress matchall action mirred egress mirror dev vnet3")
         bed.check(*at, what=", mirrored by tc")
-        bed.tc("qdisc del dev vnet1 clsact", "qdisc add dev vnet1 clsact", "filter add dev vnet1 ingress matchall action drop")
+        bed.tc("qdisc del dev vnet1 clsact", "qdisc add dev vnet1 clsact",
+               "filter add dev vnet1 ingress matchall action drop")
         bed.have([Row("dropped by tc", "a", "")])
         bed.check(*at, what=", dropped by tc")
 
@@ -48,12 +52,13 @@ def shaped():
 def bandwidth_plugin(bed, dev):
     """Shape what comes in by DEV, as the plugin does."""
     bed.tc(f"qdisc add dev {dev} ingress",
-           f"filter add dev {dev} parent ffff: protocol all u32 match u32 0 0 action mirred egress redirect dev bwp0",
+           f"filter add dev {dev} parent ffff: protocol all u32 match u32 0 0 "
+           "action mirred egress redirect dev bwp0",
            "qdisc add dev bwp0 root tbf rate 50mbit burst 100k latency 25ms")
 
 
 def shaped_below_master():
-    """The same on ports of masters whose ports have the hook in front of the rx_handler, once it has moved."""
+    """Shaping of ports that have the hook in front of their rx_handler, once it has moved."""
     with contextlib.ExitStack() as stack:
         bed = stack.enter_context(stacked_bed("shaping"))
         rows = [r for r in STACKED if r.tx in "ac"]
@@ -76,9 +81,11 @@ def shaped_below_master():
             bed.rules("port '*' action mirror s")
             hook = vtap_json(f"port show {dev}", bed.h)[0]["ingress_hook"]
             bandwidth_plugin(bed, dev)
-            moved = busywait(lambda d=dev: vtap_json(f"port show {d}", bed.h)[0]["ingress_hook"] != "chain", 5)
+            moved = busywait(lambda d=dev: vtap_json(f"port show {d}",
+                                                     bed.h)[0]["ingress_hook"] != "chain", 5)
             ok(f"shaping, {row.name}: the hook, {hook} before, is ahead of tc", moved)
-            bed.check(Place("port '*'", ["port '*' action mirror s"]), Place("no rule", [], 0), rows=[row],
+            bed.check(Place("port '*'", ["port '*' action mirror s"]), Place("no rule", [], 0),
+                      rows=[row],
                       what=f", {row.name}")
             bed.tc(f"qdisc del dev {dev} ingress")
             bed.h.ip("link del bwp0")
@@ -86,7 +93,8 @@ def shaped_below_master():
 
 STACKED = [
     Row("bond, in by a slave", "a", "b"), Row("bond, out by a slave", "b", "a"),
-    Row("macvlan, in and routed", "c", "x", dst=GATEWAY), Row("macvlan, routed and out", "x", "c", dst=GATEWAY),
+    Row("macvlan, in and routed", "c", "x", dst=GATEWAY),
+    Row("macvlan, routed and out", "x", "c", dst=GATEWAY),
     Row("VRF, routed", "e", "f", dst=GATEWAY, **TTL),
 ]
 
@@ -96,15 +104,19 @@ def stacked_bed(name="stacked"):
     """A bond in br0, the host's macvlan device on a port, two ports in a VRF."""
     with Bed(name, "abcefghx", "'[!lmou]*'") as bed:
         h = bed.h
-        h.ip("link add bond0 type bond mode active-backup miimon 10", "link set bond0 addrgenmode none")
+        h.ip("link add bond0 type bond mode active-backup miimon 10",
+             "link set bond0 addrgenmode none")
         bed.vm("a", "sl1")
         wire(h, "sl2", bed.w.a, "eth1")
-        h.ip("link set sl1 down", "link set sl2 down", "link set sl1 master bond0", "link set sl2 master bond0",
-             "link set bond0 type bond active_slave sl1", "link set bond0 up", "link set sl1 up", "link set sl2 up",
+        h.ip("link set sl1 down", "link set sl2 down", "link set sl1 master bond0",
+             "link set sl2 master bond0",
+             "link set bond0 type bond active_slave sl1", "link set bond0 up", "link set sl1 up",
+             "link set sl2 up",
              "link set bond0 master br0")
         bed.vm("b", "vnet2", "br0")
         bed.vm("c", "low0", address="10.2.0.3")
-        h.ip(f"link add mv0 link low0 address {GATEWAY} type macvlan mode bridge", "link set mv0 addrgenmode none up")
+        h.ip(f"link add mv0 link low0 address {GATEWAY} type macvlan mode bridge",
+             "link set mv0 addrgenmode none up")
         bed.routed("mv0", "10.2.0.254/24", "c")
         h.ip("link add vrf1 type vrf table 10", "link set vrf1 up")
         for letter, dev, net in (("e", "vnet5", "10.3.0"), ("f", "vnet6", "10.4.0")):
@@ -126,12 +138,16 @@ def stacked():
         bed.check(
             Place("no rule", [], 0), Place("port '*'", [f"port '*' {s}"]),
             Place("port '*' dir ingress", [f"port '*' dir ingress {s}"]),
-            Place("the devices below", [f"port 'sl*' {s}", f"port low0 {s}", f"port 'vnet[56]' {s}"]),
-            Place("bond and slaves, macvlan and its lower device", [f"port '[bs]*[0-9]' {s}", f"port mv0 {s}", f"port low0 {s}"],
+            Place("the devices below", [f"port 'sl*' {s}", f"port low0 {s}",
+                                        f"port 'vnet[56]' {s}"]),
+            Place("bond and slaves, macvlan and its lower device",
+                  [f"port '[bs]*[0-9]' {s}", f"port mv0 {s}", f"port low0 {s}"],
                   only=lambda row: "VRF" not in row.name),
             Place("one session by both",
-                  lambda row: [f"port '*' dir ingress {row.before()} {s}", f"port '*' dir egress {row.after()} {s}"]),
-            Place("s at ingress, t at egress", [f"port '*' dir ingress {s}", "port '*' dir egress action mirror t"], (1, 1)))
+                  lambda row: [f"port '*' dir ingress {row.before()} {s}",
+                               f"port '*' dir egress {row.after()} {s}"]),
+            Place("s at ingress, t at egress", [f"port '*' dir ingress {s}",
+                                                "port '*' dir egress action mirror t"], (1, 1)))
 
 
 def bounced():
@@ -141,35 +157,48 @@ def bounced():
         for n, letter in enumerate("abc", 1):
             bed.vm(letter, f"vnet{n}", "br0")
         bed.have([Row("there and back", "a", "ab")])
-        bed.rows[0].frame = lambda bed, n: udp_frame(VM % 2, VM % 1, "10.0.0.1", "10.0.0.2", dport=FIRST_PORT,
+        bed.rows[0].frame = lambda bed, n: udp_frame(VM % 2, VM % 1, "10.0.0.1", "10.0.0.2",
+                                                     dport=FIRST_PORT,
                                                      payload=b"vtap#%08d" % n)
         bed.ready()
         bed.rules()
-        bed.h.sh("ethtool -K vnet2 gro on")  # else a veth device does not take what its peer sends by XDP
         try:
-            link = xdp_tx(bed.w.b, "eth0")
+            # a veth device takes what its peer sends by XDP when it has a program, too
+            links = xdp(bed.h, "vnet2", XDP_PASS), xdp(bed.w.b, "eth0", xdp_tx())
         except OSError as e:
             ksft.skip("XDP_TX", f"no XDP program: {e}")
             return
         bed.rx["b"].match = lambda f: False
         bed.rows[0].rx = "a"
         eq("XDP_TX: the frames come back", bed.shoot()[1], [])
-        both = [("port '*'", 2), ("port vnet1", 2), ("port vnet2", 2), ("port 'vnet*'", 2), ("port vnet1 dir egress", 1),
-                ("port vnet1 dir ingress", 1), ("port vnet2 dir egress", 1), ("port 'vnet*' dir ingress", 2),
-                (f"mac {VM % 1}", 2)]
-        bed.check(Place("no rule", [], 0), *[Place(words, [f"{words} {s}"], n) for words, n in both])
-        os.close(link)
+        both = [("port '*'", 2), ("port vnet1", 2), ("port vnet2", 2), ("port 'vnet*'", 2),
+                ("port vnet1 dir egress", 1), ("port vnet1 dir ingress", 1),
+                ("port vnet2 dir egress", 1), ("port 'vnet*' dir ingress", 2), (f"mac {VM % 1}", 2)]
+        bed.check(Place("no rule", [], 0), *[Place(where, [f"{where} {s}"], n) for where, n in both])
+        for link in links:
+            os.close(link)
 
 
-def xdp_tx(ns, dev):
-    """Attach a program that swaps the MAC addresses and sends every frame back. Return: a descriptor that keeps it."""
-    def insn(op, dst=0, src=0, off=0, imm=0):
-        return struct.pack("<BBhi", op, src << 4 | dst, off, imm)
+def insn(op, dst=0, src=0, off=0, imm=0):
+    return struct.pack("<BBhi", op, src << 4 | dst, off, imm)
+
+
+XDP_PASS = insn(0xb7, 0, imm=2) + insn(0x95)
+
+
+def xdp_tx():
+    """Return: a program that swaps the MAC addresses and sends frames back."""
     w, h, to_w, to_h = 0x61, 0x69, 0x63, 0x6b  # load and store 4 and 2 bytes
-    prog = b"".join((insn(w, 2, 1, 0), insn(w, 3, 1, 4), insn(0xbf, 4, 2), insn(0x07, 4, imm=14), insn(0x2d, 4, 3, 10),
-                     insn(w, 5, 2, 0), insn(h, 6, 2, 4), insn(w, 7, 2, 6), insn(h, 8, 2, 10),
-                     insn(to_w, 2, 7, 0), insn(to_h, 2, 8, 4), insn(to_w, 2, 5, 6), insn(to_h, 2, 6, 10),
-                     insn(0xb7, 0, imm=3), insn(0x95), insn(0xb7, 0, imm=2), insn(0x95)))
+    return b"".join((
+        insn(w, 2, 1, 0), insn(w, 3, 1, 4), insn(0xbf, 4, 2), insn(0x07, 4, imm=14),
+        insn(0x2d, 4, 3, 10),
+        insn(w, 5, 2, 0), insn(h, 6, 2, 4), insn(w, 7, 2, 6), insn(h, 8, 2, 10),
+        insn(to_w, 2, 7, 0), insn(to_h, 2, 8, 4), insn(to_w, 2, 5, 6), insn(to_h, 2, 6, 10),
+        insn(0xb7, 0, imm=3), insn(0x95), XDP_PASS))
+
+
+def xdp(ns, dev, prog):
+    """Attach a program. Return: a descriptor that keeps it."""
     text, gpl = ctypes.create_string_buffer(prog, len(prog)), ctypes.create_string_buffer(b"GPL")
 
     def bpf(command, attr):
@@ -179,16 +208,18 @@ def xdp_tx(ns, dev):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return fd
     # BPF_PROG_LOAD of BPF_PROG_TYPE_XDP
-    fd = bpf(5, struct.pack("=IIQQ", 6, len(prog) // 8, ctypes.addressof(text), ctypes.addressof(gpl)))
+    fd = bpf(5, struct.pack("=IIQQ", 6, len(prog) // 8, ctypes.addressof(text),
+                            ctypes.addressof(gpl)))
     with ns.enter():
-        link = bpf(28, struct.pack("=IIII", fd, socket.if_nametoindex(dev), 37, 0))  # LINK_CREATE, BPF_XDP
+        # BPF_LINK_CREATE, of type BPF_XDP
+        link = bpf(28, struct.pack("=IIII", fd, socket.if_nametoindex(dev), 37, 0))
     os.close(fd)
     return link
 
 
 def reused():
-    """Memory that is used again: between frames that are copied where they come in, others that only match once they are
-    rewritten; from the same port, an untapped one, the host, and a veth pair of the host."""
+    """Memory that is used again: between frames that are copied where they come in, others that
+    only match where they go out; from that port, an untapped one, the host, a veth pair of it."""
     s, half = "action mirror s", 1000
     with bridge_bed("reuse") as bed:
         wire(bed.h, "in0", bed.h, "in1")
@@ -199,15 +230,19 @@ def reused():
         noted.index, plain.index = 800, 801
         host = bed.stack.enter_context(Sender(bed.h, "ext0"))
         pair = bed.stack.enter_context(Sender(bed.h, "in0"))
-        at_b = [f"port vnet1 dir ingress dst_port {noted.dport} {s}", f"port vnet2 dir egress dst_port {plain.dport} {s}"]
-        at_x = [f"port vnet1 dir ingress dst_port {noted.dport} {s}", f"port ext0 dir egress src_ip 203.0.113.77 {s}"]
-        of_host = [f"port vnet1 dir ingress dst_port {noted.dport} {s}", f"port ext0 dir egress dst_port {plain.dport} {s}"]
+        at_b = [f"port vnet1 dir ingress dst_port {noted.dport} {s}",
+                f"port vnet2 dir egress dst_port {plain.dport} {s}"]
+        at_x = [f"port vnet1 dir ingress dst_port {noted.dport} {s}",
+                f"port ext0 dir egress src_ip 203.0.113.77 {s}"]
+        of_host = [f"port vnet1 dir ingress dst_port {noted.dport} {s}",
+                   f"port ext0 dir egress dst_port {plain.dport} {s}"]
         for what, rules, tx, row, far in (
                 ("the same port, rewritten", at_x, bed.tx["a"], snat, "x"),
                 ("the same port, to another rule", at_b, bed.tx["a"], plain, "b"),
                 ("an untapped port", at_b, bed.tx["c"], plain, "b"),
                 ("a veth pair of the host", at_b, pair, plain, "b"),
-                ("a veth pair of the host, both ends tapped", [*at_b, f"port 'in*' dst_port {noted.dport} {s}"], pair,
+                ("a veth pair of the host, both ends tapped",
+                 [*at_b, f"port 'in*' dst_port {noted.dport} {s}"], pair,
                  plain, "b"),
                 ("the host", of_host, host, plain, "x")):
             bed.rules(*rules)
@@ -219,11 +254,15 @@ def reused():
                     bed.tx["a"].send(noted.frame(bed, one))
                     tx.send(row.frame(bed, two))
             arrived = set()
-            busywait(lambda a=arrived, f=far, t=second: a.update(number(x) for x in bed.rx[f].frames()) or a.issuperset(t), 20)
+            busywait(lambda a=arrived, f=far, t=second: a.update(number(x)
+                                                                 for x in bed.rx[f].frames())
+                     or a.issuperset(t), 20)
             copies = bed.collect()
-            for kind, numbers in (("that come in by the tapped port", first), (f"of {what}", second)):
+            for kind, numbers in (("that come in by the tapped port", first),
+                                  (f"of {what}", second)):
                 counts = collections.Counter(copies[7, n] for n in numbers)
-                eq(f"reuse, {what}: {half} frames {kind} are copied once each", dict(counts), {1: half})
+                eq(f"reuse, {what}: {half} frames {kind} are copied once each", dict(counts),
+                   {1: half})
             ok(f"reuse, {what}: all arrive", arrived.issuperset(second))
 
 
@@ -238,9 +277,11 @@ def merged():
             ns.sh("ethtool -K eth0 tso off gso off")
             bed.h.sh(f"ethtool -K vnet{n} gro on")
         bed.ready()
-        for words, times in (("port '*'", 1), ("port vnet2 dir egress", 1), ("port 'vnet*' dup on", 2)):
+        for words, times in (("port '*'", 1), ("port vnet2 dir egress", 1),
+                             ("port 'vnet*' dup on", 2)):
             bed.rules(f"{words} ip_proto tcp src_ip {IP % 1} action mirror s")
-            with Sniffer(bed.w.col, "e1", match=lambda f: f[23:24] == b"\x2f" and f[65:66] == b"\x06") as col:
+            with Sniffer(bed.w.col, "e1", match=lambda f: f[23:24] == b"\x2f"
+                         and f[65:66] == b"\x06") as col:
                 data = os.urandom(200000)
                 stream(bed)(data)
                 got = collections.Counter()
@@ -248,7 +289,8 @@ def merged():
                 def covered(col=col, got=got):
                     for f in col.frames(1, 0.2):
                         ihl, length = (f[56] & 15) * 4, struct.unpack("!H", f[58:60])[0]
-                        seq, doff = struct.unpack("!I", f[60 + ihl:64 + ihl])[0], (f[68 + ihl] >> 4) * 4
+                        seq, = struct.unpack("!I", f[60 + ihl:64 + ihl])
+                        doff = (f[68 + ihl] >> 4) * 4
                         got[seq] += 0
                         if length > ihl + doff:
                             got[seq] += length - ihl - doff
@@ -257,7 +299,8 @@ def merged():
                 busywait(lambda: False, 0.1 / ksft.SLOW)
                 covered()
                 resent = retransmitted(bed.w.a)
-                ok(f"GRO: {words}: every byte {times} times", times * len(data) <= sum(got.values()) <=
+                ok(f"GRO: {words}: every byte {times} times",
+                   times * len(data) <= sum(got.values()) <=
                    times * (len(data) + resent * 1500), (sum(got.values()), len(data), resent))
 
 
@@ -296,18 +339,24 @@ def multicast():
         bed.h.ip("link set br0 type bridge mcast_snooping 1 mcast_querier 1")
         for n, letter in enumerate("abc", 1):
             bed.vm(letter, f"vnet{n}", "br0")
-        bed.h.sh("bridge -batch -", input="".join(f"link set dev vnet{n} mcast_to_unicast on\n" for n in (2, 3)))
-        bed.have([Row("multicast", "a", "bc", dst=MULTICAST, dst_ip="239.1.2.3", before=f"dst_mac {MULTICAST}")])
+        bed.h.sh("bridge -batch -", input="".join(f"link set dev vnet{n} mcast_to_unicast on\n"
+                                                  for n in (2, 3)))
+        bed.have([Row("multicast", "a", "bc", dst=MULTICAST, dst_ip="239.1.2.3",
+                      before=f"dst_mac {MULTICAST}")])
         bed.ready()
         for letter in "bc":
             igmp = struct.pack("!BBH4s", 0x16, 0, 0, socket.inet_aton("239.1.2.3"))
             igmp = igmp[:2] + struct.pack("!H", ksft.checksum(igmp)) + igmp[4:]
             head = struct.pack("!BBHHHBBH", 0x46, 0xc0, 24 + len(igmp), 1, 0, 1, 2, 0)
-            head += socket.inet_aton(bed.address(letter)) + socket.inet_aton("239.1.2.3") + b"\x94\x04\0\0"
+            head += socket.inet_aton(bed.address(letter)) + socket.inet_aton("239.1.2.3")
+            head += b"\x94\x04\0\0"  # router alert
             head = head[:10] + struct.pack("!H", ksft.checksum(head)) + head[12:]
             bed.tx[letter].send(ether(MULTICAST, bed.mac(letter), 0x0800, head + igmp))
-        joined = busywait(lambda: bed.h.sh("bridge mdb show dev br0").stdout.count("grp 239.1.2.3") >= 2, 10)
-        ok("multicast to unicast: both have joined", joined, bed.h.sh("bridge mdb show dev br0").stdout)
+
+        def members():
+            return bed.h.sh("bridge mdb show dev br0").stdout
+        joined = busywait(lambda: members().count("grp 239.1.2.3") >= 2, 10)
+        ok("multicast to unicast: both have joined", joined, members)
         bed.rules()
         eq("multicast to unicast: frames pass", bed.shoot()[1], [])
         bed.check(*[p for p in places(bed) if "matches" not in p.name])
