@@ -218,9 +218,13 @@ def open_vswitch():
         bed.routed("ovs0", "10.0.0.254/24", *"abcd")
         uplink(bed)
         bed.have(OVS)
-        name = {6: "tcp", 17: "udp"}
-        switch.flows("ovs0", *[f"priority=9,{name[row.proto]},tp_dst={row.dport},actions={actions}"
-                               for row in OVS if (actions := row.rewriting("flow"))])
+        flows = []
+        for row in OVS:
+            if actions := row.rewriting("flow"):
+                match = "tcp" if row.proto == 6 else "udp"
+                match += f",dl_vlan={row.vlan}" if row.vlan else ""
+                flows.append(f"priority=9,{match},tp_dst={row.dport},actions={actions}")
+        switch.flows("ovs0", *flows)
         bed.ready()
         bed.rules()
         for _ in range(2):

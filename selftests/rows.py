@@ -163,7 +163,7 @@ class Bed:
                                                      for line in lines])
         hooks = {"pre": ("ip", "nat hook prerouting priority -100"),
                  "post": ("ip", "nat hook postrouting priority 100"),
-                 "fwd": ("bridge", "filter hook forward priority 0")}
+                 "fwd": ("bridge", "filter hook forward priority -200")}
         text = ""
         for chain, lines in chains.items():
             family, kind = hooks[chain]

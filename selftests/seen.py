@@ -13,7 +13,7 @@ import ksft
 from ksft import Sender, Sniffer, busywait, eq, ether, modprobe, ok, udp_frame, vtap_json
 from once import BRIDGE, TTL, bridge_bed, uplink
 from ovs import Vswitch
-from rows import FIRST_PORT, GATEWAY, IP, MULTICAST, VM, Bed, Place, Row, number, places
+from rows import FIRST_PORT, GATEWAY, IP, MULTICAST, VM, Bed, Place, Row, in_sysfs, number, places
 from switch import wire
 
 
@@ -267,6 +267,66 @@ def reused():
             ok(f"reuse, {what}: all arrive", arrived.issuperset(second))
 
 
+class Queue(threading.Thread):
+    """A program that lets all pass that nftables sends to queue 0 of namespace NS; on one CPU."""
+
+    def __init__(self, ns, cpu):
+        super().__init__(daemon=True)
+        self.cpu, self.seq = cpu, 0
+        with ns.enter():
+            self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
+        self.sock.bind((0, 0))
+        self.say(2, 1, struct.pack("!BBH", 1, 0, socket.AF_INET))  # NFQNL_CFG_CMD_BIND
+        self.say(2, 2, struct.pack("!IB", 0, 1))  # NFQNL_COPY_META
+
+    def say(self, kind, attr, data):
+        """Send a message of one attribute."""
+        body = struct.pack("!BBH", socket.AF_INET, 0, 0) + struct.pack("=HH", 4 + len(data), attr)
+        body += data + bytes(-len(data) % 4)
+        self.seq += 1
+        self.sock.send(struct.pack("=IHHII", 16 + len(body), 3 << 8 | kind, 1, self.seq, 0) + body)
+
+    def run(self):
+        os.sched_setaffinity(0, {self.cpu})
+        while data := self.sock.recv(1 << 16):
+            kind, = struct.unpack("=H", data[4:6])
+            if kind == 3 << 8:  # a packet; its header is the first attribute
+                self.say(1, 2, struct.pack("!I4s", 1, data[24:28]))
+
+
+def held():
+    """Frames that a program on another CPU holds and lets go, in memory that others had before."""
+    if not modprobe("nfnetlink_queue", "nft_queue"):
+        ksft.skip("held", "no nfnetlink_queue")
+        return
+    s, n = "action mirror s", 500
+    with bridge_bed("held") as bed:
+        noted, plain = Row("noted", "x", "a", dst=GATEWAY), Row("held", "x", "b", dst=GATEWAY)
+        noted.index, plain.index = 800, 801
+        Queue(bed.h, 1).start()
+        bed.h.sh("nft -f -", input="table ip q { chain c { type filter hook forward priority 0; "
+                 f"udp dport {plain.dport} queue num 0; }}; }}\n")
+        in_sysfs(bed.h, "ext0", 3)  # each flow has its CPU
+        bed.rules(f"port ext0 dir ingress dst_port {noted.dport} {s}",
+                  f"port vnet2 dir egress dst_port {plain.dport} {s}")
+        bed.rx["a"].sock.close()  # what it captures is not used again at once
+        arrived = set()
+        with ksft.one_cpu(1):
+            for i in range(n):
+                noted.sport, plain.sport = 1024 + i % 50, 2024 + i * 7 % 50
+                bed.tx["x"].send(noted.frame(bed, i), plain.frame(bed, 10000 + i))
+        second = range(10000, 10000 + n)
+        busywait(lambda: arrived.update(number(f) for f in bed.rx["b"].frames()) or
+                 arrived.issuperset(second), 20)
+        busywait(lambda: False, 0.1)
+        copies = bed.collect()
+        ok("held: all arrive", arrived.issuperset(second), len(arrived))
+        eq("held: what the tapped port noted is copied once",
+           dict(collections.Counter(copies[7, i] for i in range(n))), {1: n})
+        eq("held: what a program held is copied once",
+           dict(collections.Counter(copies[7, i] for i in second)), {1: n})
+
+
 def merged():
     """TCP segments that GRO merges on their way in: every byte is copied once."""
     with Bed("GRO", "ab") as bed:
@@ -372,4 +432,4 @@ def multicast():
 
 if __name__ == "__main__":
     modprobe("veth", "bridge", "bonding", "ifb", "macvlan", "vrf")
-    ksft.run(shaped, shaped_below_master, stacked, bounced, reused, merged, multicast)
+    ksft.run(shaped, shaped_below_master, stacked, bounced, reused, held, merged, multicast)
