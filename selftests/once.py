@@ -304,12 +304,14 @@ def same_bytes(bed):
     bed.shoot([row])
     bed.tx["c"].send(row.frame(bed, 0))  # or the switch takes it for a's
     frame = row.frame(bed, 88000000)
+    got = []
     with ksft.one_cpu(0):
         for _ in range(300):
             for letter in "ac":
                 bed.tx[letter].send(frame)
-    got = [f for f in bed.rx["b"].frames(600) if b"vtap#88000000" in f]
-    eq(f"{bed.name}: 300 frames, each from two ports, arrive", len(got), 600)
+                got += bed.rx["b"].frames()  # or their memory is not used again
+    got += bed.rx["b"].frames(600 - len(got))
+    eq(f"{bed.name}: 300 frames, each from two ports, arrive", got.count(frame), 600)
     eq(f"{bed.name}: and each is copied once", bed.collect()[7, 88000000], 600)
 
 

@@ -184,6 +184,8 @@ class Bed:
                    (ns, dev) in self.where.items()}
         self.rx = {x: self.stack.enter_context(Sniffer(ns, dev, match=mine)) for x,
                    (ns, dev) in self.where.items()}
+        for rx in self.rx.values():  # no clone of what the VM itself sends, which would keep memory
+            rx.sock.setsockopt(Sniffer.SOL_PACKET, 23, 1)  # PACKET_IGNORE_OUTGOING
         self.mark = self.stack.enter_context(Sender(self.w.col, "mark"))
         self.col, = self.w.copies(mine)
         self.stack.enter_context(self.col)

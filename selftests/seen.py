@@ -227,7 +227,8 @@ def reused():
         bed.h.ip("link set in1 master br0")
         bed.w.ready()
         snat = next(r for r in BRIDGE if r.name == "SNAT")
-        noted, plain = Row("noted", "a", "b"), Row("plain", "c", "b")
+        noted, plain = Row("noted", "a", "d"), Row("plain", "c", "b")
+        bed.rx["d"].sock.close()  # what it captures is not used again
         noted.index, plain.index = 800, 801
         host = bed.stack.enter_context(Sender(bed.h, "ext0"))
         pair = bed.stack.enter_context(Sender(bed.h, "in0"))
@@ -309,7 +310,7 @@ def held():
         in_sysfs(bed.h, "ext0", 3)  # each flow has its CPU
         bed.rules(f"port ext0 dir ingress dst_port {noted.dport} {s}",
                   f"port vnet2 dir egress dst_port {plain.dport} {s}")
-        bed.rx["a"].sock.close()  # what it captures is not used again at once
+        bed.rx["a"].sock.close()  # what it captures is not used again
         arrived = set()
         with ksft.one_cpu(1):
             for i in range(n):
