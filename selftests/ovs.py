@@ -44,6 +44,6 @@ class Vswitch:
 
     def flows(self, bridge, *flows):
         """Add OpenFlow flows."""
-        self.ns.sh(["ovs-ofctl", "add-flows", f"unix:{self.dir.name}/{bridge}.mgmt", "-"],
-                   env=self.env,
+        switch = f"unix:{self.dir.name}/{bridge}.mgmt"
+        self.ns.sh(["ovs-ofctl", "-O", "OpenFlow13", "add-flows", switch, "-"], env=self.env,
                    input="\n".join(flows) + "\n")
