@@ -93,6 +93,9 @@ MUTATIONS = [
     ("note never cleared", "note.h", "note->given.n = 0;", ";", "seen.py shaped"),
     ("note believed by its pointers alone", "note.c",
      "skb->head) && vtap_note_is_below(vn, last, dev))", "skb->head))", "seen.py reused"),
+    ("note of another frame with the same skb", "note.c",
+     "return note->head == skb->head && note->port == in->serial ? note : NULL;", "return note;",
+     "seen.py held"),
     ("dup guessed by the port that the frame came by", "tap.c",
      "if (unlikely(vtap_given_has(given, s->serial)) && !rule->dup) {",
      "if ((vtap_given_has(given, s->serial) || (dir == VTAP_OUT && f->skb->skb_iif &&\n"
@@ -112,7 +115,7 @@ MUTATIONS = [
      "list_for_each_entry_safe_reverse(u,", "list_for_each_entry_safe(u,", "txn.py whole_or_not"),
     ("a transaction keeps what succeeded", "txn.c",
      "vtap_txn_abort(txn);\n\t\t\treturn err;", "return err;", "faults.py commands", "debug"),
-    ("rx_handler of the master lost", "port.c",
+    ("rx_handler of the master lost", "chain.c",
      "rcu_assign_pointer(port->dev->rx_handler, port->chain->orig)", ";", "hooks.py vlan_on_chain"),
     # what takes a detector
     ("skb leaked where a limit is reached", "copy.c",
