@@ -93,9 +93,6 @@ MUTATIONS = [
     ("note never cleared", "note.h", "note->given.n = 0;", ";", "seen.py shaped"),
     ("note believed by its pointers alone", "note.c",
      "skb->head) && vtap_note_is_below(vn, last, dev))", "skb->head))", "seen.py reused"),
-    ("note of another frame with the same skb", "note.c",
-     "return note->head == skb->head && note->port == in->serial ? note : NULL;", "return note;",
-     "seen.py held"),
     ("dup guessed by the port that the frame came by", "tap.c",
      "if (unlikely(vtap_given_has(given, s->serial)) && !rule->dup) {",
      "if ((vtap_given_has(given, s->serial) || (dir == VTAP_OUT && f->skb->skb_iif &&\n"
