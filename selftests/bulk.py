@@ -5,15 +5,15 @@ import contextlib
 import json
 import os
 import random
-import signal
 import socket
 import struct
 import subprocess
 import tempfile
 
 import ksft
-from ksft import Sender, Sniffer, Topology, eq, ok, sh, vtap, vtap_json
+from ksft import Sender, Sniffer, Topology, eq, ok, vtap, vtap_json
 import wire
+from ovs import Vswitch
 from faithful import SOL_UDP, UDP_SEGMENT, configure, dropped, identity, offloads, settled, transfer
 
 COLLECT = ksft.REPO + "/selftests/collect"
@@ -119,21 +119,9 @@ class Collect:
 def open_vswitch(t):
     """In place of the bridge, one of ovs-vswitchd's, in the kernel's datapath."""
     t.host.ip("link set vnet0 nomaster", "link set vnet1 nomaster", "link del br0")
-    with tempfile.TemporaryDirectory(dir="/run") as d:
-        env = dict(os.environ, OVS_RUNDIR=d, OVS_LOGDIR=d, OVS_DBDIR=d, OVS_SYSCONFDIR=d)
-        sh(f"ovsdb-tool create {d}/conf.db /usr/share/openvswitch/vswitch.ovsschema")
-        vsctl = f"ovs-vsctl --db=unix:{d}/db --timeout=100 "
-        daemons = []
-        try:
-            daemons.append(t.host.popen(f"ovsdb-server {d}/conf.db --remote=punix:{d}/db -vconsole:off -vsyslog:off", env=env))
-            t.host.sh(vsctl + "--retry --no-wait init", env=env)
-            daemons.append(t.host.popen(f"ovs-vswitchd unix:{d}/db -vconsole:off -vsyslog:off", env=env))
-            t.host.sh(vsctl + "add-br ovs0 -- add-port ovs0 vnet0 -- add-port ovs0 vnet1", env=env)
-            yield
-        finally:
-            for daemon in daemons[::-1]:
-                daemon.send_signal(signal.SIGKILL)
-                daemon.wait()
+    with Vswitch(t.host) as switch:
+        switch.vsctl("add-br ovs0 -- add-port ovs0 vnet0 -- add-port ovs0 vnet1")
+        yield
 
 
 def set_up(t, mtu, plain):

@@ -89,6 +89,18 @@ MUTATIONS = [
     ("copies are copied", "session.c", "if (t && vtap_encap_is_own(t, f))", "if (0)", "lifecycle.py own"),
     ("other sources' ERSPAN is ours", "encap.c",
      "h && (get_unaligned_be16(h + 2) & 0x3ff)", "h && (get_unaligned_be16(h + 2) & 0)", "lifecycle.py own"),
+    # each frame once
+    ("note never cleared", "note.h", "note->given.n = 0;", ";", "seen.py shaped"),
+    ("note believed by its pointers alone", "note.c",
+     "skb->head) && vtap_note_is_below(vn, last, dev))", "skb->head))", "seen.py reused"),
+    ("dup guessed by the port that the frame came by", "tap.c",
+     "if (unlikely(vtap_given_has(given, s->serial)) && !rule->dup) {",
+     "if ((vtap_given_has(given, s->serial) || (dir == VTAP_OUT && f->skb->skb_iif &&\n"
+     "\t\t    vtap_port_by_index(port->vn, f->skb->skb_iif))) && !rule->dup) {",
+     "once.py vlan_filtering"),
+    ("ends of a veth pair not known as one place", "port.c",
+     "both || netif_is_macvlan_port(dev)", "netif_is_macvlan_port(dev)", "once.py proxmox"),
+    ("hook behind tc", "chain.c", "|| vtap_dev_tc_ingress(dev)", "", "seen.py shaped_below_master"),
     # what users are told, and what is left behind
     ("limit counted as another cause", "copy.c",
      "vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)", "vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1)", "paths.py limits"),
@@ -100,7 +112,7 @@ MUTATIONS = [
      "list_for_each_entry_safe_reverse(u,", "list_for_each_entry_safe(u,", "txn.py whole_or_not"),
     ("a transaction keeps what succeeded", "txn.c",
      "vtap_txn_abort(txn);\n\t\t\treturn err;", "return err;", "faults.py commands", "debug"),
-    ("rx_handler of the master lost", "port.c",
+    ("rx_handler of the master lost", "chain.c",
      "rcu_assign_pointer(port->dev->rx_handler, port->chain->orig)", ";", "hooks.py vlan_on_chain"),
     # what takes a detector
     ("skb leaked where a limit is reached", "copy.c",
