@@ -275,19 +275,26 @@ static __always_inline int vtap_copy_xmit_direct(struct net_device *dev, struct 
 	return NET_XMIT_DROP;
 }
 
-static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb, u32 hash)
+/* @hash: 0 when it is still to be made of @f. Most copies leave by a device that asks for none. */
+static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
+					  const struct vtap_frame *f, u32 hash)
 {
+	const bool direct = likely(!t->far) && vtap_copy_direct(t->dev);
 	int rc;
 
 	skb->dev = t->dev;
-	__skb_set_sw_hash(skb, hash, true);
 	skb->protocol = t->proto;
 	skb_set_network_header(skb, t->l2len);
 	skb_set_transport_header(skb, t->tun);
+	if (!direct || unlikely(t->spread)) {
+		if (!hash)
+			hash = vtap_flow_hash(t->seed, &f->key);
+		__skb_set_sw_hash(skb, hash, true);
+	}
+	if (direct)
+		return vtap_copy_xmit_direct(t->dev, skb);
 	if (unlikely(t->far))
 		return vtap_copy_xmit_far(t, skb, hash);
-	if (vtap_copy_direct(t->dev))
-		return vtap_copy_xmit_direct(t->dev, skb);
 	rc = dev_queue_xmit(skb);
 	return net_xmit_eval(rc);
 }
@@ -341,7 +348,7 @@ static noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_bu
 		if (!skb)
 			goto drop;
 		why = VTAP_ST_DROP_XMIT;
-		if (vtap_copy_xmit(t, skb, hash))
+		if (vtap_copy_xmit(t, skb, NULL, hash))
 			goto drop;
 		off += n;
 		left -= n;
@@ -382,7 +389,10 @@ static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk
 		vtap_encap_finish(t, skb, f, truncated);
 }
 
-/* The inner frame is complete: wrap it, send it, add it to the tally. Takes the skb. */
+/*
+ * The inner frame is complete: wrap it, send it, add it to the tally. Takes the skb.
+ * @hash: of the flow, or 0 when it is still to be made
+ */
 static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_buff *skb,
 					   const struct vtap_frame *f, u32 hash, bool truncated,
 					   struct vtap_tally *n)
@@ -401,11 +411,12 @@ static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_
 		ipid = this_cpu_inc_return(s->stats->ipid) * nr_cpu_ids + smp_processor_id();
 		vtap_copy_outer(t, skb, f, ipid, truncated);
 		if (unlikely(inner > t->whole) && skb->len - t->l2len > t->mtu && !t->dst) {
+			hash = hash ?: vtap_flow_hash(t->seed, &f->key);
 			vtap_copy_fragments(t, skb, ipid, hash, truncated);
 			return;
 		}
 	}
-	if (unlikely(vtap_copy_xmit(t, skb, hash))) {
+	if (unlikely(vtap_copy_xmit(t, skb, f, hash))) {
 		vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1);
 		return;
 	}
@@ -534,7 +545,7 @@ static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const str
 	if (f->skb->ip_summed == CHECKSUM_PARTIAL &&
 	    unlikely(!vtap_copy_csum(f, e, copy, inner, len, whole)))
 		goto drop;
-	vtap_copy_send(t, copy, f, vtap_match_hash(&f->key), len < whole, &n);
+	vtap_copy_send(t, copy, f, 0, len < whole, &n);
 	if (likely(n.sent))
 		vtap_copy_count(t->s, &n);
 	return;
@@ -924,7 +935,7 @@ static noinline bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_
 	if ((!c.ipv4 && f->l4 - f->l3 != sizeof(struct ipv6hdr)) || !vtap_copy_cut_init(t, &c))
 		return false;
 	c.step = !(sh->gso_type & SKB_GSO_TCP_FIXEDID);
-	c.hash = vtap_match_hash(&f->key);
+	c.hash = vtap_flow_hash(t->seed, &f->key);
 	c.tally = (struct vtap_tally){};
 	if (unlikely(t->offload) && vtap_copy_whole(t, &c))
 		return true;

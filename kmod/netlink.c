@@ -178,6 +178,8 @@ static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr *
 		cfg->decap = nla_get_u8(a[VTAP_A_SESSION_DECAP]);
 	if (a[VTAP_A_SESSION_OFFLOAD])
 		cfg->offload = nla_get_u8(a[VTAP_A_SESSION_OFFLOAD]);
+	if (a[VTAP_A_SESSION_SEED])
+		cfg->seed = nla_get_u64(a[VTAP_A_SESSION_SEED]);
 	return 0;
 }
 
@@ -264,6 +266,7 @@ static int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struc
 	    nla_put_u32(skb, VTAP_A_SESSION_PPS, cfg->pps) ||
 	    nla_put_u8(skb, VTAP_A_SESSION_DECAP, cfg->decap) ||
 	    nla_put_u8(skb, VTAP_A_SESSION_OFFLOAD, cfg->offload) ||
+	    vtap_nl_put_u64(skb, VTAP_A_SESSION_SEED, cfg->seed, VTAP_A_SESSION_PAD) ||
 	    nla_put_u32(skb, VTAP_A_SESSION_STATE, s->state) ||
 	    (t && nla_put_string(skb, VTAP_A_SESSION_EGRESS, t->dev->name)) ||
 	    (t && nla_put_u32(skb, VTAP_A_SESSION_PATH_MTU, t->mtu)) ||

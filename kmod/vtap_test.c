@@ -523,7 +523,7 @@ static void vtap_test_hash(struct kunit *test)
 			struct vtap_frame f;
 
 			KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, false, 0));
-			h[j] = vtap_match_hash(&f.key);
+			h[j] = vtap_flow_hash(7, &f.key);
 			kfree_skb(skb);
 		}
 		KUNIT_EXPECT_EQ_MSG(test, h[0], h[1], "flow %u", i);
@@ -534,6 +534,39 @@ static void vtap_test_hash(struct kunit *test)
 	}
 }
 
+/* All frames below are of one flow: first and later fragments, in both directions. */
+static void vtap_test_hash_fragments(struct kunit *test)
+{
+	static const char *const frames[] = {
+		T_MACS "86dd" "60000000" "00400240" T_IP6_SRC T_IP6_DST "3c00" "0001" "00000007"
+		"1100" "010400000000" T_UDP,
+		T_MACS "86dd" "60000000" "00402c40" T_IP6_SRC T_IP6_DST "3c00" "0001" "00000007"
+		"1100" "010400000000" T_UDP,
+		T_MACS "86dd" "60000000" "00402c40" T_IP6_SRC T_IP6_DST "3b00" "0100" "00000007"
+		T_PAYLOAD,
+		T_MACS "86dd" "60000000" "00402c40" T_IP6_DST T_IP6_SRC "1100" "0001" "00000008"
+		T_UDP,
+	};
+	u32 h[ARRAY_SIZE(frames)];
+	u8 bytes[VTAP_TEST_MAX];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(frames); i++) {
+		unsigned int n = vtap_test_bytes(test, frames[i], bytes);
+		struct sk_buff *skb = vtap_test_skb(test, bytes, n);
+		struct vtap_frame f;
+
+		KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, false, 0));
+		h[i] = vtap_flow_hash(7, &f.key);
+		KUNIT_EXPECT_NE(test, h[i], vtap_flow_hash(8, &f.key));
+		kfree_skb(skb);
+	}
+	/* the first one is none: its protocol is another one */
+	KUNIT_EXPECT_NE(test, h[0], h[1]);
+	KUNIT_EXPECT_EQ(test, h[1], h[2]);
+	KUNIT_EXPECT_EQ(test, h[1], h[3]);
+}
+
 static struct kunit_case vtap_test_parser_cases[] = {
 	KUNIT_CASE_PARAM(vtap_test_whole, vtap_test_frames_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_cut, vtap_test_frames_gen_params),
@@ -542,6 +575,7 @@ static struct kunit_case vtap_test_parser_cases[] = {
 	KUNIT_CASE_PARAM(vtap_test_inner, vtap_test_inners_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_inner_cut, vtap_test_inners_gen_params),
 	KUNIT_CASE(vtap_test_hash),
+	KUNIT_CASE(vtap_test_hash_fragments),
 	{}
 };
 
@@ -1512,7 +1546,7 @@ static void vtap_test_vxlan(struct kunit *test)
 		len = skb->len - t.tun;
 		KUNIT_EXPECT_EQ(test, ntohs(uh->len), len);
 		KUNIT_EXPECT_EQ(test, ntohs(uh->source),
-				0xc000 | (vtap_match_hash(&f.key) & 0x3fff));
+				0xc000 | (vtap_flow_hash(t.seed, &f.key) & 0x3fff));
 		sum = 0;
 		if (t.family == AF_INET6) {
 			const struct ipv6hdr *ip6h = (void *)(skb->data + ETH_HLEN);

@@ -177,7 +177,8 @@ def bench(test):
 
 FULL = {
     "gre": {"remote": V4, "local": bytes([192, 0, 2, 1]), "dev": "up0", "key": 7, "ttl": 9, "tos": 4, "snaplen": 100,
-            "mtu": "truncate", "seq": 1, "rate": 10 ** 9, "burst": 10 ** 6, "pps": 1000, "decap": 1},
+            "mtu": "truncate", "seq": 1, "rate": 10 ** 9, "burst": 10 ** 6, "pps": 1000, "decap": 1,
+            "seed": 2 ** 63 + 1},
     "erspan1": {"remote": V6, "mtu": "drop"},
     "erspan2": {"remote": V4, "id": 100, "index": 5, "vlan": "strip"},
     "erspan3": {"remote": V6, "local": V6, "id": 1, "subheader": 1},
@@ -523,6 +524,7 @@ SESSION_EDGES = {
     "pps": ({}, [0, 1, 2 ** 32 - 1], [], None),
     "decap": ({}, [0, 1], [2, 255], OUT),
     "offload": ({}, [0, 1], [2, 255], OUT),
+    "seed": ({}, [0, 1, 2 ** 64 - 1], [], None),
 }
 RULE_EDGES = {
     "pref": ({}, [0, 2 ** 32 - 1], [], None),
@@ -613,7 +615,7 @@ def edges(b):
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "name", "session-new": "offload", "session-set": "offload", "session-del": "name", "session-flush": "type",
+OPS = {"session-get": "name", "session-new": "seed", "session-set": "seed", "session-del": "name", "session-flush": "type",
        "rule-get": "id", "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref",
        "port-get": "name", "commit": "change"}
 
