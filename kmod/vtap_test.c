@@ -1144,6 +1144,20 @@ static const struct vtap_test_refusal vtap_test_refusals[] = {
 	  { .present = T_PRESENT(TCP_FLAGS), .tcp_flags = 3, .tcp_flags_mask = 2 } },
 	{ "ip_flags has bits outside its mask",
 	  { .present = T_PRESENT(IP_FLAGS), .ip_flags = 3, .ip_flags_mask = 1 } },
+	{ "protocol is the EtherType behind VLAN tags: use vlan_id or vlan_prio",
+	  { .present = T_PRESENT(PROTOCOL), .protocol = ETH_P_8021Q } },
+	{ "ip_proto, ports, tcp_flags, icmp_type, icmp_code and ip_flags need protocol ip or ipv6",
+	  { .present = T_PRESENT(PROTOCOL) | T_PRESENT(DST_PORT), .protocol = ETH_P_ARP } },
+	{ "ip_proto icmpv6 is of IPv6: use icmp with IPv4 addresses and protocol ip",
+	  { .present = T_PRESENT(IP_PROTO), .ip_proto = IPPROTO_ICMPV6,
+	    .src_ip.family = AF_INET } },
+	{ "", { .present = T_PRESENT(IP_PROTO), .ip_proto = IPPROTO_ICMPV6,
+		.src_ip.family = AF_INET6 } },
+	{ "the first fragment is a fragment: use ip_flags firstfrag or nofrag",
+	  { .present = T_PRESENT(IP_FLAGS), .ip_flags = 2, .ip_flags_mask = 3 } },
+	{ "fragments but the first have no ports, tcp_flags, icmp_type, icmp_code and tunnel",
+	  { .present = T_PRESENT(IP_FLAGS) | T_PRESENT(DST_PORT), .ip_flags = 1,
+	    .ip_flags_mask = 3 } },
 };
 
 static void vtap_test_refusal_name(const struct vtap_test_refusal *c, char *name)

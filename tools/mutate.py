@@ -109,6 +109,21 @@ MUTATIONS = [
     ("copies are copied", "session.c", "if (t && vtap_encap_is_own(t, f))", "if (0)", "lifecycle.py own"),
     ("other sources' ERSPAN is ours", "encap.c",
      "h && (get_unaligned_be16(h + 2) & 0x3ff)", "h && (get_unaligned_be16(h + 2) & 0)", "lifecycle.py own"),
+    # what is refused
+    *[(f"not refused: {what}", "refuse.c", text, f"{text} && 0", "netlink.py rule_refused") for what, text in (
+        ("EtherType of a tag", "eth_type_vlan(htons(m->protocol))"),
+        ("ports in ARP", "m->protocol != ETH_P_IPV6 && m->present & VTAP_REFUSE_IP"),
+        ("ICMPv6 in IPv4", "proto == IPPROTO_ICMPV6 && ether == ETH_P_IP"),
+        ("ICMP in IPv6", "proto == IPPROTO_ICMP && ether == ETH_P_IPV6"),
+        ("first fragment that is none", "clear & VTAP_IP_FLAG_FRAG"),
+        ("ports in later fragments", "m->present & VTAP_REFUSE_L4"),
+        ("list of ports", "c == ','"))],
+    ("not refused: slash in a name", "refuse.c", "if (c == '/' || c == ':') {", "if (0) {", "netlink.py rule_refused"),
+    ("brackets that nothing is in taken", "refuse.c", "any |= match != inverted", "any = true", "netlink.py rule_refused"),
+    ("brackets that some are in refused", "refuse.c", "any |= match != inverted", "any = match != inverted",
+     "netlink.py allowed"),
+    ("other masks taken for the same", "table.c", "a->n == b->n && !memcmp(a->bits, b->bits, a->n * sizeof(*a->bits)) &&",
+     "a->n == b->n &&", "classify.py"),
     # what users are told, and what is left behind
     ("limit counted as another cause", "copy.c",
      "vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)", "vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1)", "paths.py limits"),
