@@ -6,8 +6,8 @@
  * uniform over the seeds for every choice of flows; it need not be a pseudorandom function. The two
  * ends are multiplied to 128 bits with a secret in each factor, and the two halves of the product
  * are multiplied once more, again with a secret in each factor. The shape is that of wyhash, but no
- * factor is blinded by a constant that everybody knows: whatever the flow, a factor is 0 for one seed
- * in 2^64. That costs a sixth of SipHash-1-3.
+ * factor is blinded by a constant that everybody knows: whatever the flow, a factor is 0 for one
+ * seed in 2^64. That costs a sixth of SipHash-1-3.
  *
  * The result depends neither on the byte order nor on the word size of the host: hosts that share a
  * seed agree.

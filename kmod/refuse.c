@@ -21,11 +21,13 @@
 static int vtap_refuse_protocol(const struct vtap_match *m, struct netlink_ext_ack *extack)
 {
 	if (eth_type_vlan(htons(m->protocol))) {
-		NL_SET_ERR_MSG(extack, "protocol is the EtherType behind VLAN tags: use vlan_id or vlan_prio");
+		NL_SET_ERR_MSG(extack,
+			       "protocol is the EtherType behind VLAN tags: use vlan_id or vlan_prio");
 		return -EINVAL;
 	}
 	if (m->protocol != ETH_P_IP && m->protocol != ETH_P_IPV6 && m->present & VTAP_REFUSE_IP) {
-		NL_SET_ERR_MSG(extack, "ip_proto, ports, tcp_flags, icmp_type, icmp_code and ip_flags need protocol ip or ipv6");
+		NL_SET_ERR_MSG(extack,
+			       "ip_proto, ports, tcp_flags, icmp_type, icmp_code and ip_flags need protocol ip or ipv6");
 		return -EINVAL;
 	}
 	return 0;
@@ -36,12 +38,14 @@ static int vtap_refuse_flags(const struct vtap_match *m, struct netlink_ext_ack 
 	const u8 set = m->ip_flags & m->ip_flags_mask, clear = ~m->ip_flags & m->ip_flags_mask;
 
 	if (set & VTAP_IP_FLAG_FIRSTFRAG && clear & VTAP_IP_FLAG_FRAG) {
-		NL_SET_ERR_MSG(extack, "the first fragment is a fragment: use ip_flags firstfrag or nofrag");
+		NL_SET_ERR_MSG(extack,
+			       "the first fragment is a fragment: use ip_flags firstfrag or nofrag");
 		return -EINVAL;
 	}
 	if (set & VTAP_IP_FLAG_FRAG && clear & VTAP_IP_FLAG_FIRSTFRAG &&
 	    m->present & VTAP_REFUSE_L4) {
-		NL_SET_ERR_MSG(extack, "fragments but the first have no ports, tcp_flags, icmp_type, icmp_code and tunnel");
+		NL_SET_ERR_MSG(extack,
+			       "fragments but the first have no ports, tcp_flags, icmp_type, icmp_code and tunnel");
 		return -EINVAL;
 	}
 	return 0;
@@ -69,11 +73,13 @@ int vtap_refuse_match(const struct vtap_match *m, int proto, struct netlink_ext_
 	if (err)
 		return err;
 	if (proto == IPPROTO_ICMPV6 && ether == ETH_P_IP) {
-		NL_SET_ERR_MSG(extack, "ip_proto icmpv6 is of IPv6: use icmp with IPv4 addresses and protocol ip");
+		NL_SET_ERR_MSG(extack,
+			       "ip_proto icmpv6 is of IPv6: use icmp with IPv4 addresses and protocol ip");
 		return -EINVAL;
 	}
 	if (proto == IPPROTO_ICMP && ether == ETH_P_IPV6) {
-		NL_SET_ERR_MSG(extack, "ip_proto icmp is of IPv4: use icmpv6 with IPv6 addresses and protocol ipv6");
+		NL_SET_ERR_MSG(extack,
+			       "ip_proto icmp is of IPv4: use icmpv6 with IPv6 addresses and protocol ipv6");
 		return -EINVAL;
 	}
 	return vtap_refuse_flags(m, extack);
@@ -155,20 +161,24 @@ int vtap_refuse_port(const struct nlattr *a, struct netlink_ext_ack *extack)
 			c = *p++;
 		} else if (c == '[') {
 			if (!vtap_refuse_closed(p)) {
-				NL_SET_ERR_MSG_ATTR(extack, a, "a [ in port needs its ], or a backslash before it");
+				NL_SET_ERR_MSG_ATTR(extack, a,
+						    "a [ in port needs its ], or a backslash before it");
 				return -EINVAL;
 			}
 			if (!vtap_refuse_class(p, &p)) {
-				NL_SET_ERR_MSG_ATTR(extack, a, "no character of a device name is in the brackets of port");
+				NL_SET_ERR_MSG_ATTR(extack, a,
+						    "no character of a device name is in the brackets of port");
 				return -EINVAL;
 			}
 			continue;
 		} else if (c == ',') {
-			NL_SET_ERR_MSG_ATTR(extack, a, "port is one pattern: use a rule for each device, or * ? and [ ]");
+			NL_SET_ERR_MSG_ATTR(extack, a,
+					    "port is one pattern: use a rule for each device, or * ? and [ ]");
 			return -EINVAL;
 		}
 		if (c == '/' || c == ':') {
-			NL_SET_ERR_MSG_ATTR(extack, a, "a device name has neither / nor :, and is not . or ..");
+			NL_SET_ERR_MSG_ATTR(extack, a,
+					    "a device name has neither / nor :, and is not . or ..");
 			return -EINVAL;
 		}
 	}

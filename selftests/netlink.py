@@ -341,7 +341,8 @@ BAD_NAMES = [
 LATER = {"ip-flags": 1, "ip-flags-mask": 3}
 BAD_MATCHES = {
     "protocol is the EtherType behind VLAN tags: use vlan_id or vlan_prio": [
-        {"protocol": 0x8100}, {"protocol": 0x88a8}, {"tunnel": "gre", "inner": {"protocol": 0x8100}}],
+        {"protocol": 0x8100}, {"protocol": 0x88a8},
+        {"tunnel": "gre", "inner": {"protocol": 0x8100}}],
     "ip_proto, ports, tcp_flags, icmp_type, icmp_code and ip_flags need protocol ip or ipv6": [
         *[{"protocol": 0x806, name: value}
           for name, value in (("ip-proto", 17), ("src-port", 1), ("dst-port", 53), ("tcp-flags", 2),
@@ -370,7 +371,8 @@ GOOD_MATCHES = (
     {"protocol": 0x9100}, {"protocol": 0x806, "vlan-id": 5},
     {"protocol": 0x800, "ip-proto": 1, "icmp-type": 8}, {"protocol": 0x86dd, "ip-proto": 58},
     {"src-ip": V4, "ip-proto": 1}, {"src-ip": V6, "ip-proto": 58, "icmp-code": 0},
-    {"ip-proto": 58}, {"ip-proto": 1}, {"src-ip": V6, "icmp-type": 1}, {"src-ip": V6, "ip-proto": 0},
+    {"ip-proto": 58}, {"ip-proto": 1}, {"src-ip": V6, "icmp-type": 1},
+    {"src-ip": V6, "ip-proto": 0},
     LATER, {**LATER, "ip-proto": 6}, {"ip-flags": 3, "dst-port": 1},
     {"ip-flags": 0, "ip-flags-mask": 2, "dst-port": 1}, {"ip-flags": 1, "dst-port": 1},
     {"ip-flags": 2, "tcp-flags": 1}, {"src-mac": "ffffffffffff"},
@@ -405,7 +407,8 @@ SESSION = [
     ("port with remote", (INVAL, "type port takes no remote and no local", None), {"type": "port", "dev": "d", "remote": V4}),
     ("port with local", (INVAL, "type port takes no remote and no local", None), {"type": "port", "dev": "d", "local": V4}),
     ("port without dev", (INVAL, "type port needs dev", None), {"type": "port"}),
-    *[(f"dev {dev}", (INVAL, NO_DEVICE, ".dev"), {**GRE, "dev": dev}) for dev in ("eth0:1", "a/b", ".")],
+    *[(f"dev {dev}", (INVAL, NO_DEVICE, ".dev"), {**GRE, "dev": dev})
+      for dev in ("eth0:1", "a/b", ".")],
     ("a dev with a blank", (INVAL, "dev is no device name", ".dev"), {**GRE, "dev": "a b"}),
     ("key of erspan2", (INVAL, "key is for types gre and vxlan", None), {"type": "erspan2", "remote": V4, "key": 1}),
     ("id of gre", (INVAL, "id is for types erspan2 and erspan3", None), {**GRE, "id": 1}),
@@ -573,7 +576,8 @@ def allowed(b):
             ok(f"{attrs} is taken", False, e)
             continue
         given = {name: value for name, value in attrs.items() if name != "match"}
-        ok(f"{attrs} is taken", shown(made, given) == given and ("match" in made) == ("match" in attrs), made)
+        ok(f"{attrs} is taken",
+           shown(made, given) == given and ("match" in made) == ("match" in attrs), made)
 
 
 OUT, RESERVED, SIZE = (RANGE, "integer out of range"), (INVAL, "reserved bit set"), (RANGE, "binary attribute size out of range")
@@ -926,5 +930,5 @@ def dumps(b):
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, allowed, edges, malformed, commits,
-             complete, events, session_events, dumps)
+    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, allowed, edges,
+             malformed, commits, complete, events, session_events, dumps)
