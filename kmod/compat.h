@@ -12,6 +12,7 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/dst.h>
+#include <net/dst_metadata.h>
 #include <net/flow.h>
 #include <net/genetlink.h>
 #include <net/ip6_route.h>
@@ -80,6 +81,35 @@
 /* 6.12: pages that only a device can read */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 #define skb_frags_readable(skb)	true
+#endif
+
+/* 6.10: a bit for frames that a device has yet to encrypt, or has decrypted; before, TLS alone */
+#if defined(CONFIG_SKB_DECRYPTED) || defined(CONFIG_TLS_DEVICE)
+#define vtap_skb_decrypted(skb)	((skb)->decrypted)
+#else
+#define vtap_skb_decrypted(skb)	false
+#endif
+
+/* 6.1: frames that a device protects with MACsec have a mark; before, nothing tells them apart */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+static inline bool vtap_skb_macsec(const struct sk_buff *skb)
+{
+	const struct metadata_dst *md = skb_metadata_dst(skb);
+
+	return md && md->type == METADATA_MACSEC;
+}
+#else
+#define vtap_skb_macsec(skb)	false
+#endif
+
+/* 6.16: the checksum of SCTP without a module of its own */
+#if !IS_ENABLED(CONFIG_IP_SCTP)
+#define vtap_skb_crc32c(skb, off, len, crc)	(crc)
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define vtap_skb_crc32c(skb, off, len, crc)	skb_crc32c(skb, off, len, crc)
+#else
+#define vtap_skb_crc32c(skb, off, len, crc)	\
+	((__force u32)__skb_checksum(skb, off, len, (__force __wsum)(crc), crc32c_csum_stub))
 #endif
 
 /* 5.12: a per-CPU cache of sk_buffs */

@@ -14,6 +14,7 @@
 #include <net/ipv6.h>
 #include <net/tcp.h>
 
+#include "original.h"
 #include "vtap.h"
 
 #define VTAP_MAX_DEPTH		4	/* copies that lead to copies */
@@ -225,6 +226,19 @@ static __always_inline void vtap_copy_headers(const struct vtap_tmpl *t, struct 
 		memcpy(skb->data, t->hdr, t->hlen);
 }
 
+/* As eth_type_trans() has it, and without a change of the skb. */
+static __be16 vtap_copy_eth_type(const struct sk_buff *skb)
+{
+	const struct ethhdr *eth = (const struct ethhdr *)skb->data;
+
+	if (likely(eth_proto_is_802_3(eth->h_proto)))
+		return eth->h_proto;
+	/* Novell's frames have no LLC header, and no checksum in that of IPX */
+	if (skb->len >= ETH_HLEN + sizeof(u16) && get_unaligned((const u16 *)(eth + 1)) == 0xffff)
+		return htons(ETH_P_802_3);
+	return htons(ETH_P_802_2);
+}
+
 /* A raw copy, or one that goes through the host's output path. */
 static noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb, u32 hash)
 {
@@ -233,7 +247,7 @@ static noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff
 	if (!t->family) {
 		__skb_set_sw_hash(skb, vtap_session_raw_hash(t->s->vn, hash), true);
 		skb_reset_mac_header(skb);
-		skb->protocol = eth_hdr(skb)->h_proto;
+		skb->protocol = vtap_copy_eth_type(skb);
 		skb_set_network_header(skb, ETH_HLEN);
 		rc = dev_queue_xmit(skb);
 		return net_xmit_eval(rc);
@@ -275,19 +289,26 @@ static __always_inline int vtap_copy_xmit_direct(struct net_device *dev, struct 
 	return NET_XMIT_DROP;
 }
 
-static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb, u32 hash)
+/* @hash: 0 when it is still to be made of @f. Most copies leave by a device that asks for none. */
+static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
+					  const struct vtap_frame *f, u32 hash)
 {
+	const bool direct = likely(!t->far) && vtap_copy_direct(t->dev);
 	int rc;
 
 	skb->dev = t->dev;
-	__skb_set_sw_hash(skb, hash, true);
 	skb->protocol = t->proto;
 	skb_set_network_header(skb, t->l2len);
 	skb_set_transport_header(skb, t->tun);
+	if (!direct || unlikely(t->spread)) {
+		if (!hash)
+			hash = vtap_flow_hash(t->seed, &f->key);
+		__skb_set_sw_hash(skb, hash, true);
+	}
+	if (direct)
+		return vtap_copy_xmit_direct(t->dev, skb);
 	if (unlikely(t->far))
 		return vtap_copy_xmit_far(t, skb, hash);
-	if (vtap_copy_direct(t->dev))
-		return vtap_copy_xmit_direct(t->dev, skb);
 	rc = dev_queue_xmit(skb);
 	return net_xmit_eval(rc);
 }
@@ -341,7 +362,7 @@ static noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_bu
 		if (!skb)
 			goto drop;
 		why = VTAP_ST_DROP_XMIT;
-		if (vtap_copy_xmit(t, skb, hash))
+		if (vtap_copy_xmit(t, skb, NULL, hash))
 			goto drop;
 		off += n;
 		left -= n;
@@ -382,7 +403,10 @@ static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk
 		vtap_encap_finish(t, skb, f, truncated);
 }
 
-/* The inner frame is complete: wrap it, send it, add it to the tally. Takes the skb. */
+/*
+ * The inner frame is complete: wrap it, send it, add it to the tally. Takes the skb.
+ * @hash: of the flow, or 0 when it is still to be made
+ */
 static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_buff *skb,
 					   const struct vtap_frame *f, u32 hash, bool truncated,
 					   struct vtap_tally *n)
@@ -401,11 +425,12 @@ static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_
 		ipid = this_cpu_inc_return(s->stats->ipid) * nr_cpu_ids + smp_processor_id();
 		vtap_copy_outer(t, skb, f, ipid, truncated);
 		if (unlikely(inner > t->whole) && skb->len - t->l2len > t->mtu && !t->dst) {
+			hash = hash ?: vtap_flow_hash(t->seed, &f->key);
 			vtap_copy_fragments(t, skb, ipid, hash, truncated);
 			return;
 		}
 	}
-	if (unlikely(vtap_copy_xmit(t, skb, hash))) {
+	if (unlikely(vtap_copy_xmit(t, skb, f, hash))) {
 		vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1);
 		return;
 	}
@@ -447,35 +472,14 @@ static noinline bool vtap_copy_bytes(const struct vtap_frame *f, struct vtap_edi
 	return !skb_copy_bits(f->skb, f->mac + (int)off, to, len);
 }
 
-#if IS_ENABLED(CONFIG_IP_SCTP)
-static bool vtap_copy_crc32c(const struct sk_buff *skb, struct sk_buff *copy, const u8 *start)
-{
-	int err;
-
-	copy->ip_summed = CHECKSUM_PARTIAL;
-	copy->csum_start = start - copy->head;
-	copy->csum_offset = skb->csum_offset;
-	copy->csum_not_inet = 1;
-	err = skb_csum_hwoffload_help(copy, 0);
-	copy->ip_summed = CHECKSUM_NONE;
-	return !err;
-}
-#else
-static bool vtap_copy_crc32c(const struct sk_buff *skb, struct sk_buff *copy, const u8 *start)
-{
-	return true;
-}
-#endif
-
 /*
  * The sender left the checksum to a device: what it would have put into the
- * frame. Return: false when memory is short.
+ * frame. Return: false when that takes bytes that cannot be read.
  */
 static noinline bool vtap_copy_csum(const struct vtap_frame *f, struct vtap_edit e,
-				    struct sk_buff *copy, u8 *inner, unsigned int len,
-				    unsigned int whole)
+				    u8 *inner, unsigned int len, unsigned int whole)
 {
-	struct sk_buff *skb = f->skb;
+	const struct sk_buff *skb = f->skb;
 	unsigned int start, field;
 	__wsum csum;
 
@@ -485,8 +489,14 @@ static noinline bool vtap_copy_csum(const struct vtap_frame *f, struct vtap_edit
 	if (start < VTAP_MIN_COPY - 2 * VLAN_HLEN || start > len ||
 	    field + sizeof(__sum16) > len)
 		return true;
-	if (unlikely(skb_csum_is_sctp(skb)))
-		return len < whole || vtap_copy_crc32c(skb, copy, inner + start);
+	if (unlikely(len < whole && !skb_frags_readable(skb)))
+		return false;
+	if (unlikely(skb_csum_is_sctp((struct sk_buff *)skb))) {
+		if (field + sizeof(__le32) <= len)
+			put_unaligned_le32(vtap_original_crc32c(skb, skb_checksum_start_offset(skb),
+								whole - start), inner + field);
+		return true;
+	}
 	if (likely(len == whole))
 		csum = csum_partial(inner + start, whole - start, 0);
 	else
@@ -532,9 +542,9 @@ static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const str
 	if (again && f->mac > 0 && f->bare)
 		memcpy(inner, &f->key.eth, ETH_HLEN);
 	if (f->skb->ip_summed == CHECKSUM_PARTIAL &&
-	    unlikely(!vtap_copy_csum(f, e, copy, inner, len, whole)))
-		goto drop;
-	vtap_copy_send(t, copy, f, vtap_match_hash(&f->key), len < whole, &n);
+	    unlikely(!vtap_copy_csum(f, e, inner, len, whole)))
+		goto unreadable;
+	vtap_copy_send(t, copy, f, 0, len < whole, &n);
 	if (likely(n.sent))
 		vtap_copy_count(t->s, &n);
 	return;
@@ -924,7 +934,7 @@ static noinline bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_
 	if ((!c.ipv4 && f->l4 - f->l3 != sizeof(struct ipv6hdr)) || !vtap_copy_cut_init(t, &c))
 		return false;
 	c.step = !(sh->gso_type & SKB_GSO_TCP_FIXEDID);
-	c.hash = vtap_match_hash(&f->key);
+	c.hash = vtap_flow_hash(t->seed, &f->key);
 	c.tally = (struct vtap_tally){};
 	if (unlikely(t->offload) && vtap_copy_whole(t, &c))
 		return true;
@@ -950,7 +960,7 @@ static noinline bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_
 	return true;
 }
 
-/* Everything else is cut by the kernel, on a copy that shares page frags until we are done. */
+/* Everything else is cut by the kernel, on a copy that may share page frags until we are done. */
 static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_frame *f)
 {
 	struct sk_buff *segs, *seg, *next, *skb;
@@ -959,9 +969,9 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 	/* a datagram becomes fragments */
 	if (skb_shinfo(f->skb)->gso_type & SKB_GSO_UDP)
 		sf.key.flags |= VTAP_KEY_FRAG;
-	skb = pskb_copy(f->skb, GFP_ATOMIC | __GFP_NOWARN);
-	if (unlikely(!skb)) {
-		vtap_copy_drop(t->s, VTAP_ST_DROP_NOMEM, 1);
+	skb = vtap_original_copy(f->skb);
+	if (IS_ERR_OR_NULL(skb)) {
+		vtap_copy_drop(t->s, skb ? VTAP_ST_DROP_FRAME : VTAP_ST_DROP_NOMEM, 1);
 		return;
 	}
 	/* what stands before the data is not copied */
@@ -1015,10 +1025,15 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 		vtap_copy_drop(s, t ? VTAP_ST_DROP_LOOP : VTAP_ST_DROP_INACTIVE, n);
 		return;
 	}
+	if (unlikely(f->dir == VTAP_OUT && vtap_original_unfinished(f->skb))) {
+		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, vtap_copy_segs(f));
+		return;
+	}
 	__this_cpu_inc(vtap_copy_depth);
 	if (!skb_is_gso(f->skb))
 		vtap_copy_frame(t, f, false);
 	else if (unlikely(skb_shinfo(f->skb)->gso_size < VTAP_MIN_MSS ||
+			  skb_shinfo(f->skb)->gso_type & SKB_GSO_ESP ||
 			  !skb_frags_readable(f->skb)))
 		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, 1);
 	else if (!vtap_copy_cut(t, f))

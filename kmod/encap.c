@@ -334,7 +334,7 @@ void vtap_encap_finish(const struct vtap_tmpl *t, struct sk_buff *skb, const str
 		struct udphdr *uh = (struct udphdr *)tun;
 
 		/* the dynamic range of RFC 6335, as RFC 7348 wants it */
-		uh->source = htons(0xc000 | (vtap_match_hash(&f->key) & 0x3fff));
+		uh->source = htons(0xc000 | (vtap_flow_hash(t->seed, &f->key) & 0x3fff));
 		uh->len = htons(skb->len - t->tun);
 		if (t->family == AF_INET6)
 			vtap_encap_udp_csum(t, skb);

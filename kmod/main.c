@@ -38,6 +38,7 @@ static int __init vtap_init(void)
 {
 	int err;
 
+	vtap_flow_init();
 	err = vtap_table_init();
 	if (err)
 		return err;

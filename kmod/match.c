@@ -11,6 +11,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include "refuse.h"
 #include "vtap.h"
 
 #define VTAP_MAX_TAGS		4	/* in the frame, besides one in the metadata */
@@ -675,7 +676,7 @@ int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG(extack, "ip_flags has bits outside its mask");
 		return -EINVAL;
 	}
-	return 0;
+	return vtap_refuse_match(m, proto, extack);
 }
 
 static void vtap_match_addr(const struct vtap_addr *a, struct in6_addr *key, struct in6_addr *mask)

@@ -7,6 +7,7 @@
 #include <net/sock.h>
 
 #include "netlink_gen.h"
+#include "refuse.h"
 #include "vtap.h"
 
 static const struct genl_multicast_group vtap_nl_groups[] = {
@@ -142,6 +143,8 @@ static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr *
 					    "dev is no device name");
 			return -EINVAL;
 		}
+		if (vtap_refuse_device(a[VTAP_A_SESSION_DEV], extack))
+			return -EINVAL;
 		nla_strscpy(cfg->dev, a[VTAP_A_SESSION_DEV], sizeof(cfg->dev));
 	}
 	if (a[VTAP_A_SESSION_KEY]) {
@@ -178,6 +181,8 @@ static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr *
 		cfg->decap = nla_get_u8(a[VTAP_A_SESSION_DECAP]);
 	if (a[VTAP_A_SESSION_OFFLOAD])
 		cfg->offload = nla_get_u8(a[VTAP_A_SESSION_OFFLOAD]);
+	if (a[VTAP_A_SESSION_SEED])
+		cfg->seed = nla_get_u64(a[VTAP_A_SESSION_SEED]);
 	return 0;
 }
 
@@ -264,6 +269,7 @@ static int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struc
 	    nla_put_u32(skb, VTAP_A_SESSION_PPS, cfg->pps) ||
 	    nla_put_u8(skb, VTAP_A_SESSION_DECAP, cfg->decap) ||
 	    nla_put_u8(skb, VTAP_A_SESSION_OFFLOAD, cfg->offload) ||
+	    vtap_nl_put_u64(skb, VTAP_A_SESSION_SEED, cfg->seed, VTAP_A_SESSION_PAD) ||
 	    nla_put_u32(skb, VTAP_A_SESSION_STATE, s->state) ||
 	    (t && nla_put_string(skb, VTAP_A_SESSION_EGRESS, t->dev->name)) ||
 	    (t && nla_put_u32(skb, VTAP_A_SESSION_PATH_MTU, t->mtu)) ||
@@ -716,6 +722,8 @@ static int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 					    "port is no device name and no pattern");
 			return -EINVAL;
 		}
+		if (vtap_refuse_port(a[VTAP_A_RULE_PORT], txn->extack))
+			return -EINVAL;
 		nla_strscpy(cfg->port, a[VTAP_A_RULE_PORT], sizeof(cfg->port));
 	}
 	if (a[VTAP_A_RULE_MASTER]) {
@@ -724,6 +732,8 @@ static int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 					    "master is no device name");
 			return -EINVAL;
 		}
+		if (vtap_refuse_device(a[VTAP_A_RULE_MASTER], txn->extack))
+			return -EINVAL;
 		nla_strscpy(cfg->master, a[VTAP_A_RULE_MASTER], sizeof(cfg->master));
 	}
 	if (a[VTAP_A_RULE_MAC])

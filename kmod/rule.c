@@ -522,14 +522,20 @@ void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes)
  * @rule: rule that decided on it
  * @f: parsed frame
  *
- * Later fragments count as a flow of their own: they have no ports.
+ * The first session with a seed decides for all of the rule: they get the same flows.
  *
  * Return: true for one in rule->sample frames, or flows.
  */
 bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f)
 {
-	u32 n = rule->sample_flow ? vtap_match_hash(&f->key) : get_random_u32();
+	unsigned int i;
+	u64 seed = 0;
+	u32 n;
 
+	for (i = 0; i < rule->n_sessions && !seed; i++)
+		seed = READ_ONCE(rule->sessions[i]->seed);
+	n = rule->sample_flow ? vtap_flow_hash(seed ?: vtap_flow_secret, &f->key) :
+				get_random_u32();
 	return !reciprocal_scale(n, rule->sample);
 }
 

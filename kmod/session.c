@@ -173,6 +173,7 @@ static int vtap_session_resolve(struct vtap_session *s, struct vtap_tmpl *t)
 	struct net_device *dev = NULL;
 
 	t->s = s;
+	t->seed = vtap_flow_seed(cfg->seed) ?: vtap_flow_secret;
 	t->pps = cfg->pps;
 	if (cfg->rate) {
 		u64 burst = cfg->burst ?: clamp_t(u64, div_u64(cfg->rate, 80), SZ_128K, U32_MAX);
@@ -198,6 +199,15 @@ static int vtap_session_resolve(struct vtap_session *s, struct vtap_tmpl *t)
 	return VTAP_SESSION_STATE_ACTIVE;
 }
 
+/*
+ * A device with one queue has no use for the hash of copies, but the devices below may have. Open
+ * vSwitch does not link its internal ports to those.
+ */
+static bool vtap_session_spreads(const struct net_device *dev)
+{
+	return !list_empty(&dev->adj_list.lower) || netif_is_ovs_master(dev);
+}
+
 static bool vtap_session_tmpl_same(const struct vtap_tmpl *a, const struct vtap_tmpl *b)
 {
 	const size_t from = offsetof(struct vtap_tmpl, s);
@@ -217,6 +227,7 @@ static bool vtap_session_update(struct vtap_session *s)
 	bool changed;
 	int state;
 
+	WRITE_ONCE(s->seed, vtap_flow_seed(s->cfg.seed));
 	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
 	if (!t)
 		return false;
@@ -228,6 +239,8 @@ static bool vtap_session_update(struct vtap_session *s)
 	if (state != VTAP_SESSION_STATE_ACTIVE) {
 		kfree(t);
 		t = NULL;
+	} else {
+		t->spread = vtap_session_spreads(t->dev);
 	}
 	changed = state != s->state;
 	if (vtap_session_tmpl_same(t, old)) {

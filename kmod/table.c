@@ -382,6 +382,13 @@ static void vtap_mask_pack(struct vtap_mask *m, const u64 *bits)
 	m->n += !m->n;
 }
 
+/* The words beyond the last one are not compared, and neither is what pads the structure. */
+static bool vtap_mask_same(const struct vtap_mask *a, const struct vtap_mask *b)
+{
+	return a->n == b->n && !memcmp(a->bits, b->bits, a->n * sizeof(*a->bits)) &&
+	       !memcmp(a->word, b->word, a->n * sizeof(*a->word));
+}
+
 static int vtap_build_more_tuples(struct vtap_build *b)
 {
 	unsigned int max = b->max_tuples ? 2 * b->max_tuples : VTAP_GROUP_MAX;
@@ -415,8 +422,7 @@ static int vtap_build_tuple(struct vtap_build *b, const u64 *mask, bool ranges, 
 
 		tuple = &t->tuples[i - 1];
 		vtap_mask_pack(&m, mask);
-		if (tuple->ranges == ranges && tuple->mask.n == m.n &&
-		    !memcmp(&tuple->mask, &m, sizeof(m)))
+		if (tuple->ranges == ranges && vtap_mask_same(&tuple->mask, &m))
 			return i - 1;
 	}
 	if (t->n_tuples == b->max_tuples && vtap_build_more_tuples(b))

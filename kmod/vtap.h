@@ -21,6 +21,7 @@
 #include <uapi/linux/vtap.h>
 
 #include "compat.h"
+#include "flow.h"
 
 struct dst_entry;
 struct netlink_ext_ack;
@@ -136,6 +137,7 @@ struct vtap_session_cfg {
 	struct vtap_addr remote;
 	struct vtap_addr local;
 	u64 rate;
+	u64 seed;
 	u32 type;
 	u32 key;
 	u32 index;
@@ -177,11 +179,13 @@ struct vtap_session_cfg {
  * @proto: EtherType of copies with an outer header
  * @decap: of a frame in a tunnel, what is inside is copied
  * @offload: the egress device cuts super-frames in GRE
+ * @spread: devices below the egress device may choose a queue by the copy's hash
  * @whole: longest inner frame that nothing is done about; 0 with @decap
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
  * @rate: bytes per second, 0 for no limit
  * @burst_ns: bytes that may leave at once, as the time they take at @rate
+ * @seed: for vtap_flow_hash()
  * @pps: packets per second, 0 for no limit
  * @l2len: length of the link-layer header in @hdr, 0 with @dst
  * @hlen: length of all of @hdr
@@ -208,6 +212,7 @@ struct vtap_tmpl {
 	bool far;
 	bool decap;
 	bool offload;
+	bool spread;
 	__be16 proto;
 	u32 whole;
 	u32 mtu;
@@ -215,6 +220,7 @@ struct vtap_tmpl {
 	u32 pps;
 	u64 rate;
 	u64 burst_ns;
+	u64 seed;
 	u16 l2len;
 	u16 hlen;
 	u16 tun;
@@ -238,6 +244,7 @@ struct vtap_session_stats {
  * @state: enum vtap_session_state; RTNL
  * @users: number of rules that name it; RTNL
  * @gone: a transaction has deleted it and is not committed yet; RTNL
+ * @seed: for vtap_flow_hash(), 0 for this boot's secret; written under RTNL, read anywhere
  * @tmpl: outer headers and path, NULL while inactive; written under RTNL, read under RCU
  * @serial: no other session has had it
  * @stats: counters
@@ -255,6 +262,7 @@ struct vtap_session {
 	unsigned int users;
 	bool gone;
 	u32 serial;
+	u64 seed;
 	struct vtap_tmpl __rcu *tmpl;
 	struct vtap_session_stats __percpu *stats;
 	struct rcu_head rcu;
@@ -717,28 +725,6 @@ void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 c
 void vtap_nl_port_notify(const struct vtap_port *port, u8 cmd);
 int vtap_nl_init(void);
 void vtap_nl_exit(void);
-
-/**
- * vtap_match_hash - hash of a flow, the same for both directions
- * @key: from vtap_match_parse()
- *
- * Return: the hash, never 0.
- */
-static inline u32 vtap_match_hash(const struct vtap_key *key)
-{
-	const u64 *w = (const u64 *)key;
-	u64 h;
-
-	BUILD_BUG_ON(offsetof(struct vtap_key, src) != 2 * sizeof(u64));
-	h = (w[2] ^ w[4]) + (w[3] ^ w[5]) * 3;
-	h += (__force u16)(key->sport ^ key->dport) | key->ip_proto << 16;
-	if (unlikely(!(key->flags & VTAP_KEY_IP)))
-		h += (ether_addr_to_u64(key->src_mac) ^ ether_addr_to_u64(key->dst_mac)) << 4;
-	h ^= h >> 32;
-	h *= GOLDEN_RATIO_64;
-	h >>= 32;
-	return h ?: 1;
-}
 
 /**
  * vtap_frame_has_meta - is the frame's outermost VLAN tag in the metadata?

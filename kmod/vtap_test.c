@@ -523,7 +523,7 @@ static void vtap_test_hash(struct kunit *test)
 			struct vtap_frame f;
 
 			KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, false, 0));
-			h[j] = vtap_match_hash(&f.key);
+			h[j] = vtap_flow_hash(7, &f.key);
 			kfree_skb(skb);
 		}
 		KUNIT_EXPECT_EQ_MSG(test, h[0], h[1], "flow %u", i);
@@ -534,6 +534,39 @@ static void vtap_test_hash(struct kunit *test)
 	}
 }
 
+/* All frames below are of one flow: first and later fragments, in both directions. */
+static void vtap_test_hash_fragments(struct kunit *test)
+{
+	static const char *const frames[] = {
+		T_MACS "86dd" "60000000" "00400240" T_IP6_SRC T_IP6_DST "3c00" "0001" "00000007"
+		"1100" "010400000000" T_UDP,
+		T_MACS "86dd" "60000000" "00402c40" T_IP6_SRC T_IP6_DST "3c00" "0001" "00000007"
+		"1100" "010400000000" T_UDP,
+		T_MACS "86dd" "60000000" "00402c40" T_IP6_SRC T_IP6_DST "3b00" "0100" "00000007"
+		T_PAYLOAD,
+		T_MACS "86dd" "60000000" "00402c40" T_IP6_DST T_IP6_SRC "1100" "0001" "00000008"
+		T_UDP,
+	};
+	u32 h[ARRAY_SIZE(frames)];
+	u8 bytes[VTAP_TEST_MAX];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(frames); i++) {
+		unsigned int n = vtap_test_bytes(test, frames[i], bytes);
+		struct sk_buff *skb = vtap_test_skb(test, bytes, n);
+		struct vtap_frame f;
+
+		KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, false, 0));
+		h[i] = vtap_flow_hash(7, &f.key);
+		KUNIT_EXPECT_NE(test, h[i], vtap_flow_hash(8, &f.key));
+		kfree_skb(skb);
+	}
+	/* the first one is none: its protocol is another one */
+	KUNIT_EXPECT_NE(test, h[0], h[1]);
+	KUNIT_EXPECT_EQ(test, h[1], h[2]);
+	KUNIT_EXPECT_EQ(test, h[1], h[3]);
+}
+
 static struct kunit_case vtap_test_parser_cases[] = {
 	KUNIT_CASE_PARAM(vtap_test_whole, vtap_test_frames_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_cut, vtap_test_frames_gen_params),
@@ -542,6 +575,7 @@ static struct kunit_case vtap_test_parser_cases[] = {
 	KUNIT_CASE_PARAM(vtap_test_inner, vtap_test_inners_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_inner_cut, vtap_test_inners_gen_params),
 	KUNIT_CASE(vtap_test_hash),
+	KUNIT_CASE(vtap_test_hash_fragments),
 	{}
 };
 
@@ -1110,6 +1144,20 @@ static const struct vtap_test_refusal vtap_test_refusals[] = {
 	  { .present = T_PRESENT(TCP_FLAGS), .tcp_flags = 3, .tcp_flags_mask = 2 } },
 	{ "ip_flags has bits outside its mask",
 	  { .present = T_PRESENT(IP_FLAGS), .ip_flags = 3, .ip_flags_mask = 1 } },
+	{ "protocol is the EtherType behind VLAN tags: use vlan_id or vlan_prio",
+	  { .present = T_PRESENT(PROTOCOL), .protocol = ETH_P_8021Q } },
+	{ "ip_proto, ports, tcp_flags, icmp_type, icmp_code and ip_flags need protocol ip or ipv6",
+	  { .present = T_PRESENT(PROTOCOL) | T_PRESENT(DST_PORT), .protocol = ETH_P_ARP } },
+	{ "ip_proto icmpv6 is of IPv6: use icmp with IPv4 addresses and protocol ip",
+	  { .present = T_PRESENT(IP_PROTO), .ip_proto = IPPROTO_ICMPV6,
+	    .src_ip.family = AF_INET } },
+	{ "", { .present = T_PRESENT(IP_PROTO), .ip_proto = IPPROTO_ICMPV6,
+		.src_ip.family = AF_INET6 } },
+	{ "the first fragment is a fragment: use ip_flags firstfrag or nofrag",
+	  { .present = T_PRESENT(IP_FLAGS), .ip_flags = 2, .ip_flags_mask = 3 } },
+	{ "fragments but the first have no ports, tcp_flags, icmp_type, icmp_code and tunnel",
+	  { .present = T_PRESENT(IP_FLAGS) | T_PRESENT(DST_PORT), .ip_flags = 1,
+	    .ip_flags_mask = 3 } },
 };
 
 static void vtap_test_refusal_name(const struct vtap_test_refusal *c, char *name)
@@ -1512,7 +1560,7 @@ static void vtap_test_vxlan(struct kunit *test)
 		len = skb->len - t.tun;
 		KUNIT_EXPECT_EQ(test, ntohs(uh->len), len);
 		KUNIT_EXPECT_EQ(test, ntohs(uh->source),
-				0xc000 | (vtap_match_hash(&f.key) & 0x3fff));
+				0xc000 | (vtap_flow_hash(t.seed, &f.key) & 0x3fff));
 		sum = 0;
 		if (t.family == AF_INET6) {
 			const struct ipv6hdr *ip6h = (void *)(skb->data + ETH_HLEN);

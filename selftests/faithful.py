@@ -463,7 +463,9 @@ def sctp():
         return
     with Topology() as t, Collector(t.col) as rx:
         names = add_sessions(t, versions=(4,), types={k: TYPES[k] for k in ("two", "vx")})
-        mirror(t, "vnet0", names[4])
+        configure(t.host, f"session add snap type erspan2 id 99 snaplen 60 remote {t.IP4['col']}",
+                  f"session add short type gre key 9 mtu truncate remote {t.IP4['col']}")
+        mirror(t, "vnet0", [*names[4], "snap", "short"])
         data, got = random.randbytes(30000), b""
         with t.b.enter():
             server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
@@ -485,6 +487,11 @@ def sctp():
             ok(f"SCTP: {name}: every CRC is right", len(packets) > 20 and not wrong, f"{len(packets)} {wrong[:2]}")
             chunks = sorted({c[0]: c[1] for p in packets for c in sctp_data(p) if p[2:4] == b"\x13\x8a"}.items())
             ok(f"SCTP: {name}: the whole payload", b"".join(c for _, c in chunks) == data, len(chunks))
+        whole = [c.frame for c in by["two4"]]
+        for name, limit in (("snap", 60), ("short", 1472)):
+            eq(f"SCTP: {name}: what is cut keeps the CRC of the whole",
+               [c.frame for c in by[name]], [f[:limit] for f in whole])
+        ok("SCTP: some were cut", max(map(len, whole)) > 1472, max(map(len, whole)))
 
 
 def crc32c(data):

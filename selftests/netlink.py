@@ -177,7 +177,8 @@ def bench(test):
 
 FULL = {
     "gre": {"remote": V4, "local": bytes([192, 0, 2, 1]), "dev": "up0", "key": 7, "ttl": 9, "tos": 4, "snaplen": 100,
-            "mtu": "truncate", "seq": 1, "rate": 10 ** 9, "burst": 10 ** 6, "pps": 1000, "decap": 1},
+            "mtu": "truncate", "seq": 1, "rate": 10 ** 9, "burst": 10 ** 6, "pps": 1000, "decap": 1,
+            "seed": 2 ** 63 + 1},
     "erspan1": {"remote": V6, "mtu": "drop"},
     "erspan2": {"remote": V4, "id": 100, "index": 5, "vlan": "strip"},
     "erspan3": {"remote": V6, "local": V6, "id": 1, "subheader": 1},
@@ -320,6 +321,67 @@ def counters_stay(b):
 
 # --- refusals ---
 
+# names that no device has, and words that no frame has together: text, what has it
+NO_DEVICE = "a device name has neither / nor :, and is not . or .."
+BAD_PORTS = {
+    "port is one pattern: use a rule for each device, or * ? and [ ]":
+        ("vnet0,vnet1", ",", "v*,", "[ab],c"),
+    "a [ in port needs its ], or a backslash before it":
+        ("vnet[", "vnet[0", "vnet[]", "vnet[!]", "[0-", "[a]b[", "[!", "[a-"),
+    "no character of a device name is in the brackets of port":
+        ("vnet[/]", "[:]", "[9-0]", "[/:]*"),
+    NO_DEVICE: ("br0/vnet0", "eth0:1", "*:", ".", "..", "a\\/"),
+}
+BAD_NAMES = [
+    *[(f"port {port}", (INVAL, text, ".port"), {**SKIP, "port": port})
+      for text, ports in BAD_PORTS.items() for port in ports],
+    *[(f"master {master}", (INVAL, NO_DEVICE, ".master"), {**SKIP, "master": master})
+      for master in ("br0:1", "a/b", ".", "..")],
+]
+LATER = {"ip-flags": 1, "ip-flags-mask": 3}
+BAD_MATCHES = {
+    "protocol is the EtherType behind VLAN tags: use vlan_id or vlan_prio": [
+        {"protocol": 0x8100}, {"protocol": 0x88a8},
+        {"tunnel": "gre", "inner": {"protocol": 0x8100}}],
+    "ip_proto, ports, tcp_flags, icmp_type, icmp_code and ip_flags need protocol ip or ipv6": [
+        *[{"protocol": 0x806, name: value}
+          for name, value in (("ip-proto", 17), ("src-port", 1), ("dst-port", 53), ("tcp-flags", 2),
+                              ("icmp-type", 8), ("icmp-code", 0), ("ip-flags", 1))],
+        {"tunnel": "vxlan", "inner": {"protocol": 0x806, "dst-port": 53}}],
+    "ip_proto icmpv6 is of IPv6: use icmp with IPv4 addresses and protocol ip": [
+        {"ip-proto": 58, "src-ip": V4}, {"ip-proto": 58, "dst-ip": V4},
+        {"ip-proto": 58, "protocol": 0x800}, {"ip-proto": 58, "src-ip": V4, "icmp-type": 1},
+        {"tunnel": "gre", "inner": {"src-ip": V4, "ip-proto": 58, "icmp-type": 1}}],
+    "ip_proto icmp is of IPv4: use icmpv6 with IPv6 addresses and protocol ipv6": [
+        {"ip-proto": 1, "src-ip": V6}, {"ip-proto": 1, "dst-ip": V6},
+        {"ip-proto": 1, "protocol": 0x86dd}],
+    "the first fragment is a fragment: use ip_flags firstfrag or nofrag": [
+        {"ip-flags": 2, "ip-flags-mask": 3}],
+    "fragments but the first have no ports, tcp_flags, icmp_type, icmp_code and tunnel": [
+        {**LATER, name: value}
+        for name, value in (("src-port", 1), ("dst-port", 1), ("tcp-flags", 2), ("icmp-type", 8),
+                            ("icmp-code", 0), ("tunnel", "gre"))],
+}
+CONTRADICTIONS = [(f"{match}", (INVAL, text, None), match)
+                  for text, matches in BAD_MATCHES.items() for match in matches]
+# what looks like one of these, and is not: attributes of a rule
+GOOD_PORTS = ("vnet[01]", "vnet[,]", "vnet[]]", "vnet[!]]", "[a-]", "[!/:]", "[--0]", "[/0]",
+              "vnet\\[", "a\\,b", "a\\", "v?t*", "[]-a]", "...", ".*", "-", "[!!-~]", "[9-01]")
+GOOD_MATCHES = (
+    {"protocol": 0x9100}, {"protocol": 0x806, "vlan-id": 5},
+    {"protocol": 0x800, "ip-proto": 1, "icmp-type": 8}, {"protocol": 0x86dd, "ip-proto": 58},
+    {"src-ip": V4, "ip-proto": 1}, {"src-ip": V6, "ip-proto": 58, "icmp-code": 0},
+    {"ip-proto": 58}, {"ip-proto": 1}, {"src-ip": V6, "icmp-type": 1},
+    {"src-ip": V6, "ip-proto": 0},
+    LATER, {**LATER, "ip-proto": 6}, {"ip-flags": 3, "dst-port": 1},
+    {"ip-flags": 0, "ip-flags-mask": 2, "dst-port": 1}, {"ip-flags": 1, "dst-port": 1},
+    {"ip-flags": 2, "tcp-flags": 1}, {"src-mac": "ffffffffffff"},
+    {"tunnel": "gre", "inner": {"protocol": 0x86dd, "ip-proto": 58}},
+)
+ALLOWED = [*[{"port": port} for port in GOOD_PORTS],
+           *[{"master": master} for master in ("br[", "a,b", "*")],
+           *[{"match": match} for match in GOOD_MATCHES]]
+
 SESSION = [
     # name, (errno, text, attribute), attributes beside a name that is new
     ("no type", (INVAL, "type is missing", None), {"remote": V4}),
@@ -345,6 +407,8 @@ SESSION = [
     ("port with remote", (INVAL, "type port takes no remote and no local", None), {"type": "port", "dev": "d", "remote": V4}),
     ("port with local", (INVAL, "type port takes no remote and no local", None), {"type": "port", "dev": "d", "local": V4}),
     ("port without dev", (INVAL, "type port needs dev", None), {"type": "port"}),
+    *[(f"dev {dev}", (INVAL, NO_DEVICE, ".dev"), {**GRE, "dev": dev})
+      for dev in ("eth0:1", "a/b", ".")],
     ("a dev with a blank", (INVAL, "dev is no device name", ".dev"), {**GRE, "dev": "a b"}),
     ("key of erspan2", (INVAL, "key is for types gre and vxlan", None), {"type": "erspan2", "remote": V4, "key": 1}),
     ("id of gre", (INVAL, "id is for types erspan2 and erspan3", None), {**GRE, "id": 1}),
@@ -371,6 +435,7 @@ RULE = [
     ("an empty port", (INVAL, "a rule needs port, master or mac", None), {**SKIP, "port": ""}),
     ("a port with a blank", (INVAL, "port is no device name and no pattern", ".port"), {**SKIP, "port": "a b"}),
     ("a port with a tab", (INVAL, "port is no device name and no pattern", ".port"), {**SKIP, "port": "a\t"}),
+    *BAD_NAMES,
     ("a master with a blank", (INVAL, "master is no device name", ".master"), {**SKIP, "master": " "}),
     ("a master with a DEL", (INVAL, "master is no device name", ".master"), {**SKIP, "master": "a\x7f"}),
     ("a multicast mac", (INVAL, "mac is no address of a VM", None), {**SKIP, "mac": "030000000001"}),
@@ -437,6 +502,7 @@ MATCHES = [
      {"tunnel": "gre", "inner": {"src-ip": bytes(5)}}),
     ("a VLAN id of 13 bits in a tunnel", (RANGE, "integer out of range", ".match.inner.vlan-id"),
      {"tunnel": "gre", "inner": {"vlan-id": 4096}}),
+    *CONTRADICTIONS,
     ("TCP flags outside the mask", (INVAL, "tcp_flags has bits outside its mask", None), {"tcp-flags": 2, "tcp-flags-mask": 1}),
     ("IP flags outside the mask", (INVAL, "ip_flags has bits outside its mask", None), {"ip-flags": 2, "ip-flags-mask": 1}),
 ]
@@ -500,6 +566,20 @@ def rule_refused(b):
     eq("eight sessions are not refused", b.nl.dump("rule")[1]["session"], nine[:8])
 
 
+@bench
+def allowed(b):
+    """What some frame or device can match is not refused."""
+    for attrs in ALLOWED:
+        try:
+            made = b.nl.do("rule-new", **{**SKIP, **attrs})
+        except NlError as e:
+            ok(f"{attrs} is taken", False, e)
+            continue
+        given = {name: value for name, value in attrs.items() if name != "match"}
+        ok(f"{attrs} is taken",
+           shown(made, given) == given and ("match" in made) == ("match" in attrs), made)
+
+
 OUT, RESERVED, SIZE = (RANGE, "integer out of range"), (INVAL, "reserved bit set"), (RANGE, "binary attribute size out of range")
 LENGTH = (INVAL, "Attribute failed policy validation")
 # attribute: beside what, values that go in, values that do not, why they do not
@@ -523,6 +603,7 @@ SESSION_EDGES = {
     "pps": ({}, [0, 1, 2 ** 32 - 1], [], None),
     "decap": ({}, [0, 1], [2, 255], OUT),
     "offload": ({}, [0, 1], [2, 255], OUT),
+    "seed": ({}, [0, 1, 2 ** 64 - 1], [], None),
 }
 RULE_EDGES = {
     "pref": ({}, [0, 2 ** 32 - 1], [], None),
@@ -613,7 +694,7 @@ def edges(b):
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "name", "session-new": "offload", "session-set": "offload", "session-del": "name", "session-flush": "type",
+OPS = {"session-get": "name", "session-new": "seed", "session-set": "seed", "session-del": "name", "session-flush": "type",
        "rule-get": "id", "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref",
        "port-get": "name", "commit": "change"}
 
@@ -849,5 +930,5 @@ def dumps(b):
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, edges, malformed, commits, complete,
-             events, session_events, dumps)
+    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, allowed, edges,
+             malformed, commits, complete, events, session_events, dumps)

@@ -26,7 +26,7 @@ EXAMPLES = """
 CONFIG = r"""
     # every word once, and all that needs quoting
     session add gre type gre remote 192.0.2.9 local 192.0.2.1 dev up0 key 0 ttl 1 tos 4 snaplen 60 mtu truncate seq on \
-        rate 2.5gbit pps 7 burst 64k decap on
+        rate 2.5gbit pps 7 burst 64k decap on seed 18446744073709551615
     session add off type gre remote 192.0.2.9 offload on
     session add e1 type erspan1 remote 2001:db8::9 mtu drop
     session add e2 type erspan2 remote 192.0.2.9 id 1023 index 5 vlan strip

@@ -80,6 +80,7 @@ static const struct word session_words[] = {
 	{ "burst", &type_size, "0", A(BURST), RW },
 	{ "decap", &type_onoff, "off", A(DECAP), RW, .names = onoff_names },
 	{ "offload", &type_onoff, "off", A(OFFLOAD), RW, .names = onoff_names },
+	{ "seed", &type_u64, "0", A(SEED), RW },
 	{ "state", &type_enum, A(STATE), .names = state_names },
 	{ "egress", &type_str, A(EGRESS) },
 	{ "path_mtu", &type_u32, A(PATH_MTU) },

@@ -107,7 +107,7 @@ bad '"id"' $R id 3
 bad '"packets"' $R packets 3
 bad '"match"' $R match
 for w in type remote local dev key id index ttl tos snaplen mtu vlan seq subheader dport \
-	 rate pps burst decap offload; do
+	 rate pps burst decap offload seed; do
 	bad "\"$w\" requires" session add s $w
 done
 for w in pref port master mac dir src_mac dst_mac protocol vlan_id vlan_prio src_ip dst_ip \
