@@ -150,6 +150,7 @@ static __always_inline void vtap_port_frame(const struct vtap_port *port, struct
 		return;
 	f.skb = skb;
 	f.dir = dir;
+	f.bare = READ_ONCE(port->bare);
 	if (unlikely(!vtap_match_parse(&f))) {
 		vtap_port_count(port, dir, VTAP_PST_UNMATCHED);
 		return;

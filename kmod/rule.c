@@ -481,6 +481,8 @@ static bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_fra
 	struct sk_buff *skb = f->skb;
 	bool ok;
 
+	if (unlikely(f->bare))
+		return vtap_filter_bare(rule->filter, f);
 	/* the skb may be shared: nobody else sees the push */
 	__skb_push(skb, -f->mac);
 	ok = bpf_prog_run_clear_cb(rule->filter->prog, skb);

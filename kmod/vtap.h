@@ -354,13 +354,15 @@ struct vtap_key {
  * struct vtap_frame - a frame as the hook found it
  * @key: its fields
  * @skb: the frame; may be shared, only read
- * @mac: offset of the MAC header from skb->data; 0 or negative, positive of frames in a tunnel
+ * @mac: offset of the MAC header from skb->data; positive of frames in a tunnel only
  * @len: bytes from the MAC header on, without a tag in the metadata
  * @l3: offset of the IP header from the MAC header; 0 when there is none
  * @l4: offset of the transport header from the MAC header; 0 when there is none
  * @ifindex: of the port
  * @dir: VTAP_IN or VTAP_OUT
- * @bare: of frames in a tunnel only: an IP packet, the Ethernet header before it is in @key alone
+ * @bare: there is no Ethernet header but that in @key: the bytes between @mac and the network
+ *	header are others', or not even there. Of ports without such headers, set by who calls
+ *	vtap_match_parse(), and of packets in tunnels
  */
 struct vtap_frame {
 	struct vtap_key key;
@@ -547,6 +549,7 @@ struct vtap_port_stats {
  * @stats: counters
  * @hook: enum vtap_hook in use for each direction; written under RTNL
  * @handover: not 0 while frames may pass the old and the new ingress hook; written under RTNL
+ * @bare: frames begin with a network header; written under RTNL, read under RCU
  * @nf_in: ops[VTAP_IN] is registered; RTNL
  * @chain: the handler in front of the master's, or NULL; RTNL
  * @bucket: where the port is found by device, with @chain; RTNL
@@ -566,6 +569,7 @@ struct vtap_port {
 	struct vtap_port_stats __percpu *stats;
 	u32 hook[VTAP_NDIR];
 	u32 handover;
+	bool bare;
 	bool nf_in;
 	struct vtap_chain *chain;
 	unsigned int bucket;
@@ -610,6 +614,7 @@ struct vtap_filter *vtap_filter_new(const struct sock_filter *insns, unsigned in
 				    const char *text, struct netlink_ext_ack *extack);
 struct vtap_filter *vtap_filter_get(struct vtap_filter *filter);
 void vtap_filter_put(struct vtap_filter *filter);
+bool vtap_filter_bare(const struct vtap_filter *filter, const struct vtap_frame *f);
 
 /* rule.c: the list of rules, and the tables made of it */
 struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg);
@@ -721,7 +726,7 @@ static inline u32 vtap_match_hash(const struct vtap_key *key)
  */
 static inline bool vtap_frame_has_meta(const struct vtap_frame *f)
 {
-	return skb_vlan_tag_present(f->skb) && f->mac <= 0;
+	return skb_vlan_tag_present(f->skb) && (f->mac <= 0 || (f->bare && f->key.vlan));
 }
 
 /**

@@ -233,6 +233,7 @@ static bool vtap_test_parse(struct vtap_frame *f, struct sk_buff *skb, bool pull
 	f->skb = skb;
 	f->ifindex = 5;
 	f->dir = VTAP_OUT;
+	f->bare = false;
 	return vtap_match_parse(f);
 }
 
@@ -290,6 +291,48 @@ static void vtap_test_whole(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, memcmp(&f.key, &want, sizeof(want)), 0);
 		kfree_skb(skb);
 	}
+}
+
+/* The packet alone, with any part of it in the linear part, and another's bytes before it */
+static void vtap_test_bare(struct kunit *test)
+{
+	const struct vtap_test_frame *c = test->param_value;
+	unsigned int n, head;
+	u8 bytes[VTAP_TEST_MAX];
+	struct vtap_key want;
+	struct vtap_frame f;
+	struct sk_buff *skb;
+
+	n = vtap_test_bytes(test, c->hex, bytes);
+	/* what has a tag in its data or is no IP packet is for no such device */
+	if (n <= ETH_HLEN || get_unaligned_be16(bytes + 12) != c->proto || !c->family)
+		return;
+	vtap_test_key(test, bytes, &want);
+	eth_zero_addr(want.dst_mac);
+	eth_zero_addr(want.src_mac);
+	skb = alloc_skb(VTAP_TEST_MAX + NET_SKB_PAD, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	for (head = 0; head <= n - ETH_HLEN; head++) {
+		vtap_test_fill(test, skb, bytes + ETH_HLEN, n - ETH_HLEN, head, 0);
+		memset(skb->data - ETH_HLEN, 0xa5, ETH_HLEN);
+		skb_reset_network_header(skb);
+		/* not where anybody could believe it */
+		skb_set_mac_header(skb, 7);
+		skb->protocol = head & 1 ? 0 : htons(c->proto);
+		if (c->tci)
+			__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), c->tci);
+		memset(&f, 0x5a, sizeof(f));
+		f.skb = skb;
+		f.dir = VTAP_OUT;
+		f.bare = true;
+		KUNIT_EXPECT_TRUE(test, vtap_match_parse(&f));
+		KUNIT_EXPECT_EQ(test, f.mac, -ETH_HLEN);
+		KUNIT_EXPECT_EQ(test, f.len, n);
+		KUNIT_EXPECT_EQ(test, f.l3, c->l3);
+		KUNIT_EXPECT_EQ(test, f.l4, c->l4);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(&f.key, &want, sizeof(want)), 0, "head %u", head);
+	}
+	kfree_skb(skb);
 }
 
 /* Each length: nothing is taken from beyond the end, and nothing that fits is missed. */
@@ -536,6 +579,7 @@ static void vtap_test_hash(struct kunit *test)
 
 static struct kunit_case vtap_test_parser_cases[] = {
 	KUNIT_CASE_PARAM(vtap_test_whole, vtap_test_frames_gen_params),
+	KUNIT_CASE_PARAM(vtap_test_bare, vtap_test_frames_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_cut, vtap_test_frames_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_split, vtap_test_frames_gen_params),
 	KUNIT_CASE(vtap_test_no_mac_header),
