@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ports: which devices rules bind to, and the hooks on them. */
-#include <linux/if_arp.h>
 #include <linux/moduleparam.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/static_call.h>
 
+#include "kind.h"
 #include "vtap.h"
 
 #define VTAP_BIND_RETRY		HZ
@@ -522,7 +522,14 @@ static bool vtap_port_reconcile(struct vtap_port *port, u32 dirs, bool may_chain
 	return true;
 }
 
-static struct vtap_port *vtap_port_find(const struct vtap_net *vn, const struct net_device *dev)
+/**
+ * vtap_port_of - a device's port; RTNL
+ * @vn: the namespace's vtap
+ * @dev: the device
+ *
+ * Return: the port, or NULL when no rule binds to the device.
+ */
+struct vtap_port *vtap_port_of(const struct vtap_net *vn, const struct net_device *dev)
 {
 	struct vtap_port *port;
 
@@ -573,19 +580,12 @@ static void vtap_port_detach(struct vtap_port *port)
 	call_rcu(&port->rcu, vtap_port_rcu);
 }
 
-/* A device that leaves for another namespace is registered all the time, but not listed. */
-static bool vtap_port_eligible(const struct net_device *dev)
-{
-	return vtap_port_on && dev->type == ARPHRD_ETHER && dev->reg_state == NETREG_REGISTERED &&
-	       __dev_get_by_index(dev_net(dev), dev->ifindex) == dev;
-}
-
 /* All that can fail; nothing is visible yet. */
 static int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct vtap_bind *b)
 {
 	b->dev = dev;
-	b->port = vtap_port_find(vn, dev);
-	b->table = vtap_port_eligible(dev) ? vtap_rule_table(vn, dev) : NULL;
+	b->port = vtap_port_of(vn, dev);
+	b->table = vtap_port_on && vtap_kind_eligible(dev) ? vtap_rule_table(vn, dev) : NULL;
 	if (IS_ERR(b->table))
 		return PTR_ERR(b->table);
 	if (!b->table || b->port)
@@ -616,6 +616,7 @@ static void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_
 	int master_index = master ? master->ifindex : 0;
 	struct vtap_port *port = b->port;
 	struct vtap_table *old;
+	u8 sends = vtap_kind_sends(b->dev);
 	bool changed, new;
 
 	if (!b->table) {
@@ -625,14 +626,17 @@ static void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_
 	}
 	old = rtnl_dereference(port->table);
 	new = !old;
+	changed = port->sends != sends;
+	WRITE_ONCE(port->sends, sends);
+	WRITE_ONCE(port->bare, vtap_kind_bare(b->dev));
 	rcu_assign_pointer(port->table, b->table);
 	vtap_table_put(old);
 	if (new) {
 		list_add_tail(&port->list, &vn->ports);
 		hash_add_rcu(vn->port_index, &port->node, b->dev->ifindex);
 	}
-	changed = vtap_port_reconcile(port, vtap_table_dirs(rtnl_dereference(port->table)),
-				      may_chain, false);
+	changed |= vtap_port_reconcile(port, vtap_table_dirs(rtnl_dereference(port->table)),
+				       may_chain, false);
 	changed |= port->master != master_index || strcmp(port->name, b->dev->name);
 	port->master = master_index;
 	strscpy(port->name, b->dev->name, sizeof(port->name));
@@ -653,6 +657,7 @@ int vtap_port_bind_all(struct vtap_net *vn)
 	struct vtap_bind *b;
 	int err = 0;
 
+	vtap_kind_resolve(vn);
 	for_each_netdev(vn->net, dev)
 		n++;
 	b = kvcalloc(n, sizeof(*b), GFP_KERNEL_ACCOUNT);
@@ -692,6 +697,7 @@ static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
 
 	if (!vn->n_rules)
 		return;
+	vtap_kind_resolve(vn);
 	if (!vtap_port_prepare(vn, dev, &b))
 		vtap_port_commit(vn, &b, false);
 	schedule_delayed_work(&vn->bind, 0);
@@ -714,7 +720,7 @@ static void vtap_port_leave(struct vtap_port *port)
 static void vtap_port_upper(struct vtap_net *vn, struct net_device *dev,
 			    const struct netdev_notifier_changeupper_info *upper)
 {
-	struct vtap_port *port = vtap_port_find(vn, dev);
+	struct vtap_port *port = vtap_port_of(vn, dev);
 
 	if (port && port->chain && (!upper->linking || is_vlan_dev(upper->upper_dev)))
 		vtap_port_leave(port);
@@ -729,7 +735,7 @@ static void vtap_port_lower(struct vtap_net *vn, struct net_device *dev,
 			    const struct netdev_notifier_changelowerstate_info *lower)
 {
 	const struct netdev_lag_lower_state_info *state = lower->lower_state_info;
-	struct vtap_port *port = vtap_port_find(vn, dev);
+	struct vtap_port *port = vtap_port_of(vn, dev);
 
 	if (port && port->chain && netif_is_bond_slave(dev) && state->link_up && !state->tx_enabled)
 		vtap_port_leave(port);
@@ -756,7 +762,7 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 		vtap_port_lower(vn, dev, ptr);
 		break;
 	case NETDEV_UNREGISTER:
-		port = vtap_port_find(vn, dev);
+		port = vtap_port_of(vn, dev);
 		if (port)
 			vtap_port_detach(port);
 		fallthrough;
@@ -765,6 +771,10 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 		break;
 	case NETDEV_UP:
 	case NETDEV_CHANGE:
+		/* alternative names have no other event, and none while the device is down */
+		if (vtap_kind_resolve(vn))
+			schedule_delayed_work(&vn->bind, 0);
+		fallthrough;
 	case NETDEV_CHANGEMTU:
 	case NETDEV_CHANGEADDR:
 		vtap_session_dev_changed(vn);

@@ -458,6 +458,8 @@ struct vtap_rule_stats {
  * @mac: a VM's address, or zero
  * @port: devices' names
  * @master: their master's name
+ * @port_index: the device that is called @port, or 0; RTNL
+ * @master_index: the device that is called @master, or 0; RTNL
  * @inner: what is inside the tunnel, or NULL
  * @filter: a further condition, or NULL
  * @stats: counters, handed on to the rule that takes this one's place
@@ -485,6 +487,8 @@ struct vtap_rule {
 	u8 mac[ETH_ALEN];
 	char port[VTAP_NAME_MAX + 1];
 	char master[IFNAMSIZ];
+	int port_index;
+	int master_index;
 	struct vtap_inner *inner;
 	struct vtap_filter *filter;
 	struct vtap_rule_stats __percpu *stats;
@@ -550,6 +554,9 @@ struct vtap_port_stats {
  * @hook: enum vtap_hook in use for each direction; written under RTNL
  * @handover: not 0 while frames may pass the old and the new ingress hook; written under RTNL
  * @bare: frames begin with a network header; written under RTNL, read under RCU
+ * @sends: where its VM's frames are seen, as vtap_kind_sends() has it; with VTAP_OUT alone,
+ *	frames enter the switch at egress and leave it at ingress; written under RTNL, read under
+ *	RCU
  * @nf_in: ops[VTAP_IN] is registered; RTNL
  * @chain: the handler in front of the master's, or NULL; RTNL
  * @bucket: where the port is found by device, with @chain; RTNL
@@ -570,6 +577,7 @@ struct vtap_port {
 	u32 hook[VTAP_NDIR];
 	u32 handover;
 	bool bare;
+	u8 sends;
 	bool nf_in;
 	struct vtap_chain *chain;
 	unsigned int bucket;
@@ -601,11 +609,12 @@ bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct v
 			u16 sport[2], u16 dport[2]);
 
 /* table.c: key -> rule */
-struct vtap_table *vtap_table_get(struct vtap_net *vn, const struct vtap_rule *const *rules,
-				  unsigned int n);
+struct vtap_table *vtap_table_get(struct vtap_net *vn, u8 sends,
+				  const struct vtap_rule *const *rules, unsigned int n);
 void vtap_table_put(struct vtap_table *t);
 const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, struct vtap_frame *f);
 u32 vtap_table_dirs(const struct vtap_table *t);
+unsigned int vtap_table_ports(const struct vtap_net *vn, const struct vtap_rule *rule);
 int vtap_table_init(void);
 void vtap_table_exit(void);
 
@@ -630,6 +639,7 @@ void vtap_rule_exit_net(struct vtap_net *vn);
 struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id);
 void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m);
 void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg);
+bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b);
 bool vtap_rule_more(const struct vtap_rule *rule, const struct vtap_frame *f);
 void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes);
 bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f);
@@ -675,6 +685,7 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f);
 void vtap_copy_exit(void);
 
 /* port.c: hooks */
+struct vtap_port *vtap_port_of(const struct vtap_net *vn, const struct net_device *dev);
 int vtap_port_bind_all(struct vtap_net *vn);
 void vtap_port_init_net(struct vtap_net *vn);
 void vtap_port_exit_net(struct vtap_net *vn);
