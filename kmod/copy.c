@@ -451,12 +451,33 @@ static __always_inline struct vtap_edit vtap_copy_edit(const struct vtap_tmpl *t
 	};
 }
 
+/* The first @len bytes of a packet's copy, behind the Ethernet header that is in its key alone. */
+static noinline bool vtap_copy_bare(const struct vtap_frame *f, struct vtap_edit e, u8 *to,
+				    unsigned int len)
+{
+	unsigned int n = 2 * ETH_ALEN;
+	u8 head[ETH_HLEN + VLAN_HLEN];
+
+	memcpy(head, &f->key.eth, n);
+	if (e.insert) {
+		put_unaligned(f->skb->vlan_proto, (__be16 *)(head + n));
+		put_unaligned_be16(skb_vlan_tag_get(f->skb), head + n + 2);
+		n += VLAN_HLEN;
+	}
+	put_unaligned(f->key.proto, (__be16 *)(head + n));
+	n += sizeof(f->key.proto);
+	memcpy(to, head, min(n, len));
+	return len <= n || !skb_copy_bits(f->skb, f->mac + ETH_HLEN, to + n, len - n);
+}
+
 /* The first @len bytes of the edited frame. Return: false when they cannot be read. */
 static noinline bool vtap_copy_bytes(const struct vtap_frame *f, struct vtap_edit e, u8 *to,
 				     unsigned int len)
 {
 	unsigned int off = 0;
 
+	if (unlikely(f->bare))
+		return vtap_copy_bare(f, e, to, len);
 	if (unlikely(e.insert || e.remove)) {
 		off = 2 * ETH_ALEN;
 		skb_copy_bits(f->skb, f->mac, to, off);
@@ -535,12 +556,15 @@ static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const str
 		goto drop;
 	vtap_copy_headers(t, copy);
 	inner = copy->data + t->hlen;
-	if (likely(!e.insert && !e.remove && (int)(skb_headlen(f->skb) - len) >= f->mac))
+	if (unlikely(e.insert || e.remove || (int)(skb_headlen(f->skb) - len) < f->mac)) {
+		if (unlikely(!vtap_copy_bytes(f, e, inner, len)))
+			goto unreadable;
+	} else if (likely(!f->bare)) {
 		memcpy(inner, f->skb->data + f->mac, len);
-	else if (unlikely(!vtap_copy_bytes(f, e, inner, len)))
-		goto unreadable;
-	if (again && f->mac > 0 && f->bare)
+	} else {
 		memcpy(inner, &f->key.eth, ETH_HLEN);
+		memcpy(inner + ETH_HLEN, f->skb->data + f->mac + ETH_HLEN, len - ETH_HLEN);
+	}
 	if (f->skb->ip_summed == CHECKSUM_PARTIAL &&
 	    unlikely(!vtap_copy_csum(f, e, inner, len, whole)))
 		goto unreadable;
@@ -960,6 +984,32 @@ static noinline bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_
 	return true;
 }
 
+/*
+ * The frame's head, which may share page frags for a while; a packet gets its Ethernet header.
+ * Return: as vtap_original_copy().
+ */
+static struct sk_buff *vtap_copy_clone(const struct vtap_frame *f)
+{
+	struct sk_buff *skb = vtap_original_copy(f->skb);
+	const int off = f->mac + ETH_HLEN;
+
+	if (IS_ERR_OR_NULL(skb) || !f->bare)
+		return skb;
+	if (!pskb_may_pull(skb, off)) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	__skb_pull(skb, off);
+	if (skb_cow_head(skb, ETH_HLEN)) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	skb_reset_network_header(skb);
+	memcpy(__skb_push(skb, ETH_HLEN), &f->key.eth, ETH_HLEN);
+	skb->protocol = f->key.proto;
+	return skb;
+}
+
 /* Everything else is cut by the kernel, on a copy that may share page frags until we are done. */
 static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_frame *f)
 {
@@ -969,13 +1019,14 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 	/* a datagram becomes fragments */
 	if (skb_shinfo(f->skb)->gso_type & SKB_GSO_UDP)
 		sf.key.flags |= VTAP_KEY_FRAG;
-	skb = vtap_original_copy(f->skb);
+	skb = vtap_copy_clone(f);
 	if (IS_ERR_OR_NULL(skb)) {
 		vtap_copy_drop(t->s, skb ? VTAP_ST_DROP_FRAME : VTAP_ST_DROP_NOMEM, 1);
 		return;
 	}
+	sf.bare = false;
 	/* what stands before the data is not copied */
-	if (f->mac) {
+	if (f->mac && !f->bare) {
 		memcpy(skb->data + f->mac, f->skb->data + f->mac, -f->mac);
 		__skb_push(skb, -f->mac);
 	}

@@ -7,6 +7,9 @@
 
 #include "vtap.h"
 
+/* Of a packet with a made-up Ethernet header, bytes that a filter sees */
+#define VTAP_FILTER_SEEN	2048
+
 /**
  * vtap_filter_new - check and prepare a program
  * @insns: the program
@@ -79,4 +82,44 @@ void vtap_filter_put(struct vtap_filter *filter)
 	bpf_prog_destroy(filter->prog);
 	kfree(filter->text);
 	kfree(filter);
+}
+
+/**
+ * vtap_filter_bare - run a program on a packet whose Ethernet header is in its key alone
+ * @filter: a filter
+ * @f: parsed frame; softirq, RCU read side
+ *
+ * The packet has no room for the header that programs begin with, so they get a copy. It is as
+ * long as the packet, but what lies behind VTAP_FILTER_SEEN bytes, in super-frames, cannot be
+ * loaded: then, and when memory is short, there is no match.
+ *
+ * Return: true when it matches.
+ */
+bool vtap_filter_bare(const struct vtap_filter *filter, const struct vtap_frame *f)
+{
+	const unsigned int n = min_t(unsigned int, f->len, VTAP_FILTER_SEEN);
+	struct sk_buff *skb = alloc_skb(n, GFP_ATOMIC | __GFP_NOWARN);
+	bool ok = false;
+
+	if (!skb)
+		return false;
+	skb_put_data(skb, &f->key.eth, ETH_HLEN);
+	if (n <= ETH_HLEN || !skb_copy_bits(f->skb, f->mac + ETH_HLEN,
+					    skb_put(skb, n - ETH_HLEN), n - ETH_HLEN)) {
+		skb->dev = f->skb->dev;
+		skb->mark = f->skb->mark;
+		skb->pkt_type = f->skb->pkt_type;
+		skb->protocol = f->key.proto;
+		skb_reset_mac_header(skb);
+		skb_set_network_header(skb, ETH_HLEN);
+		if (skb_vlan_tag_present(f->skb))
+			__vlan_hwaccel_put_tag(skb, f->skb->vlan_proto, skb_vlan_tag_get(f->skb));
+		skb->len += f->len - n;
+		skb->data_len = f->len - n;
+		ok = bpf_prog_run_clear_cb(filter->prog, skb);
+		skb->len = n;
+		skb->data_len = 0;
+	}
+	kfree_skb(skb);
+	return ok;
 }

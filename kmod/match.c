@@ -224,26 +224,29 @@ static bool vtap_match_frame(struct vtap_frame *f, const u8 *p, unsigned int len
 	return true;
 }
 
-/* An IP packet from @off on, in a frame with another Ethernet header than stands before it */
+/* A packet behind ETH_HLEN bytes that are not read: @eth is in their place. */
 static bool vtap_match_bare(struct vtap_frame *f, const u8 *p, unsigned int len,
-			    const struct ethhdr *eth)
+			    const struct ethhdr *eth, __be16 tci)
 {
-	vtap_match_start(f, (const u8 *)eth, 0);
+	vtap_match_start(f, (const u8 *)eth, tci);
 	if (eth->h_proto == htons(ETH_P_IP))
 		return vtap_match_ipv4(f, p, len, ETH_HLEN);
-	return vtap_match_ipv6(f, p, len, ETH_HLEN);
+	if (eth->h_proto == htons(ETH_P_IPV6))
+		return vtap_match_ipv6(f, p, len, ETH_HLEN);
+	return true;
 }
 
 /* Headers that lie in page frags. Apart, so that other frames do not pay for the buffer. */
 static noinline void vtap_match_far(struct vtap_frame *f, __be16 tci, const struct ethhdr *bare)
 {
-	unsigned int len = min_t(unsigned int, f->len, VTAP_MAX_HEADERS);
+	const unsigned int len = min_t(unsigned int, f->len, VTAP_MAX_HEADERS);
+	const unsigned int off = bare ? ETH_HLEN : 0;
 	u8 buf[VTAP_MAX_HEADERS] __aligned(8);
 
-	if (skb_copy_bits(f->skb, f->mac, buf, len))
+	if (skb_copy_bits(f->skb, f->mac + (int)off, buf + off, len - off))
 		return;
 	if (bare)
-		vtap_match_bare(f, buf, len, bare);
+		vtap_match_bare(f, buf, len, bare, tci);
 	else
 		vtap_match_frame(f, buf, len, tci);
 }
@@ -422,7 +425,7 @@ static noinline bool vtap_match_behind(const struct vtap_frame *f, const struct 
 	inner->len = end - off;
 	avail = min_t(int, (int)skb_headlen(f->skb) - inner->mac, inner->len);
 	if (avail < ETH_HLEN ||
-	    (!(bare ? vtap_match_bare(inner, f->skb->data + inner->mac, avail, &eth) :
+	    (!(bare ? vtap_match_bare(inner, f->skb->data + inner->mac, avail, &eth, 0) :
 		      vtap_match_frame(inner, f->skb->data + inner->mac, avail, 0)) &&
 	     avail < (int)inner->len))
 		vtap_match_far(inner, 0, bare ? &eth : NULL);
@@ -527,13 +530,55 @@ static noinline bool vtap_match_any(struct vtap_frame *f, unsigned int avail, __
 	return true;
 }
 
+/*
+ * The Ethernet header that a packet of a device without one gets: the device's address where it
+ * has one of that length, and the protocol that the stack takes it for. At egress nobody says
+ * where a MAC header would be, and at ingress it may be another's.
+ */
+static noinline bool vtap_match_packet(struct vtap_frame *f)
+{
+	const struct sk_buff *skb = f->skb;
+	const struct net_device *dev = skb->dev;
+	struct ethhdr eth = { .h_proto = skb->protocol };
+	int avail, off = skb_network_offset(skb);
+	const u8 *first;
+	__be16 tci = 0;
+	u8 buf;
+
+	if (off < 0 || off >= (int)skb->len)
+		off = 0;
+	first = skb_header_pointer(skb, off, sizeof(buf), &buf);
+	if (!first)
+		return false;
+	if (!eth_proto_is_802_3(eth.h_proto) && *first >> 4 == 4)
+		eth.h_proto = htons(ETH_P_IP);
+	else if (!eth_proto_is_802_3(eth.h_proto) && *first >> 4 == 6)
+		eth.h_proto = htons(ETH_P_IPV6);
+	if (dev && dev->addr_len == ETH_ALEN)
+		ether_addr_copy(f->dir == VTAP_IN ? eth.h_dest : eth.h_source, dev->dev_addr);
+	if (skb_vlan_tag_present(skb))
+		tci = htons(skb_vlan_tag_get(skb) | VTAP_KEY_TAGGED);
+
+	f->mac = off - ETH_HLEN;
+	f->len = skb->len - f->mac;
+	avail = (int)skb_headlen(skb) - f->mac;
+	if (avail <= ETH_HLEN) {
+		vtap_match_start(f, (const u8 *)&eth, tci);
+		vtap_match_far(f, tci, &eth);
+	} else if (!vtap_match_bare(f, skb->data + f->mac, avail, &eth, tci) &&
+		   avail < (int)f->len) {
+		vtap_match_far(f, tci, &eth);
+	}
+	return true;
+}
+
 /**
  * vtap_match_parse - read the fields that rules can ask for
- * @f: frame with skb, ifindex and dir set; the rest is filled in
+ * @f: frame with skb, ifindex, dir and bare set; the rest is filled in
  *
  * Reads only; trusts no length in the frame. Softirq context.
  *
- * Return: false when the skb has no complete Ethernet header.
+ * Return: false when the skb has no complete Ethernet header, or of a bare one when it is empty.
  */
 bool vtap_match_parse(struct vtap_frame *f)
 {
@@ -542,6 +587,8 @@ bool vtap_match_parse(struct vtap_frame *f)
 	const u8 *p;
 	int avail;
 
+	if (unlikely(f->bare))
+		return vtap_match_packet(f);
 	if (unlikely(!skb_mac_header_was_set(skb)))
 		return false;
 

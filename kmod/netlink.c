@@ -6,6 +6,7 @@
 #include <net/netlink.h>
 #include <net/sock.h>
 
+#include "kind.h"
 #include "netlink_gen.h"
 #include "refuse.h"
 #include "vtap.h"
@@ -31,6 +32,7 @@ static struct genl_family vtap_nl_family __ro_after_init = {
 
 /* What is common to a reply, an entry of a dump and an event */
 struct vtap_nl_msg {
+	struct vtap_net *vn;
 	u32 portid;
 	u32 seq;
 	int flags;
@@ -348,7 +350,8 @@ static struct sk_buff *vtap_nl_prepare(struct genl_info *info, const void *obj,
 				       vtap_nl_put_t put, u8 cmd)
 {
 	const struct vtap_nl_msg m = {
-		.portid = info->snd_portid, .seq = info->snd_seq, .cmd = cmd,
+		.vn = vtap_nl_net(info), .portid = info->snd_portid, .seq = info->snd_seq,
+		.cmd = cmd,
 	};
 	struct sk_buff *msg;
 	int err;
@@ -374,7 +377,7 @@ static int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t 
 static void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t put, u8 cmd,
 			   size_t size)
 {
-	const struct vtap_nl_msg m = { .cmd = cmd };
+	const struct vtap_nl_msg m = { .vn = vn, .cmd = cmd };
 	struct sk_buff *msg;
 	int err = -ENOMEM;
 
@@ -399,7 +402,7 @@ static int vtap_nl_dump(struct sk_buff *skb, struct netlink_callback *cb, vtap_n
 {
 	struct vtap_net *vn = vtap_pernet(sock_net(skb->sk));
 	const struct vtap_nl_msg m = {
-		.portid = NETLINK_CB(cb->skb).portid, .seq = cb->nlh->nlmsg_seq,
+		.vn = vn, .portid = NETLINK_CB(cb->skb).portid, .seq = cb->nlh->nlmsg_seq,
 		.flags = NLM_F_MULTI, .cmd = cmd, .cb = cb,
 	};
 	struct list_head *list = (void *)vn + list_offset, *pos;
@@ -787,6 +790,8 @@ static int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct v
 	    nla_put_u32(skb, VTAP_A_RULE_SAMPLE, rule->sample) ||
 	    nla_put_u8(skb, VTAP_A_RULE_SAMPLE_FLOW, rule->sample_flow) ||
 	    nla_put_u32(skb, VTAP_A_RULE_DIR, rule->dir) ||
+	    (m->cmd != VTAP_CMD_RULE_NEW &&
+	     nla_put_u32(skb, VTAP_A_RULE_PORTS, vtap_table_ports(m->vn, rule))) ||
 	    nla_put_u32(skb, VTAP_A_RULE_ACTION, rule->action) ||
 	    vtap_nl_put_match(skb, VTAP_A_RULE_MATCH, &match,
 			      rule->inner ? &rule->inner->match : NULL) ||
@@ -951,6 +956,7 @@ static int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct v
 	    (master && nla_put_string(skb, VTAP_A_PORT_MASTER, master->name)) ||
 	    nla_put_u32(skb, VTAP_A_PORT_INGRESS_HOOK, port->hook[VTAP_IN]) ||
 	    nla_put_u32(skb, VTAP_A_PORT_EGRESS_HOOK, port->hook[VTAP_OUT]) ||
+	    nla_put_u32(skb, VTAP_A_PORT_VM_SENDS, port->sends) ||
 	    vtap_nl_put_u64(skb, VTAP_A_PORT_SINCE,
 			    ktime_to_ms(ktime_sub(ktime_get(), port->since)), VTAP_A_PORT_PAD) ||
 	    vtap_nl_put_port_stats(skb, VTAP_A_PORT_INGRESS, v[VTAP_IN]) ||
@@ -962,12 +968,32 @@ static int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct v
 	return 0;
 }
 
+/* A device that is no port */
+static int vtap_nl_put_reason(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
+{
+	struct net_device *dev = (struct net_device *)obj;
+	const struct net_device *master = netdev_master_upper_dev_get(dev);
+	void *hdr = vtap_nl_put_header(skb, m);
+	u32 reason = vtap_kind_reason(dev);
+
+	if (reason == VTAP_REASON_NO_RULE && dev->flags & IFF_LOOPBACK)
+		reason = VTAP_REASON_LOOPBACK;
+	if (!hdr || nla_put_u32(skb, VTAP_A_PORT_IFINDEX, dev->ifindex) ||
+	    nla_put_string(skb, VTAP_A_PORT_NAME, dev->name) ||
+	    (master && nla_put_string(skb, VTAP_A_PORT_MASTER, master->name)) ||
+	    nla_put_u32(skb, VTAP_A_PORT_REASON, reason))
+		return -EMSGSIZE;
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
 int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *name = info->attrs[VTAP_A_PORT_NAME];
 	struct nlattr *index = info->attrs[VTAP_A_PORT_IFINDEX];
 	struct vtap_net *vn = vtap_nl_net(info);
 	const struct vtap_port *port;
+	struct net_device *dev;
 	int err = -ENOENT;
 
 	if (!name == !index) {
@@ -975,16 +1001,15 @@ int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 		return -EINVAL;
 	}
 	rtnl_lock();
-	list_for_each_entry(port, &vn->ports, list) {
-		if (rcu_access_pointer(port->table) &&
-		    (name ? !nla_strcmp(name, port->dev->name) :
-			    nla_get_u32(index) == port->dev->ifindex)) {
-			err = vtap_nl_reply(info, port, vtap_nl_put_port, VTAP_CMD_PORT_GET);
-			goto out;
-		}
-	}
-	NL_SET_ERR_MSG_ATTR(info->extack, name ?: index, "no rule binds to a device like this");
-out:
+	dev = name ? __dev_get_by_name(vn->net, nla_data(name)) :
+		     __dev_get_by_index(vn->net, nla_get_u32(index));
+	port = dev ? vtap_port_of(vn, dev) : NULL;
+	if (port && rcu_access_pointer(port->table))
+		err = vtap_nl_reply(info, port, vtap_nl_put_port, VTAP_CMD_PORT_GET);
+	else if (dev)
+		err = vtap_nl_reply(info, dev, vtap_nl_put_reason, VTAP_CMD_PORT_GET);
+	else
+		NL_SET_ERR_MSG_ATTR(info->extack, name ?: index, "there is no such device");
 	rtnl_unlock();
 	return err;
 }

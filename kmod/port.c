@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ports: which devices rules bind to, and the hooks on them. */
-#include <linux/if_arp.h>
 #include <linux/if_macvlan.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/rtnetlink.h>
 
 #include "hook.h"
+#include "kind.h"
 
 #define VTAP_BIND_RETRY		HZ
 
@@ -48,7 +48,14 @@ const struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifinde
 	return NULL;
 }
 
-static struct vtap_port *vtap_port_find(const struct vtap_net *vn, const struct net_device *dev)
+/**
+ * vtap_port_of - a device's port; RTNL
+ * @vn: the namespace's vtap
+ * @dev: the device
+ *
+ * Return: the port, which may be one that is only watched, or NULL.
+ */
+struct vtap_port *vtap_port_of(const struct vtap_net *vn, const struct net_device *dev)
 {
 	struct vtap_port *port;
 
@@ -169,22 +176,17 @@ static void vtap_port_detach(struct vtap_port *port)
 	call_rcu(&port->rcu, vtap_port_rcu);
 }
 
-/* A device that leaves for another namespace is registered all the time, but not listed. */
-static bool vtap_port_eligible(const struct net_device *dev)
-{
-	return vtap_port_on && dev->type == ARPHRD_ETHER && dev->reg_state == NETREG_REGISTERED &&
-	       __dev_get_by_index(dev_net(dev), dev->ifindex) == dev;
-}
-
 /* All that can fail; nothing is visible yet. */
 static int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct vtap_bind *b)
 {
+	const bool eligible = vtap_port_on && vtap_kind_eligible(dev);
+
 	b->dev = dev;
-	b->port = vtap_port_find(vn, dev);
-	b->table = vtap_port_eligible(dev) ? vtap_rule_table(vn, dev) : NULL;
+	b->port = vtap_port_of(vn, dev);
+	b->table = eligible ? vtap_rule_table(vn, dev) : NULL;
 	if (IS_ERR(b->table))
 		return PTR_ERR(b->table);
-	b->watch = vn->n_rules && vtap_port_eligible(dev) && vtap_port_is_local_pair(dev);
+	b->watch = eligible && vn->n_rules && vtap_port_is_local_pair(dev);
 	if (b->port || !(b->table || b->watch))
 		return 0;
 	b->port = vtap_port_alloc(vn, dev);
@@ -213,6 +215,7 @@ static void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_
 	int master_index = master ? master->ifindex : 0;
 	struct vtap_port *port = b->port;
 	struct vtap_table *old;
+	u8 sends = vtap_kind_sends(b->dev);
 	bool changed;
 
 	if (!b->table && !b->watch) {
@@ -223,6 +226,9 @@ static void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_
 	old = rtnl_dereference(port->table);
 	if (old && !b->table)
 		vtap_port_changed(port, VTAP_CMD_PORT_DEL_NTF);
+	changed = port->sends != sends;
+	WRITE_ONCE(port->sends, sends);
+	WRITE_ONCE(port->bare, vtap_kind_bare(b->dev));
 	rcu_assign_pointer(port->table, b->table);
 	vtap_table_put(old);
 	vtap_port_set_hops(port, master);
@@ -231,7 +237,7 @@ static void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_
 		hash_add_rcu(vn->port_index, &port->node, b->dev->ifindex);
 		vtap_port_count_internal(port, 1);
 	}
-	changed = vtap_hook_reconcile(port, vtap_port_dirs(port), may_chain, false);
+	changed |= vtap_hook_reconcile(port, vtap_port_dirs(port), may_chain, false);
 	changed |= port->master != master_index || strcmp(port->name, b->dev->name);
 	port->master = master_index;
 	strscpy(port->name, b->dev->name, sizeof(port->name));
@@ -252,6 +258,7 @@ int vtap_port_bind_all(struct vtap_net *vn)
 	struct vtap_bind *b;
 	int err = 0;
 
+	vtap_kind_resolve(vn);
 	for_each_netdev(vn->net, dev)
 		n++;
 	b = kvcalloc(n, sizeof(*b), GFP_KERNEL_ACCOUNT);
@@ -312,6 +319,7 @@ static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
 
 	if (!vn->n_rules)
 		return;
+	vtap_kind_resolve(vn);
 	if (!vtap_port_prepare(vn, dev, &b))
 		vtap_port_commit(vn, &b, false);
 	schedule_delayed_work(&vn->bind, 0);
@@ -333,7 +341,7 @@ static void vtap_port_leave(struct vtap_port *port)
 static void vtap_port_upper(struct vtap_net *vn, struct net_device *dev,
 			    const struct netdev_notifier_changeupper_info *upper)
 {
-	struct vtap_port *port = vtap_port_find(vn, dev);
+	struct vtap_port *port = vtap_port_of(vn, dev);
 
 	if (port && port->chain && (!upper->linking || is_vlan_dev(upper->upper_dev)))
 		vtap_port_leave(port);
@@ -348,7 +356,7 @@ static void vtap_port_lower(struct vtap_net *vn, struct net_device *dev,
 			    const struct netdev_notifier_changelowerstate_info *lower)
 {
 	const struct netdev_lag_lower_state_info *state = lower->lower_state_info;
-	struct vtap_port *port = vtap_port_find(vn, dev);
+	struct vtap_port *port = vtap_port_of(vn, dev);
 
 	if (port && port->chain && netif_is_bond_slave(dev) && state->link_up && !state->tx_enabled)
 		vtap_port_leave(port);
@@ -375,7 +383,7 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 		vtap_port_lower(vn, dev, ptr);
 		break;
 	case NETDEV_UNREGISTER:
-		port = vtap_port_find(vn, dev);
+		port = vtap_port_of(vn, dev);
 		if (port)
 			vtap_port_detach(port);
 		fallthrough;
@@ -384,6 +392,10 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 		break;
 	case NETDEV_UP:
 	case NETDEV_CHANGE:
+		/* alternative names have no other event, and none while the device is down */
+		if (vtap_kind_resolve(vn))
+			schedule_delayed_work(&vn->bind, 0);
+		fallthrough;
 	case NETDEV_CHANGEMTU:
 	case NETDEV_CHANGEADDR:
 		vtap_session_dev_changed(vn);

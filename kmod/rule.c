@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The rules of a namespace in their order, and which of them a device gets. */
-#include <linux/glob.h>
 #include <linux/netlink.h>
 #include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
+#include "kind.h"
 #include "vtap.h"
 
 #define VTAP_RULES_MAX	65536
@@ -222,7 +222,14 @@ static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
 	vn->n_rules--;
 }
 
-static bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b)
+/**
+ * vtap_rule_before - the order in which rules are tried
+ * @a: a rule
+ * @b: another one
+ *
+ * Return: does @a come before @b?
+ */
+bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b)
 {
 	return a->pref < b->pref || (a->pref == b->pref && a->id < b->id);
 }
@@ -481,6 +488,8 @@ static bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_fra
 	struct sk_buff *skb = f->skb;
 	bool ok;
 
+	if (unlikely(f->bare))
+		return vtap_filter_bare(rule->filter, f);
 	/* the skb may be shared: nobody else sees the push */
 	__skb_push(skb, -f->mac);
 	ok = bpf_prog_run_clear_cb(rule->filter->prog, skb);
@@ -566,21 +575,10 @@ void vtap_rule_read(const struct vtap_rule *rule, u64 *packets, u64 *bytes)
 	}
 }
 
-static bool vtap_rule_binds(const struct vtap_rule *rule, const struct net_device *dev,
-			    const struct net_device *master)
-{
-	if (rule->port[0] && !glob_match(rule->port, dev->name))
-		return false;
-	if (rule->master[0])
-		return master && !strcmp(rule->master, master->name);
-	/* a VM's address alone: on the ports of all switches */
-	return rule->port[0] || master || netif_is_macvlan_port(dev);
-}
-
 /**
  * vtap_rule_table - the rules that bind to a device; RTNL
  * @vn: the namespace's vtap
- * @dev: an Ethernet device
+ * @dev: a device that can be a port
  *
  * Return: a table with a reference, NULL when no rule binds to the device, or -ENOMEM as an
  * ERR_PTR().
@@ -590,8 +588,8 @@ struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 	const struct net_device *master = netdev_master_upper_dev_get(dev);
 	const struct vtap_rule *rule, *last = NULL, **rules;
 	struct vtap_table *t = NULL;
+	bool binds = false, mac = false;
 	unsigned int n = 0;
-	bool binds = false;
 
 	if (!vn->n_rules)
 		return NULL;
@@ -602,13 +600,17 @@ struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 		/* neighbours in the list often name the same ports */
 		if (!last || strcmp(last->port, rule->port) ||
 		    strcmp(last->master, rule->master))
-			binds = vtap_rule_binds(rule, dev, master);
+			binds = vtap_kind_binds(rule, dev, master);
 		last = rule;
-		if (binds)
-			rules[n++] = rule;
+		if (!binds)
+			continue;
+		rules[n++] = rule;
+		mac |= !is_zero_ether_addr(rule->mac);
 	}
+	/* where VMs send makes no difference to rules without their addresses: ports share more */
 	if (n)
-		t = vtap_table_get(vn, rules, n) ?: ERR_PTR(-ENOMEM);
+		t = vtap_table_get(vn, mac ? vtap_kind_sends(dev) : BIT(VTAP_IN), rules, n) ?:
+		    ERR_PTR(-ENOMEM);
 	kvfree(rules);
 	return t;
 }

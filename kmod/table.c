@@ -70,6 +70,7 @@ struct vtap_glance {
  * @n: length of @rules
  * @n_tuples: length of @tuples
  * @id: no other table has had it
+ * @sends: where VMs' frames are seen that they send, as vtap_kind_sends() has it
  * @mask: all bits that any rule looks at
  * @dirs: directions that any rule is for
  * @deep: rules look at tunnels
@@ -92,6 +93,7 @@ struct vtap_table {
 	unsigned int n_tuples;
 	u64 id;
 	struct vtap_mask mask;
+	u8 sends;
 	u8 dirs;
 	bool deep;
 	struct list_head list;
@@ -438,8 +440,25 @@ static int vtap_build_tuple(struct vtap_build *b, const u64 *mask, bool ranges, 
 	return t->n_tuples - 1;
 }
 
-/* An entry for rule number @i in @dirs. */
-static int vtap_build_append(struct vtap_build *b, u32 i, u8 dirs)
+/*
+ * A rule's condition on one address, and that this is @mac; a user who asks for another one gets
+ * no frames. Return: can both hold?
+ */
+static bool vtap_build_mac(const u8 *mac, u8 *addr, u8 *mask)
+{
+	int i;
+
+	for (i = 0; i < ETH_ALEN; i++) {
+		if ((mac[i] ^ addr[i]) & mask[i])
+			return false;
+	}
+	ether_addr_copy(addr, mac);
+	eth_broadcast_addr(mask);
+	return true;
+}
+
+/* An entry for rule number @i in @dirs; with a VM's address, for what it sends or what it gets. */
+static int vtap_build_append(struct vtap_build *b, u32 i, u8 dirs, bool sent)
 {
 	const u8 both = BIT(VTAP_IN) | BIT(VTAP_OUT);
 	const struct vtap_rule *rule = b->t->rules[i];
@@ -450,11 +469,11 @@ static int vtap_build_append(struct vtap_build *b, u32 i, u8 dirs)
 	int tuple;
 
 	vtap_rule_get_match(rule, &m);
-	/* a VM's address is the source of what it sends, the destination of what it gets */
-	if (!is_zero_ether_addr(rule->mac)) {
-		ether_addr_copy(dirs & BIT(VTAP_IN) ? m.src_mac : m.dst_mac, rule->mac);
-		eth_broadcast_addr(dirs & BIT(VTAP_IN) ? m.src_mac_mask : m.dst_mac_mask);
-	}
+	/* no frame has no direction */
+	if (!is_zero_ether_addr(rule->mac) &&
+	    !vtap_build_mac(rule->mac, sent ? m.src_mac : m.dst_mac,
+			    sent ? m.src_mac_mask : m.dst_mac_mask))
+		dirs = 0;
 	ranges = vtap_match_compile(&m, (struct vtap_key *)d->key, &mask, d->ports, d->ports + 2);
 	if (ranges) {
 		/* no bits of the rule's mask, but the verdict depends on them */
@@ -479,10 +498,11 @@ static int vtap_build_append(struct vtap_build *b, u32 i, u8 dirs)
 
 static int vtap_build_drafts(struct vtap_build *b)
 {
+	const u8 both = BIT(VTAP_IN) | BIT(VTAP_OUT);
 	struct vtap_table *t = b->t;
 	unsigned int n = t->n, i;
 
-	/* a rule with a VM's address takes an entry for each direction */
+	/* a rule with a VM's address takes an entry for what it sends, and one for what it gets */
 	for (i = 0; i < t->n; i++)
 		n += !is_zero_ether_addr(t->rules[i]->mac);
 	b->drafts = kvmalloc_array(n, sizeof(*b->drafts), GFP_KERNEL_ACCOUNT);
@@ -490,14 +510,18 @@ static int vtap_build_drafts(struct vtap_build *b)
 		return -ENOMEM;
 	for (i = 0; i < t->n; i++) {
 		const struct vtap_rule *rule = t->rules[i];
+		const u8 sent = rule->dir & t->sends;
+		const u8 got = rule->dir & (t->sends == both ? both : ~t->sends);
 		int err = 0;
 
-		if (is_zero_ether_addr(rule->mac))
-			err = vtap_build_append(b, i, rule->dir);
-		else if (rule->dir & BIT(VTAP_IN))
-			err = vtap_build_append(b, i, BIT(VTAP_IN));
-		if (!err && !is_zero_ether_addr(rule->mac) && rule->dir & BIT(VTAP_OUT))
-			err = vtap_build_append(b, i, BIT(VTAP_OUT));
+		if (is_zero_ether_addr(rule->mac)) {
+			err = vtap_build_append(b, i, rule->dir, true);
+		} else {
+			if (sent)
+				err = vtap_build_append(b, i, sent, true);
+			if (!err && got)
+				err = vtap_build_append(b, i, got, false);
+		}
 		if (err)
 			return err;
 	}
@@ -731,7 +755,8 @@ static void vtap_table_rcu(struct rcu_head *rcu)
 	vtap_table_free(container_of(rcu, struct vtap_table, rcu));
 }
 
-static struct vtap_table *vtap_table_build(const struct vtap_rule *const *rules, unsigned int n)
+static struct vtap_table *vtap_table_build(u8 sends, const struct vtap_rule *const *rules,
+					   unsigned int n)
 {
 	static atomic64_t last_id = ATOMIC64_INIT(0);
 	struct vtap_build *b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
@@ -739,6 +764,7 @@ static struct vtap_table *vtap_table_build(const struct vtap_rule *const *rules,
 
 	if (b && t) {
 		b->t = t;
+		t->sends = sends;
 		if (vtap_build(b, rules, n)) {
 			vtap_table_free(t);
 			t = NULL;
@@ -759,23 +785,25 @@ static struct vtap_table *vtap_table_build(const struct vtap_rule *const *rules,
 /**
  * vtap_table_get - a table of these rules, the one that another port uses if there is one; RTNL
  * @vn: the namespace's vtap
+ * @sends: where the port's VM sends, from vtap_kind_sends()
  * @rules: the rules in their order; each stays valid for a grace period after its last table
  * @n: how many, not 0
  *
  * Return: the table with a reference, NULL when memory is short.
  */
-struct vtap_table *vtap_table_get(struct vtap_net *vn, const struct vtap_rule *const *rules,
-				  unsigned int n)
+struct vtap_table *vtap_table_get(struct vtap_net *vn, u8 sends,
+				  const struct vtap_rule *const *rules, unsigned int n)
 {
 	struct vtap_table *t;
 
 	list_for_each_entry(t, &vn->tables, list) {
-		if (t->n == n && !memcmp(t->rules, rules, n * sizeof(*rules))) {
+		if (t->n == n && t->sends == sends &&
+		    !memcmp(t->rules, rules, n * sizeof(*rules))) {
 			t->refs++;
 			return t;
 		}
 	}
-	t = vtap_table_build(rules, n);
+	t = vtap_table_build(sends, rules, n);
 	if (!t)
 		return NULL;
 	t->refs = 1;
@@ -793,6 +821,40 @@ void vtap_table_put(struct vtap_table *t)
 		return;
 	list_del(&t->list);
 	call_rcu(&t->rcu, vtap_table_rcu);
+}
+
+static bool vtap_table_has(const struct vtap_table *t, const struct vtap_rule *rule)
+{
+	unsigned int lo = 0, hi = t->n;
+
+	while (lo < hi) {
+		unsigned int mid = (lo + hi) / 2;
+
+		if (vtap_rule_before(t->rules[mid], rule))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < t->n && t->rules[lo] == rule;
+}
+
+/**
+ * vtap_table_ports - to how many ports is a rule bound? RTNL
+ * @vn: the namespace's vtap
+ * @rule: the rule
+ *
+ * Return: their number.
+ */
+unsigned int vtap_table_ports(const struct vtap_net *vn, const struct vtap_rule *rule)
+{
+	const struct vtap_table *t;
+	unsigned int n = 0;
+
+	list_for_each_entry(t, &vn->tables, list) {
+		if (vtap_table_has(t, rule))
+			n += t->refs;
+	}
+	return n;
 }
 
 /**

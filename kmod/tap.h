@@ -22,6 +22,7 @@ static __always_inline void vtap_tap_frame(const struct vtap_port *port, struct 
 		return;
 	f.skb = skb;
 	f.dir = dir;
+	f.bare = READ_ONCE(port->bare);
 	if (unlikely(!vtap_match_parse(&f))) {
 		vtap_tap_count(port, dir, VTAP_PST_UNMATCHED);
 		return;

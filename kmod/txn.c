@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 #include <linux/slab.h>
 
+#include "kind.h"
 #include "vtap.h"
 
 /**
@@ -88,6 +89,7 @@ int vtap_txn_commit(struct vtap_txn *txn)
 		}
 	}
 	txn->vn->gen++;
+	vtap_kind_warn(txn);
 	/* what is deleted may be named by what is told after it */
 	list_for_each_entry(u, &txn->log, list) {
 		if (u->session)

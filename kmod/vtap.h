@@ -369,13 +369,15 @@ struct vtap_key {
  * struct vtap_frame - a frame as the hook found it
  * @key: its fields
  * @skb: the frame; may be shared, only read
- * @mac: offset of the MAC header from skb->data; 0 or negative, positive of frames in a tunnel
+ * @mac: offset of the MAC header from skb->data; positive of frames in a tunnel only
  * @len: bytes from the MAC header on, without a tag in the metadata
  * @l3: offset of the IP header from the MAC header; 0 when there is none
  * @l4: offset of the transport header from the MAC header; 0 when there is none
  * @ifindex: of the port
  * @dir: VTAP_IN or VTAP_OUT
- * @bare: of frames in a tunnel only: an IP packet, the Ethernet header before it is in @key alone
+ * @bare: there is no Ethernet header but that in @key: the bytes between @mac and the network
+ *	header are others', or not even there. Of ports without such headers, set by who calls
+ *	vtap_match_parse(), and of packets in tunnels
  */
 struct vtap_frame {
 	struct vtap_key key;
@@ -471,6 +473,8 @@ struct vtap_rule_stats {
  * @mac: a VM's address, or zero
  * @port: devices' names
  * @master: their master's name
+ * @port_index: the device that is called @port, or 0; RTNL
+ * @master_index: the device that is called @master, or 0; RTNL
  * @inner: what is inside the tunnel, or NULL
  * @filter: a further condition, or NULL
  * @stats: counters, handed on to the rule that takes this one's place
@@ -498,6 +502,8 @@ struct vtap_rule {
 	u8 mac[ETH_ALEN];
 	char port[VTAP_NAME_MAX + 1];
 	char master[IFNAMSIZ];
+	int port_index;
+	int master_index;
 	struct vtap_inner *inner;
 	struct vtap_filter *filter;
 	struct vtap_rule_stats __percpu *stats;
@@ -578,6 +584,10 @@ struct vtap_port_id {
  * @hop_out: frames that go out here may wait in a queue, or go out by another port
  * @id: what notes know the port by
  * @hook: enum vtap_hook in use for each direction; written under RTNL
+ * @bare: frames begin with a network header; written under RTNL, read under RCU
+ * @sends: where its VM's frames are seen, as vtap_kind_sends() has it; with VTAP_OUT alone,
+ *	frames enter the switch at egress and leave it at ingress; written under RTNL, read under
+ *	RCU
  * @chain: the handler in front of the master's, or NULL; RTNL
  * @bucket: where the port is found by device, with @chain; RTNL
  * @nf_out: netfilter hook
@@ -600,6 +610,8 @@ struct vtap_port {
 	bool hop_out;
 	struct vtap_port_id id;
 	u32 hook[VTAP_NDIR];
+	bool bare;
+	u8 sends;
 	struct vtap_chain *chain;
 	unsigned int bucket;
 	struct nf_hook_ops nf_out;
@@ -630,11 +642,12 @@ bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct v
 			u16 sport[2], u16 dport[2]);
 
 /* table.c: key -> rule */
-struct vtap_table *vtap_table_get(struct vtap_net *vn, const struct vtap_rule *const *rules,
-				  unsigned int n);
+struct vtap_table *vtap_table_get(struct vtap_net *vn, u8 sends,
+				  const struct vtap_rule *const *rules, unsigned int n);
 void vtap_table_put(struct vtap_table *t);
 const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, struct vtap_frame *f);
 u32 vtap_table_dirs(const struct vtap_table *t);
+unsigned int vtap_table_ports(const struct vtap_net *vn, const struct vtap_rule *rule);
 int vtap_table_init(void);
 void vtap_table_exit(void);
 
@@ -643,6 +656,7 @@ struct vtap_filter *vtap_filter_new(const struct sock_filter *insns, unsigned in
 				    const char *text, struct netlink_ext_ack *extack);
 struct vtap_filter *vtap_filter_get(struct vtap_filter *filter);
 void vtap_filter_put(struct vtap_filter *filter);
+bool vtap_filter_bare(const struct vtap_filter *filter, const struct vtap_frame *f);
 
 /* rule.c: the list of rules, and the tables made of it */
 struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg);
@@ -658,6 +672,7 @@ void vtap_rule_exit_net(struct vtap_net *vn);
 struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id);
 void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m);
 void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg);
+bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b);
 bool vtap_rule_more(const struct vtap_rule *rule, const struct vtap_frame *f);
 void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes);
 bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f);
@@ -705,6 +720,8 @@ void vtap_copy_exit(void);
 /* port.c: devices that rules bind to */
 const struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex);
 void vtap_port_recheck(struct vtap_net *vn);
+/* port.c: hooks */
+struct vtap_port *vtap_port_of(const struct vtap_net *vn, const struct net_device *dev);
 int vtap_port_bind_all(struct vtap_net *vn);
 void vtap_port_init_net(struct vtap_net *vn);
 void vtap_port_exit_net(struct vtap_net *vn);
@@ -734,7 +751,7 @@ void vtap_nl_exit(void);
  */
 static inline bool vtap_frame_has_meta(const struct vtap_frame *f)
 {
-	return skb_vlan_tag_present(f->skb) && f->mac <= 0;
+	return skb_vlan_tag_present(f->skb) && (f->mac <= 0 || (f->bare && f->key.vlan));
 }
 
 /**

@@ -233,6 +233,7 @@ static bool vtap_test_parse(struct vtap_frame *f, struct sk_buff *skb, bool pull
 	f->skb = skb;
 	f->ifindex = 5;
 	f->dir = VTAP_OUT;
+	f->bare = false;
 	return vtap_match_parse(f);
 }
 
@@ -290,6 +291,48 @@ static void vtap_test_whole(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, memcmp(&f.key, &want, sizeof(want)), 0);
 		kfree_skb(skb);
 	}
+}
+
+/* The packet alone, with any part of it in the linear part, and another's bytes before it */
+static void vtap_test_bare(struct kunit *test)
+{
+	const struct vtap_test_frame *c = test->param_value;
+	unsigned int n, head;
+	u8 bytes[VTAP_TEST_MAX];
+	struct vtap_key want;
+	struct vtap_frame f;
+	struct sk_buff *skb;
+
+	n = vtap_test_bytes(test, c->hex, bytes);
+	/* what has a tag in its data or is no IP packet is for no such device */
+	if (n <= ETH_HLEN || get_unaligned_be16(bytes + 12) != c->proto || !c->family)
+		return;
+	vtap_test_key(test, bytes, &want);
+	eth_zero_addr(want.dst_mac);
+	eth_zero_addr(want.src_mac);
+	skb = alloc_skb(VTAP_TEST_MAX + NET_SKB_PAD, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	for (head = 0; head <= n - ETH_HLEN; head++) {
+		vtap_test_fill(test, skb, bytes + ETH_HLEN, n - ETH_HLEN, head, 0);
+		memset(skb->data - ETH_HLEN, 0xa5, ETH_HLEN);
+		skb_reset_network_header(skb);
+		/* not where anybody could believe it */
+		skb_set_mac_header(skb, 7);
+		skb->protocol = head & 1 ? 0 : htons(c->proto);
+		if (c->tci)
+			__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), c->tci);
+		memset(&f, 0x5a, sizeof(f));
+		f.skb = skb;
+		f.dir = VTAP_OUT;
+		f.bare = true;
+		KUNIT_EXPECT_TRUE(test, vtap_match_parse(&f));
+		KUNIT_EXPECT_EQ(test, f.mac, -ETH_HLEN);
+		KUNIT_EXPECT_EQ(test, f.len, n);
+		KUNIT_EXPECT_EQ(test, f.l3, c->l3);
+		KUNIT_EXPECT_EQ(test, f.l4, c->l4);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(&f.key, &want, sizeof(want)), 0, "head %u", head);
+	}
+	kfree_skb(skb);
 }
 
 /* Each length: nothing is taken from beyond the end, and nothing that fits is missed. */
@@ -569,6 +612,7 @@ static void vtap_test_hash_fragments(struct kunit *test)
 
 static struct kunit_case vtap_test_parser_cases[] = {
 	KUNIT_CASE_PARAM(vtap_test_whole, vtap_test_frames_gen_params),
+	KUNIT_CASE_PARAM(vtap_test_bare, vtap_test_frames_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_cut, vtap_test_frames_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_split, vtap_test_frames_gen_params),
 	KUNIT_CASE(vtap_test_no_mac_header),
@@ -627,6 +671,7 @@ struct vtap_test_facts {
 struct vtap_test_table {
 	struct rnd_state rnd;
 	struct vtap_net vn;
+	u8 sends;
 	struct vtap_rule_cfg cfg[2][VTAP_TEST_RULES];
 	struct vtap_rule *rules[2][VTAP_TEST_RULES];
 	const struct vtap_rule *list[2][VTAP_TEST_RULES];
@@ -833,9 +878,6 @@ static void vtap_test_random_rule(struct vtap_test_table *tt, struct vtap_rule_c
 	if (vtap_test_dice(tt, 6)) {
 		cfg->mac[0] = 2;
 		cfg->mac[5] = vtap_test_random(tt, 4);
-		/* as vtap_rule_check() wants it */
-		eth_zero_addr(cfg->match.src_mac_mask);
-		eth_zero_addr(cfg->match.dst_mac_mask);
 	}
 	if (vtap_test_dice(tt, 6))
 		cfg->filter = tt->odd;
@@ -914,6 +956,16 @@ static bool vtap_test_matches(const struct vtap_test_facts *x, const struct vtap
 	return vtap_test_l4_matches(x, m);
 }
 
+/* Sent by this VM, or to it, as the port's kind has it */
+static bool vtap_test_is_vms(u8 sends, const struct vtap_test_facts *x, u8 mac)
+{
+	const u8 both = BIT(VTAP_IN) | BIT(VTAP_OUT);
+	const u8 gets = sends == both ? both : both & ~sends;
+
+	return (sends & BIT(x->dir) && x->mac[0] == mac) ||
+	       (gets & BIT(x->dir) && x->mac[1] == mac);
+}
+
 /* The first rule that matches, found as the manual says it */
 static const struct vtap_rule *vtap_test_reference(const struct vtap_test_table *tt, int side,
 						   unsigned int n, const struct vtap_test_facts *x)
@@ -925,7 +977,7 @@ static const struct vtap_rule *vtap_test_reference(const struct vtap_test_table 
 
 		if (!(cfg->dir & BIT(x->dir)))
 			continue;
-		if (cfg->mac[0] && cfg->mac[5] != x->mac[x->dir == VTAP_IN ? 0 : 1])
+		if (cfg->mac[0] && !vtap_test_is_vms(tt->sends, x, cfg->mac[5]))
 			continue;
 		if (cfg->filter && !(x->mac[1] & 1))
 			continue;
@@ -980,6 +1032,7 @@ static struct vtap_test_table *vtap_test_table_new(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, tt);
 	prandom_seed_state(&tt->rnd, 20261122);
 	INIT_LIST_HEAD(&tt->vn.tables);
+	tt->sends = BIT(VTAP_IN);
 	tt->odd = vtap_filter_new(odd, ARRAY_SIZE(odd), "", NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tt->odd);
 	return tt;
@@ -1007,7 +1060,7 @@ static void vtap_test_tables_get(struct kunit *test, struct vtap_test_table *tt,
 			vtap_test_rule_new(test, tt, side, i);
 		}
 		rtnl_lock();
-		tt->t[side] = vtap_table_get(&tt->vn, tt->list[side], n);
+		tt->t[side] = vtap_table_get(&tt->vn, tt->sends, tt->list[side], n);
 		rtnl_unlock();
 		KUNIT_ASSERT_NOT_NULL(test, tt->t[side]);
 	}
@@ -1043,8 +1096,9 @@ static void vtap_test_classify(struct kunit *test)
 	struct vtap_test_table *tt = vtap_test_table_new(test);
 	unsigned int i, found = 0, rounds;
 
-	/* few rules say little, so that more of them are tried */
-	for (rounds = n < 10 ? 5 : 2; rounds; rounds--) {
+	/* few rules say little, so that more of them are tried; of each kind of port */
+	for (rounds = n < 10 ? 6 : 3; rounds; rounds--) {
+		tt->sends = 1 + rounds % 3;
 		vtap_test_tables_get(test, tt, n);
 		for (i = 0; i < VTAP_TEST_FRAMES; i++) {
 			struct vtap_test_facts x;
@@ -1066,14 +1120,17 @@ static void vtap_test_table_shared(struct kunit *test)
 	vtap_test_tables_get(test, tt, 10);
 	KUNIT_EXPECT_PTR_NE(test, tt->t[0], tt->t[1]);
 	rtnl_lock();
-	t = vtap_table_get(&tt->vn, tt->list[0], 10);
+	t = vtap_table_get(&tt->vn, tt->sends, tt->list[0], 10);
 	KUNIT_EXPECT_PTR_EQ(test, t, tt->t[0]);
 	vtap_table_put(t);
-	t = vtap_table_get(&tt->vn, tt->list[0], 9);
+	t = vtap_table_get(&tt->vn, tt->sends, tt->list[0], 9);
+	KUNIT_EXPECT_PTR_NE(test, t, tt->t[0]);
+	vtap_table_put(t);
+	t = vtap_table_get(&tt->vn, BIT(VTAP_OUT), tt->list[0], 10);
 	KUNIT_EXPECT_PTR_NE(test, t, tt->t[0]);
 	vtap_table_put(t);
 	swap(tt->list[0][3], tt->list[0][4]);
-	t = vtap_table_get(&tt->vn, tt->list[0], 10);
+	t = vtap_table_get(&tt->vn, tt->sends, tt->list[0], 10);
 	KUNIT_EXPECT_PTR_NE(test, t, tt->t[0]);
 	vtap_table_put(t);
 	rtnl_unlock();
@@ -1094,7 +1151,7 @@ static void vtap_test_table_dirs(struct kunit *test)
 		tt->cfg[0][0].dir = dirs;
 		vtap_test_rule_new(test, tt, 0, 0);
 		rtnl_lock();
-		t = vtap_table_get(&tt->vn, tt->list[0], 1);
+		t = vtap_table_get(&tt->vn, tt->sends, tt->list[0], 1);
 		KUNIT_EXPECT_NOT_NULL(test, t);
 		if (t)
 			KUNIT_EXPECT_EQ(test, vtap_table_dirs(t), dirs);

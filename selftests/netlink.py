@@ -226,7 +226,8 @@ def commands(b):
              "filter-text": "ip"}
     rule = nl.do("rule-new", **given)
     eq("rule-new replies with the rule", shown(rule, given), given)
-    eq("rule-get gives the same", nl.do("rule-get", id=rule["id"]), rule)
+    eq("rule-get gives the same, and the number of ports", nl.do("rule-get", id=rule["id"]),
+       {**rule, "ports": 0})
     vm = {**SKIP, "pref": 10, "mac": "02000000000a"}
     other = nl.do("rule-new", **vm)
     eq("a rule for a VM's address reads back", shown(other, vm), vm)
@@ -280,10 +281,15 @@ def ports(b):
     eq("by name and by index it is the same", fixed(by_name), fixed(by_index))
     eq("and what it is", (by_name["name"], by_name["ifindex"], by_name["ingress-hook"], by_name["egress-hook"]),
        ("p0", 50, "packet", "none"))
+    eq("where a VM sends", by_name["vm-sends"], {"ingress"})
+    eq("and the rule is bound to it", [r["ports"] for r in b.nl.dump("rule")], [1])
     b.settle()
-    text = "no rule binds to a device like this"
-    b.refused("a port that is none", (NOENT, text, ".name"), "port-get", {"name": "lo"})
-    b.refused("an index that is none", (NOENT, text, ".ifindex"), "port-get", {"ifindex": 1})
+    eq("a device that is no port has a reason alone", b.nl.do("port-get", name="lo"),
+       {"name": "lo", "ifindex": 1, "reason": "loopback"})
+    eq("by index, too", b.nl.do("port-get", ifindex=1)["reason"], "loopback")
+    text = "there is no such device"
+    b.refused("a device that is none", (NOENT, text, ".name"), "port-get", {"name": "none"})
+    b.refused("an index that is none", (NOENT, text, ".ifindex"), "port-get", {"ifindex": 99})
     text = "name or ifindex, one of them, is needed"
     b.refused("port-get of nothing", (INVAL, text, None), "port-get", {})
     b.refused("port-get of two things", (INVAL, text, None), "port-get", {"name": "p0", "ifindex": 50})

@@ -163,7 +163,7 @@ def output():
         eq("a rule's counters", [(r["packets"], r["bytes"]) for r in rules if r["pref"] == 1], [(5, 5 * len(t.udp()))])
         ok("without -s none", "packets" not in vtap("-j rule show", h).stdout)
         port = vtap_json("-s port show vnet0", h)[0]
-        eq("ports have all keys of the specification", set(port), names["port"])
+        eq("ports have all keys of the specification", set(port), names["port"] - {"reason"})
         eq("and their counters", set(port["ingress"]), names["port-stats"])
         ok("-p is JSON over several lines", vtap("-p port show", h).stdout.count("\n") > 5)
         eq("of the same content", [p["name"] for p in json.loads(vtap("-p port show", h).stdout)],
@@ -185,7 +185,7 @@ def codes():
                 "a session of this name exists", ns)
         refused("the kernel's text", ["session", "set", "s", "snaplen", "59"], 1, "snaplen is 0 or at least 60", ns)
         refused("no such rule", ["rule", "del", "id", "99"], 1, "no rule of this id", ns)
-        refused("no such port", ["port", "show", "x"], 1, "no rule binds to a device like this", ns)
+        refused("no such port", ["port", "show", "x"], 1, "there is no such device", ns)
         refused("no such namespace", ["-n", "vtap-none", "session"], 1, "vtap-none", ns)
         refused("no such word", ["session", "set", "s", "tt", "1"], 2, '"tt"', ns)
         bad = "session add a type gre remote 192.0.2.9\n\nsession del none\nsession add b type gre remote 192.0.2.9\n"
@@ -203,7 +203,7 @@ def codes():
         for words in ("help", "session help", "rule help", "port help"):
             ok(f"vtap {words}", "vtap" in vtap(words).stdout)
         for kind, without in (("session", {"name", "state", "egress", "path_mtu", "stats"}),
-                              ("rule", {"id", "packets", "bytes", "match", "session"})):
+                              ("rule", {"id", "packets", "bytes", "match", "session", "ports"})):
             text = vtap(kind + " help").stdout
             words = names[kind] - without - {"filter_text", "sample_flow"} | (names["match"] if kind == "rule" else set())
             words = [w for w in words if not w.endswith(("_mask", "_len", "_max"))]
@@ -273,11 +273,13 @@ def monitor():
         vtap("session add s type gre remote 192.0.2.9", ns)
         eq("a new session", text.lines("add s")[-1:], ["session add s type gre remote 192.0.2.9 state no-route"])
         vtap("rule add pref 7 port 'p*' dir ingress action mirror s", ns)
-        eq("a new rule", text.lines("rule add"), ["rule add id 1 pref 7 port 'p*' dir ingress action mirror s"])
+        eq("a new rule", text.lines("rule add"), ["rule add id 1 pref 7 port 'p*' dir ingress action mirror s ports 0"])
         ns.ip("link add p0 index 77 type dummy")
-        eq("a new port", text.lines("port add"), ["port add p0 ifindex 77 ingress_hook packet egress_hook none"])
+        eq("a new port", text.lines("port add"),
+           ["port add p0 ifindex 77 ingress_hook packet egress_hook none vm_sends ingress"])
         vtap("rule set id 1 pref 8", ns)
-        eq("a changed rule", text.lines("rule change"), ["rule change id 1 pref 8 port 'p*' dir ingress action mirror s"])
+        eq("a changed rule", text.lines("rule change"),
+           ["rule change id 1 pref 8 port 'p*' dir ingress action mirror s ports 1"])
         ns.ip("link del p0")
         ok("a port less", text.lines("port del p0"))
         vtap("rule flush", ns)

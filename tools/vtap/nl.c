@@ -79,25 +79,40 @@ static const char *nl_attr_name(const struct nlmsghdr *req, uint32_t offset)
 				mnl_nlmsg_get_payload_len(req) - sizeof(struct genlmsghdr), offset);
 }
 
+/* The kernel's text in an acknowledgment, or NULL; @name is set to the keyword it is about. */
+static const char *nl_text(const struct nlmsghdr *req, const struct nlmsghdr *nlh,
+			   unsigned int tlvs, const char **name)
+{
+	const struct nlattr *a;
+	const char *msg = NULL;
+
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return NULL;
+	mnl_attr_for_each(a, nlh, tlvs) {
+		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG &&
+		    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+			msg = mnl_attr_get_str(a);
+		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_OFFS &&
+		    mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
+			*name = nl_attr_name(req, mnl_attr_get_u32(a));
+	}
+	return msg;
+}
+
 /* Say what the kernel said. */
 static void nl_report(const struct nlmsghdr *req, int error, const struct nlmsghdr *nlh,
 		      unsigned int tlvs)
 {
-	const char *msg = NULL, *name = NULL;
-	const struct nlattr *a;
+	const char *name = NULL, *msg = nl_text(req, nlh, tlvs, &name);
 
-	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS) {
-		mnl_attr_for_each(a, nlh, tlvs) {
-			if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG &&
-			    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
-				msg = mnl_attr_get_str(a);
-			if (mnl_attr_get_type(a) == NLMSGERR_ATTR_OFFS &&
-			    mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
-				name = nl_attr_name(req, mnl_attr_get_u32(a));
-		}
-	}
+	if (!msg && !error)
+		return;
 	if (!msg)
 		msg = strerror(-error);
+	if (!error) {
+		err("warning: %s", msg);
+		return;
+	}
 	if (name && !strstr(msg, name))
 		err("%s: %s", name, msg);
 	else
@@ -138,8 +153,10 @@ static int nl_exchange(struct nlmsghdr *req, nl_cb cb, void *data)
 
 			switch (nlh->nlmsg_type) {
 			case NLMSG_ERROR:
-				if (!*error)
+				if (!*error) {
+					nl_report(req, 0, nlh, sizeof(struct nlmsgerr));
 					return OK;
+				}
 				if (!nl_family && *error == -ENOENT) {
 					err("kernel module vtap is not loaded");
 				} else {

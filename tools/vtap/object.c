@@ -290,6 +290,22 @@ static void object_keep(const struct nlmsghdr *nlh, void *data)
 	msgs_add(data, msg_dup(nlh));
 }
 
+/* Return: OK, or REFUSED after telling why there is no such object. */
+static int object_check(const struct object *o, const struct nlmsghdr *nlh)
+{
+	const char *why;
+	struct view v;
+
+	if (!o->absent)
+		return OK;
+	view_init(&v, o, nlh);
+	why = o->absent(&v);
+	if (!why)
+		return OK;
+	err("%s: %s", mnl_attr_get_str(v.tb[o->words->attr]), why);
+	return REFUSED;
+}
+
 static int object_show(const struct object *o, struct nlmsghdr *nlh)
 {
 	bool one = mnl_nlmsg_get_payload_len(nlh) > sizeof(struct genlmsghdr);
@@ -297,6 +313,8 @@ static int object_show(const struct object *o, struct nlmsghdr *nlh)
 	int rc;
 
 	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump(o->cmd[CMD_SHOW], &m);
+	if (!rc && one && m.n)
+		rc = object_check(o, m.v[0]);
 	if (!rc && opt.json)
 		out_open(NULL, '[');
 	for (size_t i = 0; !rc && i < m.n; i++)

@@ -11,6 +11,24 @@ static const struct name hook_names[] = {
 	{}
 };
 
+static const struct name dir_names[] = {
+	{ "ingress", VTAP_DIR_INGRESS },
+	{ "egress", VTAP_DIR_EGRESS },
+	{ "both", VTAP_DIR_INGRESS | VTAP_DIR_EGRESS },
+	{}
+};
+
+/* by enum vtap_reason */
+static const char *const reasons[] = {
+	[VTAP_REASON_NO_RULE] = "no rule binds to this device",
+	[VTAP_REASON_NO_FRAMES] =
+		"a device of this kind has neither Ethernet frames nor IP packets",
+	[VTAP_REASON_VRF] = "a VRF device has no frames of its own; tap the devices in it",
+	[VTAP_REASON_LOOPBACK] =
+		"no rule binds to the loopback device by its name; patterns, master and mac do not",
+	[VTAP_REASON_UNREGISTERED] = "the device is about to go away, or to another namespace",
+};
+
 #define A(n)	.attr = VTAP_A_PORT_STATS_##n, .type = &type_u64
 
 static const struct word stats_words[] = {
@@ -31,15 +49,30 @@ static const struct word port_words[] = {
 	{ "master", &type_str, A(MASTER) },
 	{ "ingress_hook", &type_enum, A(INGRESS_HOOK), .names = hook_names },
 	{ "egress_hook", &type_enum, A(EGRESS_HOOK), .names = hook_names },
+	{ "vm_sends", &type_enum, A(VM_SENDS), .names = dir_names },
 	{ "since", &type_since, A(SINCE), .flags = W_STATS },
 	{ "ingress", &type_nest, A(INGRESS), .nest = stats_words, .flags = W_STATS | W_VERBATIM },
 	{ "egress", &type_nest, A(EGRESS), .nest = stats_words, .flags = W_STATS | W_VERBATIM },
 	{}
 };
 
+/* A device that is no port */
+static const char *port_absent(const struct view *v)
+{
+	const struct nlattr *a = v->tb[VTAP_A_PORT_REASON];
+	uint32_t reason = a ? attr_num(a) : 0;
+
+	if (!a)
+		return NULL;
+	if (reason < sizeof(reasons) / sizeof(*reasons) && reasons[reason])
+		return reasons[reason];
+	return "this device cannot be tapped";
+}
+
 const struct object port_object = {
 	.name = "port",
 	.words = port_words,
+	.absent = port_absent,
 	.cmd = { [CMD_SHOW] = VTAP_CMD_PORT_GET },
 	.ntf = VTAP_CMD_PORT_ADD_NTF,
 };

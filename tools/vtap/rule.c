@@ -78,6 +78,7 @@ static const struct word rule_words[] = {
 	{ "sample", &type_sample, "1", A(SAMPLE), A2(SAMPLE_FLOW),
 	  .flags = W_ADD | W_SET | W_VERBATIM, .name2 = "sample_flow" },
 	{ "dup", &type_onoff, "off", A(DUP), RW, .names = onoff_names },
+	{ "ports", &type_u32, A(PORTS) },
 	{ "packets", &type_u64, A(PACKETS), .flags = W_STATS },
 	{ "bytes", &type_u64, A(BYTES), .flags = W_STATS },
 	{}

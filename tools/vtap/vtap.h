@@ -124,6 +124,7 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * struct object - A kind of object.
  * @words: In the order in which they are shown; the key comes first.
  * @implied: Whether a value follows from others and is not shown, @all as in word_text().
+ * @absent: Why there is no such object, when a reply says no more than that; else NULL.
  * @cmd: The command on the wire for each command, 0 for none.
  * @change: The attribute for each command in a transaction.
  * @ntf: The first of the notifications add, del and change.
@@ -133,6 +134,7 @@ struct object {
 	const char *name;
 	const struct word *words;
 	bool (*implied)(const struct word *w, const struct view *v, bool all);
+	const char *(*absent)(const struct view *v);
 	uint8_t cmd[CMDS];
 	uint8_t change[CMDS];
 	uint8_t ntf;

@@ -109,6 +109,24 @@ enum vtap_hook {
 };
 
 /**
+ * enum vtap_reason - Why a device is no port.
+ * @VTAP_REASON_NO_RULE: No rule binds to it.
+ * @VTAP_REASON_NO_FRAMES: It has neither Ethernet frames nor IP packets.
+ * @VTAP_REASON_VRF: A VRF device has no frames of its own; the devices in it
+ *   have.
+ * @VTAP_REASON_LOOPBACK: The loopback device is bound to by its name only, by
+ *   no pattern, master or mac.
+ * @VTAP_REASON_UNREGISTERED: It is about to go away, or to another namespace.
+ */
+enum vtap_reason {
+	VTAP_REASON_NO_RULE,
+	VTAP_REASON_NO_FRAMES,
+	VTAP_REASON_VRF,
+	VTAP_REASON_LOOPBACK,
+	VTAP_REASON_UNREGISTERED,
+};
+
+/**
  * enum vtap_ip_flag - Fragment state of an IP packet.
  * @VTAP_IP_FLAG_FRAG: A fragment, the first one or a later one.
  * @VTAP_IP_FLAG_FIRSTFRAG: The first fragment.
@@ -232,6 +250,7 @@ enum {
 	VTAP_A_RULE_SAMPLE_FLOW,
 	VTAP_A_RULE_FILTER,
 	VTAP_A_RULE_FILTER_TEXT,
+	VTAP_A_RULE_PORTS,
 
 	__VTAP_A_RULE_MAX
 };
@@ -270,6 +289,8 @@ enum {
 	VTAP_A_PORT_INGRESS,
 	VTAP_A_PORT_EGRESS,
 	VTAP_A_PORT_PAD,
+	VTAP_A_PORT_VM_SENDS,
+	VTAP_A_PORT_REASON,
 
 	__VTAP_A_PORT_MAX
 };
