@@ -8,6 +8,7 @@
 #define _VTAP_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/hrtimer.h>
 #include <linux/local_lock.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
@@ -82,6 +83,14 @@
 #define vtap_flowi4_set_tos(fl4, tos)	((fl4)->flowi4_dscp = inet_dsfield_to_dscp(tos))
 #else
 #define vtap_flowi4_set_tos(fl4, tos)	((fl4)->flowi4_tos = (tos))
+#endif
+
+/* 6.13: a timer and its function in one go */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define vtap_hrtimer_setup(timer, fn, clock, mode)	\
+	do { hrtimer_init(timer, clock, mode); (timer)->function = (fn); } while (0)
+#else
+#define vtap_hrtimer_setup(timer, fn, clock, mode)	hrtimer_setup(timer, fn, clock, mode)
 #endif
 
 /* 6.11: until then softirqs of one CPU do not preempt each other, PREEMPT_RT or not */

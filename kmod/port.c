@@ -6,7 +6,8 @@
 #include <linux/slab.h>
 #include <linux/static_call.h>
 
-#include "vtap.h"
+#include "loop.h"
+#include "own.h"
 
 #define VTAP_BIND_RETRY		HZ
 #define VTAP_PORT_HASH_BITS	10
@@ -68,11 +69,11 @@ static void vtap_port_count(const struct vtap_port *port, unsigned int dir,
 	u64_stats_update_end(&st->syncp);
 }
 
-static const struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex)
+static struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex)
 {
-	const struct vtap_port *port;
+	struct vtap_port *port;
 
-	hash_for_each_possible_rcu(vn->port_index, port, node, ifindex) {
+	hash_for_each_possible_rcu(vn->port_index, port, node, ifindex, lockdep_rtnl_is_held()) {
 		if (port->dev->ifindex == ifindex)
 			return port;
 	}
@@ -119,6 +120,7 @@ static noinline void vtap_port_matched(const struct vtap_port *port, const struc
 	unsigned int i;
 
 	f->ifindex = port->dev->ifindex;
+	f->suspect = vtap_loop_suspect(port, f);
 	vtap_port_count(port, dir, VTAP_PST_MATCHED);
 	vtap_rule_count(rule, f->len);
 	if (unlikely(rule->sample > 1) && !vtap_rule_sample(rule, f))
@@ -138,8 +140,15 @@ static noinline void vtap_port_matched(const struct vtap_port *port, const struc
 	}
 }
 
+static noinline void vtap_port_own(struct vtap_port *port, unsigned int dir)
+{
+	vtap_port_count(port, dir, VTAP_PST_OWN);
+	if (dir == VTAP_OUT)
+		WRITE_ONCE(port->left, jiffies ?: 1);
+}
+
 /* All of a hook's work. Softirq, RCU read side; the frame is only read. */
-static __always_inline void vtap_port_frame(const struct vtap_port *port, struct sk_buff *skb,
+static __always_inline void vtap_port_frame(struct vtap_port *port, struct sk_buff *skb,
 					    unsigned int dir)
 {
 	const struct vtap_table *table = rcu_dereference(port->table);
@@ -154,8 +163,8 @@ static __always_inline void vtap_port_frame(const struct vtap_port *port, struct
 		vtap_port_count(port, dir, VTAP_PST_UNMATCHED);
 		return;
 	}
-	if (unlikely(vtap_session_is_own(port->vn, &f))) {
-		vtap_port_count(port, dir, VTAP_PST_OWN);
+	if (unlikely(vtap_own(port->vn, &f))) {
+		vtap_port_own(port, dir);
 		return;
 	}
 	rule = vtap_table_lookup(table, &f);
@@ -190,7 +199,7 @@ static bool vtap_port_taken_test(const struct sk_buff *skb, u32 handover)
 static __no_stack_protector unsigned int vtap_port_nf_in(void *priv, struct sk_buff *skb,
 							 const struct nf_hook_state *state)
 {
-	const struct vtap_port *port = priv;
+	struct vtap_port *port = priv;
 	u32 handover;
 
 	/* pairs with the release in vtap_port_set_in(): who sees it finds the chain in place */
@@ -285,7 +294,7 @@ static unsigned int vtap_port_bucket(const struct net_device *dev, unsigned int 
 /* Softirq, RCU read side. A port that is being attached or detached may not be found. */
 static __always_inline void vtap_port_chained(struct sk_buff *skb)
 {
-	const struct vtap_port *port;
+	struct vtap_port *port;
 	unsigned int i;
 	u32 handover;
 
@@ -777,6 +786,21 @@ static struct notifier_block vtap_port_netdev_nb = {
 	.notifier_call = vtap_port_netdev,
 	.priority = INT_MAX,
 };
+
+/**
+ * vtap_port_left - copies leave by this device, whether its egress is tapped or not
+ * @vn: the namespace's vtap
+ * @ifindex: of the device
+ *
+ * RTNL, or RCU read side.
+ */
+void vtap_port_left(struct vtap_net *vn, int ifindex)
+{
+	struct vtap_port *port = vtap_port_by_index(vn, ifindex);
+
+	if (port)
+		WRITE_ONCE(port->left, jiffies ?: 1);
+}
 
 /**
  * vtap_port_read - sum up a port's counters

@@ -3,7 +3,7 @@
 #include <linux/netlink.h>
 #include <linux/slab.h>
 
-#include "vtap.h"
+#include "loop.h"
 
 /**
  * vtap_txn_begin - begin a transaction; RTNL, which is held until its end
@@ -87,6 +87,7 @@ int vtap_txn_commit(struct vtap_txn *txn)
 			return err;
 		}
 	}
+	vtap_loop_reset(txn->vn);
 	txn->vn->gen++;
 	/* what is deleted may be named by what is told after it */
 	list_for_each_entry(u, &txn->log, list) {

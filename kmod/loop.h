@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Copies that come back as other frames: found by experiment, and broken. */
+#ifndef _VTAP_LOOP_H
+#define _VTAP_LOOP_H
+
+#include "own.h"
+
+/**
+ * struct vtap_tally - copies that are counted together
+ * @sent: how many
+ * @bytes: of their frames
+ * @truncated: how many of them were cut
+ * @fragmented: how many of them left in outer fragments
+ */
+struct vtap_tally {
+	unsigned int sent;
+	unsigned int bytes;
+	unsigned int truncated;
+	unsigned int fragmented;
+};
+
+/**
+ * struct vtap_held - what is known of a copy that is held back, in skb->cb
+ * @t: the template it is made of
+ * @suspect: vtap_frame.suspect of the frame that was copied
+ * @n: what to count when it leaves; nothing but for the last of several fragments
+ */
+struct vtap_held {
+	const struct vtap_tmpl *t;
+	u32 suspect;
+	struct vtap_tally n;
+};
+
+static inline struct vtap_held *vtap_held(const struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct vtap_held) > sizeof(skb->cb));
+	return (struct vtap_held *)skb->cb;
+}
+
+#define VTAP_LOOP_LEFT	(3 * HZ)	/* so long a port counts as one by which copies leave */
+#define VTAP_GENEVE_MASK	0xc000ffff	/* version 0, an Ethernet frame inside */
+#define VTAP_GENEVE_TEB	0x00006558
+
+u32 vtap_loop_class_id(const struct vtap_net *vn, const struct vtap_frame *f);
+bool vtap_loop_tunnel(const struct vtap_own *o, const struct vtap_frame *f);
+
+/* May the UDP payload be a tunnel's? Return: false when it begins as none does. */
+static __always_inline bool vtap_loop_udp(const struct vtap_frame *f)
+{
+	const int at = f->mac + f->l4 + 8;
+	u32 w;
+
+	if (!f->l4 || unlikely(at + 4 > (int)skb_headlen(f->skb)))
+		return f->l4;
+	w = get_unaligned_be32(f->skb->data + at);
+	return w == VTAP_VXLAN_FLAGS || (w & VTAP_GENEVE_MASK) == VTAP_GENEVE_TEB;
+}
+
+/**
+ * vtap_loop_suspect - may the frame be there because of a copy?
+ * @port: the port that sees it
+ * @f: parsed frame that is about to be copied; RCU read side
+ *
+ * Frames that the host itself made, frames that come in by where copies leave, and those of
+ * tunnels to one of our collectors. It is a suspicion only: they are copied all the same.
+ *
+ * Return: what to look for a loop by, the same for all frames of a loop; 0 for most frames.
+ */
+static __always_inline u32 vtap_loop_suspect(const struct vtap_port *port,
+					     const struct vtap_frame *f)
+{
+	const struct vtap_own *o = rcu_dereference(port->vn->own);
+	bool maybe;
+
+	if (unlikely(!o))
+		return 0;
+	if (f->dir == VTAP_OUT) {
+		maybe = !f->skb->skb_iif;
+	} else {
+		const unsigned long left = READ_ONCE(port->left);
+
+		maybe = unlikely(left) && time_before(jiffies, left + VTAP_LOOP_LEFT);
+		if (unlikely(READ_ONCE(o->hops) & vtap_own_mac_bit(f->key.src_mac)))
+			maybe |= vtap_own_hop(o, f->key.src_mac);
+	}
+	if (f->key.ip_proto == IPPROTO_GRE ||
+	    (f->key.ip_proto == IPPROTO_UDP && unlikely(vtap_loop_udp(f))))
+		maybe = maybe || vtap_loop_tunnel(o, f);
+	return unlikely(maybe) ? vtap_loop_class_id(port->vn, f) : 0;
+}
+
+bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f);
+bool vtap_loop_hold(const struct vtap_tmpl *t, struct sk_buff *skb, u32 suspect, u32 hash,
+		    struct vtap_tally n);
+void vtap_loop_forget(struct vtap_net *vn, struct vtap_tmpl *t);
+void vtap_loop_reset(struct vtap_net *vn);
+void vtap_loop_tick(struct vtap_net *vn);
+int vtap_loop_init_net(struct vtap_net *vn);
+void vtap_loop_exit_net(struct vtap_net *vn);
+
+#endif /* _VTAP_LOOP_H */
