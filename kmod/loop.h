@@ -3,6 +3,8 @@
 #ifndef _VTAP_LOOP_H
 #define _VTAP_LOOP_H
 
+#include <linux/hrtimer.h>
+
 #include "own.h"
 
 /**
@@ -37,10 +39,107 @@ static inline struct vtap_held *vtap_held(const struct sk_buff *skb)
 	return (struct vtap_held *)skb->cb;
 }
 
+#define VTAP_LOOP_CLASSES	64
+#define VTAP_LOOP_BATCH		64	/* copies that leave at a time */
+
+/**
+ * enum vtap_loop_phase - what goes on in a namespace
+ * @VTAP_LOOP_IDLE: nothing; copies leave at once
+ * @VTAP_LOOP_HOLD: copies are held back until no suspicious frame comes
+ * @VTAP_LOOP_ROUND: a few copies were let go, or none, and we look what comes
+ * @VTAP_LOOP_FLUSH: the copies held back leave, in order
+ */
+enum vtap_loop_phase {
+	VTAP_LOOP_IDLE,
+	VTAP_LOOP_HOLD,
+	VTAP_LOOP_ROUND,
+	VTAP_LOOP_FLUSH,
+};
+
+/**
+ * struct vtap_loop_class - suspicious frames to the same place
+ * @id: vtap_frame.suspect, or 0
+ * @n: how many were copied since @since
+ * @limit: how many are too many
+ * @slow: how many were copied since @slow_since
+ * @since: jiffies
+ * @slow_since: jiffies
+ * @last: jiffies when the last one came
+ * @exempt: jiffies until which they are left alone, when @backoff
+ * @backoff: seconds that they were left alone the last time, or 0
+ * @loop: they are copies that came back: they are not copied
+ */
+struct vtap_loop_class {
+	u32 id;
+	u32 n;
+	u32 limit;
+	u32 slow;
+	unsigned long since;
+	unsigned long slow_since;
+	unsigned long last;
+	unsigned long exempt;
+	u32 backoff;
+	bool loop;
+};
+
+/**
+ * struct vtap_loop - the breaker of a namespace; all but @rcu and @vn under @lock
+ * @rcu: frees it when no packet can see it any more
+ * @vn: the namespace's vtap
+ * @lock: BH disabled
+ * @timer: next step of an experiment; runs in softirq
+ * @phase: where it stands
+ * @off: the namespace goes: no experiment begins any more
+ * @queue: copies that are held back, in order
+ * @bytes: memory that they take
+ * @class: what the experiment is about
+ * @port: ifindex of the port that saw such a frame last
+ * @began: when it began, ns
+ * @last: when the last suspicious frame came, or the round began, ns
+ * @quiet: how long a round takes, ns
+ * @seen: suspicious frames in this phase, or this round
+ * @released: copies were let go in this round
+ * @left: rounds that are left with copies let go, and without
+ * @rest: jiffies until which no experiment begins
+ * @seed: of class ids
+ * @mark_at: jiffies when the last suspicious frame came at the time of @mark
+ * @mark: copies that sessions in a loop had sent by then
+ * @classes: those that were seen last, by their ids
+ */
+struct vtap_loop {
+	struct rcu_head rcu;
+	struct vtap_net *vn;
+	spinlock_t lock;
+	struct hrtimer timer;
+	enum vtap_loop_phase phase;
+	bool off;
+	struct sk_buff_head queue;
+	unsigned int bytes;
+	struct vtap_loop_class *class;
+	int port;
+	u64 began;
+	u64 last;
+	u64 quiet;
+	unsigned int seen;
+	bool released;
+	u8 left[2];
+	unsigned long rest;
+	u32 seed;
+	unsigned long mark_at;
+	u64 mark;
+	struct vtap_loop_class classes[VTAP_LOOP_CLASSES];
+};
+
+static inline void vtap_loop_timer_in(struct vtap_loop *vl, u64 ns)
+{
+	hrtimer_start(&vl->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_SOFT);
+}
+
 #define VTAP_LOOP_LEFT	(3 * HZ)	/* so long a port counts as one by which copies leave */
 #define VTAP_GENEVE_MASK	0xc000ffff	/* version 0, an Ethernet frame inside */
 #define VTAP_GENEVE_TEB	0x00006558
 
+/* suspect.c */
 u32 vtap_loop_class_id(const struct vtap_net *vn, const struct vtap_frame *f);
 bool vtap_loop_tunnel(const struct vtap_own *o, const struct vtap_frame *f);
 
@@ -89,12 +188,19 @@ static __always_inline u32 vtap_loop_suspect(const struct vtap_port *port,
 	return unlikely(maybe) ? vtap_loop_class_id(port->vn, f) : 0;
 }
 
+/* loop.c: the experiment */
 bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f);
-bool vtap_loop_hold(const struct vtap_tmpl *t, struct sk_buff *skb, u32 suspect, u32 hash,
-		    struct vtap_tally n);
-void vtap_loop_forget(struct vtap_net *vn, struct vtap_tmpl *t);
+void vtap_loop_end(struct vtap_loop *vl, bool own);
+void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_buff_head *drop);
 void vtap_loop_reset(struct vtap_net *vn);
 void vtap_loop_tick(struct vtap_net *vn);
+
+/* hold.c: the copies that are held back */
+bool vtap_loop_hold(const struct vtap_tmpl *t, struct sk_buff *skb, u32 suspect, u32 hash,
+		    struct vtap_tally n);
+void vtap_loop_take(struct vtap_loop *vl, struct sk_buff_head *out, unsigned int n, u32 id);
+void vtap_loop_flush(struct vtap_loop *vl);
+void vtap_loop_forget(struct vtap_net *vn, struct vtap_tmpl *t);
 int vtap_loop_init_net(struct vtap_net *vn);
 void vtap_loop_exit_net(struct vtap_net *vn);
 
