@@ -104,24 +104,30 @@ static enum hrtimer_restart vtap_loop_timer(struct hrtimer *timer)
 }
 
 /**
- * vtap_loop_flush - all copies that are held back leave now, in order; RTNL, or the end of all
+ * vtap_loop_flush - all copies that are held back now leave, in order; RTNL, or the end of all
  * @vl: the breaker
+ *
+ * Those that come meanwhile, perhaps because of these, are left to the timer.
  */
 void vtap_loop_flush(struct vtap_loop *vl)
 {
+	int left = -1;
 	bool more;
 
 	do {
 		spin_lock_bh(&vl->lock);
 		if (vl->class)
 			vtap_loop_end(vl, false);
+		if (left < 0)
+			left = skb_queue_len(&vl->queue);
 		spin_unlock_bh(&vl->lock);
 		/* what it has taken is sent afterwards, and it takes no more */
 		hrtimer_cancel(&vl->timer);
 		local_bh_disable();
 		more = vtap_loop_run(vl);
 		local_bh_enable();
-	} while (more);
+		left -= VTAP_LOOP_BATCH;
+	} while (more && left > 0);
 }
 
 /**
@@ -183,6 +189,8 @@ void vtap_loop_exit_net(struct vtap_net *vn)
 	/* hooks that are running may still begin or use what is here */
 	synchronize_net();
 	vtap_loop_flush(vl);
+	hrtimer_cancel(&vl->timer);
+	__skb_queue_purge(&vl->queue);
 	RCU_INIT_POINTER(vn->loop, NULL);
 	kfree_rcu(vl, rcu);
 }

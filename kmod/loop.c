@@ -176,7 +176,8 @@ bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f)
 			vtap_loop_feeds(s, f->ifindex);
 			/* what answers them comes in there, and is suspicious from now on */
 			vtap_port_left(s->vn, f->ifindex);
-		} else if (vl->phase == VTAP_LOOP_IDLE) {
+		} else if (!vl->class) {
+			/* also while copies leave: those that come back may keep the queue filled */
 			vtap_loop_count(vl, c);
 		} else if (c == vl->class) {
 			vtap_loop_came(vl, f->ifindex);
@@ -291,7 +292,7 @@ void vtap_loop_reset(struct vtap_net *vn)
 		return;
 	vtap_loop_flush(vl);
 	spin_lock_bh(&vl->lock);
-	if (vl->phase == VTAP_LOOP_IDLE) {
+	if (!vl->class) {
 		memset(vl->classes, 0, sizeof(vl->classes));
 		vl->rest = jiffies;
 		vtap_loop_clear(vl);

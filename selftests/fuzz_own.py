@@ -1,27 +1,27 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Fuzzer of what is ours: frames as a VM may write them, with the headers of our own copies inside tunnels of every kind, are all
-copied, and none is taken for a copy.
+"""Fuzzer of what is ours: frames as a VM may write them, with the headers of our own copies inside
+tunnels of every kind, are all copied, and none is taken for a copy.
 
-fuzz_own.py [FRAMES [SEED]], or VTAP_FUZZ_OWN=FRAMES; 100,000 by default. A seed repeats a run; without one it is new, and printed.
+VTAP_FUZZ_OWN=FRAMES, 100,000 by default; VTAP_SEED=N repeats a run, else the seed is printed.
 """
 import ctypes
 import os
 import random
 import socket
 import struct
-import sys
 
 import ksft
 from ksft import Sender, Topology, busywait, eq, mac, note, ok, vtap, vtap_json
 
-FRAMES = int(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("VTAP_FUZZ_OWN", "100000"))
-SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
+FRAMES = int(os.environ.get("VTAP_FUZZ_OWN", "100000"))
+SEED = int(os.environ.get("VTAP_SEED", random.randrange(1 << 32)))
 BATCH = 500
 rng = random.Random(SEED)
 
 HOST, COL, A, B = (socket.inet_aton(a) for a in ("192.0.2.1", "192.0.2.9", "10.0.0.1", "10.0.0.2"))
-HOST6, COL6, A6, B6 = (socket.inet_pton(socket.AF_INET6, a) for a in ("2001:db8:9::1", "2001:db8:9::9", "2001:db8::1",
+HOST6, COL6, A6, B6 = (socket.inet_pton(socket.AF_INET6, a)
+                       for a in ("2001:db8:9::1", "2001:db8:9::9", "2001:db8::1",
                                                                        "2001:db8::2"))
 MACS = [mac(m) for m in Topology.MAC.values()]
 # what the sessions of this test put behind their outer IP header: protocol, header
@@ -33,19 +33,24 @@ TUNNELS = [
     (17, bytes.fromhex("c00012b5000000000800000000000900")),
     (17, bytes.fromhex("c00012b6000000000800000000000800")),
 ]
-SESSIONS = ["gre key 7", "erspan1", "erspan2 id 5", "erspan3 id 6", "vxlan key 9", "vxlan key 8 dport 4790"]
+SESSIONS = ["gre key 7", "erspan1", "erspan2 id 5", "erspan3 id 6", "vxlan key 9",
+            "vxlan key 8 dport 4790"]
 # others: VXLAN on a port of no session, GENEVE, GRE with IP inside, IP in IP
-OTHERS = [(17, bytes.fromhex("c0000035000000000800000000000900")), (17, bytes.fromhex("c00017c1000000000000655800000900")),
+OTHERS = [(17, bytes.fromhex("c0000035000000000800000000000900")),
+          (17, bytes.fromhex("c00017c1000000000000655800000900")),
           (47, bytes.fromhex("00000800")), (47, bytes.fromhex("000086dd")), (4, b""), (41, b"")]
 
 
 def packet(proto, load, ours, six):
-    """An IP packet; OURS: between host and collector, as copies are. Lengths lie now and then, and some are fragments."""
+    """An IP packet; OURS: between host and collector, as copies are. Lengths lie now and then, and
+    some are fragments."""
     lie, frag = rng.random() < 0.08, rng.random() < 0.08
     if six:
         n = rng.choice((0, 8, len(load) + 99, 65535)) if lie else len(load) + 8 * frag
         kind = 44 if frag else proto
-        head = struct.pack("!IHBB", 6 << 28, n, kind, 64) + (HOST6 + COL6 if ours else A6 + rng.choice((B6, COL6, HOST6)))
+        head = struct.pack("!IHBB", 6 << 28, n, kind, 64) + (HOST6 + COL6
+                                                             if ours else A6 + rng.choice((B6, COL6,
+                                                                                           HOST6)))
         if frag:
             head += struct.pack("!BBHI", proto, 0, rng.choice((1, 0, 185 << 3)), 1)
         return head + load
@@ -57,7 +62,8 @@ def packet(proto, load, ours, six):
 
 
 def tunnel(depth):
-    """What is in a frame behind its Ethernet header: tunnels in tunnels. Return: EtherType, bytes."""
+    """What is in a frame behind its Ethernet header: tunnels in tunnels.
+    Return: EtherType, bytes."""
     six = rng.random() < 0.3
     if not depth:
         load = struct.pack("!HHHH", 1024, 4789, 20, 0) + b"hidden frame"
@@ -82,11 +88,14 @@ def error():
     """An ICMP error that quotes a copy of ours, to somebody who made none."""
     proto, head = rng.choice(TUNNELS)
     if rng.random() < 0.5:
-        load = struct.pack("!BBHI", rng.choice((3, 4, 5, 11, 12)), 0, 0, 0) + packet(proto, head, True, False)
-        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(load), 1, 0, 64, 1, 0) + A + rng.choice((B, COL))
+        load = struct.pack("!BBHI", rng.choice((3, 4, 5, 11, 12)), 0, 0, 0) + packet(proto, head,
+                                                                                     True, False)
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(load), 1, 0, 64, 1,
+                         0) + A + rng.choice((B, COL))
         return 0x800, ip + load
     load = struct.pack("!BBHI", rng.choice((1, 2, 3, 4)), 0, 0, 0) + packet(proto, head, True, True)
-    return 0x86dd, struct.pack("!IHBB", 6 << 28, len(load), 58, 64) + A6 + rng.choice((B6, COL6)) + load
+    return 0x86dd, struct.pack("!IHBB", 6 << 28, len(load), 58,
+                               64) + A6 + rng.choice((B6, COL6)) + load
 
 
 def frame():
@@ -112,8 +121,10 @@ class Iovec(ctypes.Structure):
 
 class Mmsghdr(ctypes.Structure):
     """struct mmsghdr"""
-    _fields_ = [("name", ctypes.c_void_p), ("namelen", ctypes.c_uint32), ("iov", ctypes.POINTER(Iovec)),
-                ("iovlen", ctypes.c_size_t), ("control", ctypes.c_void_p), ("controllen", ctypes.c_size_t),
+    _fields_ = [("name", ctypes.c_void_p), ("namelen", ctypes.c_uint32),
+                ("iov", ctypes.POINTER(Iovec)),
+                ("iovlen", ctypes.c_size_t), ("control", ctypes.c_void_p),
+                ("controllen", ctypes.c_size_t),
                 ("flags", ctypes.c_int), ("len", ctypes.c_uint32)]
 
 
@@ -125,7 +136,8 @@ def send(sock, frames):
         msg.iov, msg.iovlen = ctypes.pointer(iov[i]), 1
     done = 0
     while done < len(frames):
-        n = ksft.libc.sendmmsg(sock.fileno(), ctypes.byref(msgs, done * ctypes.sizeof(Mmsghdr)), len(frames) - done, 0)
+        n = ksft.libc.sendmmsg(sock.fileno(), ctypes.byref(msgs, done * ctypes.sizeof(Mmsghdr)),
+                               len(frames) - done, 0)
         if n < 0:
             raise OSError(ctypes.get_errno(), "sendmmsg")
         done += n
@@ -157,7 +169,8 @@ def fuzz():
            {"seen": FRAMES, "matched": FRAMES, "unmatched": 0, "own": 0, "dup": 0})
         for name in ("all", "cut"):
             got = stats()[name]
-            ok(f"session {name}: each frame is copied", got["matched"] == got["sent"] == FRAMES, got)
+            ok(f"session {name}: each frame is copied", got["matched"] == got["sent"] == FRAMES,
+               got)
 
 
 def twin():
@@ -170,13 +183,25 @@ def twin():
         frames = []
         for proto, head in TUNNELS:
             load = head + bytes(60)
-            ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(load), 1, 0, 64, proto, 0) + HOST + COL + load
+            ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(load), 1, 0, 64, proto,
+                             0) + HOST + COL + load
             frames.append(MACS[1] + MACS[0] + b"\x08\0" + ip)
         send(tx.sock, frames)
 
         def seen():
             return {x["name"]: x for x in vtap_json("-s port show", t.host)}["vnet0"]["ingress"]
-        ok("outermost headers of each session are its own", busywait(lambda: seen()["own"] == len(frames)), seen)
+        ok("outermost headers of each session are its own",
+           busywait(lambda: seen()["own"] == len(frames)), seen)
+        # the last byte of the key, of the session id, of the network identifier
+        others = []
+        for i, at in ((0, 7), (2, 11), (3, 11), (4, 14), (5, 14)):
+            other = bytearray(frames[i])
+            other[14 + 20 + at] ^= 1
+            others.append(bytes(other))
+        send(tx.sock, others)
+        ok("those of another key or identifier are not",
+           busywait(lambda: seen()["matched"] == len(others)), seen)
+        eq("nor do they count as own", seen()["own"], len(frames))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Loops: copies that come back as other frames are found out, whatever made them come back. In each situation one ping makes less
-than 1,000 copies on all hosts together, and the host goes on to copy afterwards.
+"""Loops: copies that come back as other frames are found out, whatever made them come back. In each
+situation one ping makes less than 1,000 copies on all hosts together, and the host goes on to copy.
 """
 import contextlib
 import fcntl
@@ -55,15 +55,17 @@ def settled(*hosts):
     seen = []
 
     def still():
-        seen.append((sent(*hosts), sum(s["stats"]["drop_loop"] for ns in hosts for s in sessions(ns))))
+        seen.append((sent(*hosts),
+                     sum(s["stats"]["drop_loop"] for ns in hosts for s in sessions(ns))))
         return len(seen) >= 30 and len(set(seen[-30:])) == 1
     ok("it comes to rest", busywait(still, timeout=30), lambda: seen[-30:])
     return seen[-1][0]
 
 
 def damped(name, t, *others, port=None, dropped=True):
-    """One ping, of which the copies come back. Report whether all hosts together make few copies, and the loop is told; then that
-    the tapped traffic, and its copies, are as they were. DROPPED: the loop has to be seen by vtap."""
+    """One ping, of which the copies come back. Report whether all hosts together make few copies, and
+    the loop is told; then that the tapped traffic, and its copies, are as they were. DROPPED: vtap
+    has to see the loop."""
     hosts = t.host, *others
     before = sent(*hosts)
     with Monitor(t.host) as monitor:
@@ -79,19 +81,23 @@ def damped(name, t, *others, port=None, dropped=True):
             looping[:] = [(ns, s) for ns in hosts for s in sessions(ns) if s["state"] == "loop"]
             return looping
         if dropped:
-            ok(f"{name}: the loop is found", busywait(found, timeout=20), lambda: [sessions(ns) for ns in hosts])
+            ok(f"{name}: the loop is found", busywait(found, timeout=20),
+               lambda: [sessions(ns) for ns in hosts])
         made = settled(*hosts) - before
         note(f"{name}: {made} copies of one ping, "
-             f"{sum(s['stats']['drop_loop'] for ns in hosts for s in sessions(ns))} were not made any more")
+             f"{sum(s['stats']['drop_loop'] for ns in hosts for s in sessions(ns))} were dropped")
         ok(f"{name}: less than {MOST} copies of one ping", 2 <= made < MOST, made)
         if dropped and looping:
-            eq(f"{name}: it says by which port copies came back", [s.get("loop_port") for _, s in looping if port],
+            eq(f"{name}: it says by which port copies came back",
+               [s.get("loop_port") for _, s in looping if port],
                [port for _, s in looping if port])
             if looping[0][0] is t.host:
-                ok(f"{name}: an event says so", busywait(lambda: "loop" in monitor.states("s")), lambda: monitor.states("s"))
+                ok(f"{name}: an event says so", busywait(lambda: "loop" in monitor.states("s")),
+                   lambda: monitor.states("s"))
     before = sent(t.host)
     ok(f"{name}: another ping arrives", ping(t))
-    ok(f"{name}: and is copied", busywait(lambda: sent(t.host) - before >= 2), lambda: sessions(t.host))
+    ok(f"{name}: and is copied", busywait(lambda: sent(t.host) - before >= 2),
+       lambda: sessions(t.host))
     adds_up(name, *hosts)
 
 
@@ -104,9 +110,12 @@ def wireguard(t):
         ns.ip("link add wg0 type wireguard", f"address add {address}/24 dev wg0")
         private = ns.sh("wg genkey").stdout
         pairs.append((ns, private, ksft.sh("wg pubkey", input=private).stdout.strip()))
-    for (ns, private, _), (_, _, public), peer, port in zip(pairs, pairs[::-1], (t.IP4["col"], t.IP4["up0"]), (51820, 51821)):
+    for (ns, private, _), (_, _, public), peer, port in zip(pairs, pairs[::-1],
+                                                            (t.IP4["col"], t.IP4["up0"]),
+                                                            (51820, 51821)):
         with ns.enter():
-            ksft.sh(["wg", "set", "wg0", "listen-port", str(port), "private-key", "/dev/stdin", "peer", public, "allowed-ips",
+            ksft.sh(["wg", "set", "wg0", "listen-port", str(port), "private-key", "/dev/stdin",
+                     "peer", public, "allowed-ips",
                      "172.16.9.0/24", "endpoint", f"{peer}:{51820 + 51821 - port}"], input=private)
         ns.ip("link set wg0 up")
     t.col.sh("ping -c 1 -W 5 172.16.9.1")  # shake hands
@@ -114,7 +123,7 @@ def wireguard(t):
 
 
 class Vpn:
-    """A VPN in user space: what is routed to the device vpn0 of namespace NS is sent on as UDP to ADDRESS."""
+    """A VPN in user space: what is routed to device vpn0 of namespace NS goes on as UDP to ADDRESS."""
 
     def __init__(self, ns, address, net="172.16.9.1/24"):
         with ns.enter():
@@ -122,7 +131,8 @@ class Vpn:
             fcntl.ioctl(self.tun, TUNSETIFF, struct.pack("16sH22x", b"vpn0", IFF_TUN_NO_PI))
             self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.address = address
-        ns.ip("link set vpn0 addrgenmode none", "link set vpn0 mtu 1400", "link set vpn0 up", f"address add {net} dev vpn0")
+        ns.ip("link set vpn0 addrgenmode none", "link set vpn0 mtu 1400", "link set vpn0 up",
+              f"address add {net} dev vpn0")
         self.wake = os.pipe()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -179,7 +189,8 @@ def behind_wireguard():
             damped("WireGuard", t, port="up0")
         eq("the state is still loop", sessions(t.host)[0]["state"], "loop")
         vtap("rule flush", t.host)
-        ok("without the rules the loop is over", busywait(lambda: sessions(t.host)[0]["state"] == "active"),
+        ok("without the rules the loop is over",
+           busywait(lambda: sessions(t.host)[0]["state"] == "active"),
            lambda: sessions(t.host))
         mirror(t.host, "port 'vnet*'")
         before = sent(t.host)
@@ -193,10 +204,12 @@ def over_by_itself():
         vtap(f"session add s type gre remote {VPN}", t.host)
         mirror(t.host, "port 'vnet*'", "port up0")
         ping(t)
-        ok("the loop is found", busywait(lambda: sessions(t.host)[0]["state"] == "loop", timeout=20))
+        ok("the loop is found",
+           busywait(lambda: sessions(t.host)[0]["state"] == "loop", timeout=20))
         t.host.ip(f"route add {VPN}/32 via {t.IP4['col']} dev up0")
         ok("with another way to the collector, it ends",
-           busywait(lambda: ping(t) and sessions(t.host)[0]["state"] == "active", timeout=30, step=0.2), lambda: sessions(t.host))
+           busywait(lambda: ping(t) and sessions(t.host)[0]["state"] == "active", timeout=30,
+                    step=0.2), lambda: sessions(t.host))
         adds_up("after the loop", t.host)
 
 
@@ -205,9 +218,11 @@ def behind_user_space():
     for bridge in (False, True):
         with Topology() as t, contextlib.ExitStack() as stack:
             if bridge:
-                t.host.ip("address flush dev up0", "link set up0 master br0", f"link set br0 address {t.MAC['up0']}",
+                t.host.ip("address flush dev up0", "link set up0 master br0",
+                          f"link set br0 address {t.MAC['up0']}",
                           f"address add {t.IP4['up0']}/24 dev br0",
-                          f"neigh replace {t.IP4['col']} lladdr {t.MAC['col']} dev br0 nud permanent")
+                          f"neigh replace {t.IP4['col']} lladdr {t.MAC['col']} dev br0 "
+                          "nud permanent")
                 t.host.sh(f"bridge fdb replace {t.MAC['col']} dev up0 master static")
             stack.enter_context(Vpn(t.host, (t.IP4["col"], 7000)))
             stack.enter_context(listener(t.col, 7000))
@@ -224,7 +239,8 @@ def behind_ipsec():
     for mode in ("transport", "tunnel"):
         with Topology() as t:
             ends = f"src {t.IP4['up0']} dst {t.IP4['col']}"
-            t.host.ip(f"xfrm state add {ends} proto esp spi 0x100 mode {mode} auth hmac(sha1) 0x{'11' * 20} enc cbc(aes) 0x{'22' * 16}",
+            keys = f"auth hmac(sha1) 0x{'11' * 20} enc cbc(aes) 0x{'22' * 16}"
+            t.host.ip(f"xfrm state add {ends} proto esp spi 0x100 mode {mode} {keys}",
                       f"xfrm policy add {ends} dir out tmpl {ends} proto esp mode {mode}")
             vtap(f"session add s type gre remote {t.IP4['col']}", t.host)
             mirror(t.host, "port 'vnet*'", "port up0")
@@ -232,10 +248,11 @@ def behind_ipsec():
 
 
 def gateway():
-    """The collector is behind a VM that wraps copies: they leave by its port, and come back by it."""
+    """The collector is behind a VM that wraps copies: they leave and come back by its port."""
     for rule in ("port 'vnet*'", "port 'vnet*' dir ingress"):
         with Topology() as t, Vpn(t.b, (t.IP4["a"], 7000)), listener(t.a, 7000):
-            t.host.ip("address add 10.0.0.254/24 dev br0", f"neigh replace 10.0.0.2 lladdr {t.MAC['b']} dev br0 nud permanent",
+            t.host.ip("address add 10.0.0.254/24 dev br0",
+                      f"neigh replace 10.0.0.2 lladdr {t.MAC['b']} dev br0 nud permanent",
                       "route add 172.16.9.0/24 via 10.0.0.2")
             t.b.sysctl(net__ipv4__ip_forward=1)
             t.host.sh(f"bridge fdb replace {t.MAC['b']} dev vnet1 master static")
@@ -260,17 +277,23 @@ def two_hosts():
 def ring():
     """Three hosts, each the collector of the one before it."""
     with Topology() as t, Netns("third") as third:
-        ksft.ip(f"link add eth1 netns {t.col.name} address 02:00:00:00:03:01 type veth peer name eth0 netns {third.name} "
+        ksft.ip(f"link add eth1 netns {t.col.name} address 02:00:00:00:03:01 type veth "
+                f"peer name eth0 netns {third.name} "
                 "address 02:00:00:00:03:02",
-                f"link add eth1 netns {third.name} address 02:00:00:00:03:03 type veth peer name up1 netns {t.host.name} "
+                f"link add eth1 netns {third.name} address 02:00:00:00:03:03 type veth "
+                f"peer name up1 netns {t.host.name} "
                 "address 02:00:00:00:03:04")
         for ns, dev, net, mine, peer, lladdr in (
-                (t.col, "eth1", "198.18.1", 1, 2, "02:00:00:00:03:02"), (third, "eth0", "198.18.1", 2, 1, "02:00:00:00:03:01"),
-                (third, "eth1", "198.18.2", 1, 2, "02:00:00:00:03:04"), (t.host, "up1", "198.18.2", 2, 1, "02:00:00:00:03:03")):
-            ns.ip(f"link set {dev} addrgenmode none", f"link set {dev} up", f"address add {net}.{mine}/24 dev {dev}",
+                (t.col, "eth1", "198.18.1", 1, 2, "02:00:00:00:03:02"),
+                (third, "eth0", "198.18.1", 2, 1, "02:00:00:00:03:01"),
+                (third, "eth1", "198.18.2", 1, 2, "02:00:00:00:03:04"),
+                (t.host, "up1", "198.18.2", 2, 1, "02:00:00:00:03:03")):
+            ns.ip(f"link set {dev} addrgenmode none", f"link set {dev} up",
+                  f"address add {net}.{mine}/24 dev {dev}",
                   f"neigh replace {net}.{peer} lladdr {lladdr} dev {dev} nud permanent")
         busywait(lambda: third.running("eth0", "eth1") and t.host.running("up1"))
-        hops = (t.host, t.IP4["col"], ["port 'vnet*'", "port 'up*'"]), (t.col, "198.18.1.2", ["port 'eth*'"]), \
+        hops = (t.host, t.IP4["col"], ["port 'vnet*'", "port 'up*'"]), (t.col, "198.18.1.2",
+                                                                        ["port 'eth*'"]), \
             (third, "198.18.2.2", ["port 'eth*'"])
         for ns, remote, rules in hops:
             vtap(f"session add s type gre remote {remote}", ns)
@@ -284,9 +307,13 @@ def rewritten():
     """A router sends copies back with another source address."""
     with Topology() as t:
         t.host.ip(f"route add 198.51.100.0/24 via {t.IP4['col']}")
-        t.col.ip(f"route add 198.51.100.0/24 via {t.IP4['up0']}", "address add 192.0.2.10/24 dev eth0")
-        t.col.sysctl(net__ipv4__ip_forward=1, net__ipv4__conf__all__send_redirects=0, net__ipv4__conf__eth0__send_redirects=0)
-        if t.col.sh(["nft", "add table ip t; add chain ip t c { type nat hook postrouting priority 100; }; "
+        t.col.ip(f"route add 198.51.100.0/24 via {t.IP4['up0']}",
+                 "address add 192.0.2.10/24 dev eth0")
+        t.col.sysctl(net__ipv4__ip_forward=1, net__ipv4__conf__all__send_redirects=0,
+                     net__ipv4__conf__eth0__send_redirects=0)
+        if t.col.sh(["nft",
+                     "add table ip t; add chain ip t c "
+                      "{ type nat hook postrouting priority 100; }; "
                      "add rule ip t c ip protocol gre snat to 192.0.2.10"], check=False).returncode:
             ksft.skip("a router that rewrites the source", "nft cannot")
             return
@@ -297,15 +324,22 @@ def rewritten():
 
 def queued():
     """Copies wait in a queue on a VLAN device before the tapped device below it sends them."""
-    ksft.modprobe("8021q", "sch_tbf")
-    for words in ("type gre remote 198.18.7.9", "type port dev up0.7"):
+    ksft.modprobe("8021q", "sch_tbf", "sch_netem")
+    tbf, late = "tbf rate 2mbit burst 2000 limit 1000000", "netem delay 5ms"
+    for words, qdisc in (("type gre remote 198.18.7.9", tbf), ("type port dev up0.7", tbf),
+                         ("type gre remote 198.18.7.9", late),
+                         ("type port dev up0.7", late)):
         with Topology() as t:
-            t.host.ip("link add link up0 name up0.7 type vlan id 7", "link set up0.7 addrgenmode none", "link set up0.7 up",
-                      "address add 198.18.7.1/24 dev up0.7", "neigh add 198.18.7.9 lladdr 02:00:00:00:00:09 dev up0.7 nud permanent")
-            t.host.sh("tc qdisc add dev up0.7 root tbf rate 2mbit burst 2000 limit 1000000")
+            t.host.ip("link add link up0 name up0.7 type vlan id 7",
+                      "link set up0.7 addrgenmode none", "link set up0.7 up",
+                      "address add 198.18.7.1/24 dev up0.7",
+                      "neigh add 198.18.7.9 lladdr 02:00:00:00:00:09 dev up0.7 nud permanent")
+            if t.host.sh(f"tc qdisc add dev up0.7 root {qdisc}", check=False).returncode:
+                ksft.skip(f"queue on a VLAN device, {qdisc}", "there is no such queue")
+                continue
             vtap(f"session add s {words}", t.host)
             mirror(t.host, "port 'vnet*'", "port up0")
-            damped(f"queue on a VLAN device, {words}", t, port="up0", dropped="port" in words)
+            damped(f"{words}: {qdisc}", t, port="up0", dropped="port" in words and qdisc == late)
 
 
 def reflected():
@@ -313,7 +347,8 @@ def reflected():
     ksft.modprobe("cls_matchall", "act_mirred", "sch_ingress")
     with Topology() as t:
         p = t.col.sh("tc qdisc add dev eth0 clsact", check=False)
-        p = p if p.returncode else t.col.sh("tc filter add dev eth0 ingress matchall action mirred egress redirect dev eth0",
+        p = p if p.returncode else t.col.sh("tc filter add dev eth0 ingress matchall "
+                                            "action mirred egress redirect dev eth0",
                                             check=False)
         if p.returncode:
             ksft.skip("raw copies that are sent back", p.stderr)
@@ -326,20 +361,23 @@ def reflected():
 # --- no loops ---
 
 def errors():
-    """ICMP errors about copies are ours: of a collector without receiver, of a router without route."""
+    """ICMP errors about copies are ours: of a collector without receiver, a router without route."""
     for words in ("type gre key 9", "type erspan3 id 9", "type vxlan key 9"):
         for version, far in ((4, "198.51.100.9"), (6, "2001:db8:51::9")):
             for remote in ((t_ip := Topology.IP4 if version == 4 else Topology.IP6)["col"], far):
                 with Topology() as t:
                     talkative(t.col, t.host)
-                    t.host.ip("route add 198.51.100.0/24 via 192.0.2.9", "route add 2001:db8:51::/64 via 2001:db8:9::9")
-                    t.col.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1, net__ipv6__icmp__ratelimit=0)
+                    t.host.ip("route add 198.51.100.0/24 via 192.0.2.9",
+                              "route add 2001:db8:51::/64 via 2001:db8:9::9")
+                    t.col.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1,
+                                 net__ipv6__icmp__ratelimit=0)
                     vtap(f"session add s {words} remote {remote}", t.host)
                     mirror(t.host, "port 'vnet*'", "port up0")
                     what = f"{words} remote {remote}"
                     got = sum(t.host.icmp_errors().values())
                     ping(t)
-                    ok(f"{what}: errors come", busywait(lambda g=got, t=t: sum(t.host.icmp_errors().values()) > g),
+                    ok(f"{what}: errors come",
+                       busywait(lambda g=got, t=t: sum(t.host.icmp_errors().values()) > g),
                        lambda t=t: t.host.icmp_errors())
                     made = settled(t.host)
                     note(f"{what}: {made} copies of one ping")
@@ -349,27 +387,42 @@ def errors():
         assert t_ip
 
 
+def raw():
+    """Raw copies have no header to be known by: they are known while they are sent."""
+    with Topology() as t:
+        vtap("session add s type port dev up0", t.host)
+        mirror(t.host, "port 'vnet*'", "port up0")
+        ping(t)
+        eq("raw copies: request and reply are copied once", settled(t.host), 2)
+        p = {x["name"]: x for x in vtap_json("-s port show", t.host)}["up0"]
+        eq("raw copies: they count as own where they leave", p["egress"]["own"], 2)
+
+
 def forged_errors():
     """ICMP errors of a VM that quote our outer headers are copied when they go to somebody else."""
     with Topology() as t, Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as rx:
         vtap("session add s type gre key 9 remote 192.0.2.9", t.host)
         mirror(t.host, "port vnet0 dir ingress ip_proto icmp")
-        quote = struct.pack("!BBHHHBBH", 0x45, 0, 60, 1, 0, 64, 47, 0) + bytes((192, 0, 2, 1, 192, 0, 2, 9)) + \
+        quote = struct.pack("!BBHHHBBH", 0x45, 0, 60, 1, 0, 64, 47,
+                            0) + bytes((192, 0, 2, 1, 192, 0, 2, 9)) + \
             bytes.fromhex("20006558") + struct.pack("!I", 9)
         frames = []
         for dst in ("10.0.0.2", "192.0.2.1"):
             icmp = struct.pack("!BBHI", 3, 2, 0, 0) + quote
             icmp = icmp[:2] + struct.pack("!H", ksft.checksum(icmp)) + icmp[4:]
-            ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0) + socket.inet_aton("10.0.0.1") + socket.inet_aton(dst)
+            ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1,
+                             0) + socket.inet_aton("10.0.0.1") + socket.inet_aton(dst)
             ip = ip[:10] + struct.pack("!H", ksft.checksum(ip)) + ip[12:]
             frames.append(ksft.ether(t.MAC["b"], t.MAC["a"], 0x0800, ip + icmp))
         tx.send(*frames)
         rx.frames(2)
-        eq("an error to another address is copied, one to where our copies come from is not", sent(t.host), 1)
+        eq("an error to another address is copied, one to where our copies come from is not",
+           sent(t.host), 1)
 
 
 def host_made():
-    """A tap of the host's own traffic loses no copy, at any rate: through a tunnel whose port a rule skips, and straight out."""
+    """A tap of the host's own traffic loses no copy, at any rate: through a tunnel whose port a rule
+    skips, and straight out."""
     count = 20000
     with Topology() as t, listener(t.col, 4000):
         if wireguard(t):
@@ -380,7 +433,8 @@ def host_made():
             frames = [t.udp("up0", "col", payload=struct.pack("!I", i)) for i in range(count)]
             with Sender(t.host, "up0") as tx:
                 tx.send(*frames)
-            ok("through WireGuard: each frame is copied", busywait(lambda: sent(t.host) == count), lambda: sessions(t.host))
+            ok("through WireGuard: each frame is copied", busywait(lambda: sent(t.host) == count),
+               lambda: sessions(t.host))
             eq("through WireGuard: the session is active", sessions(t.host)[0]["state"], "active")
             adds_up("through WireGuard", t.host)
         else:
@@ -393,14 +447,16 @@ def host_made():
             frames = [t.udp("up0", "col", payload=struct.pack("!I", i)) for i in range(count)]
             with Sender(t.host, "up0") as tx:
                 tx.send(*frames)
-            got = [struct.unpack("!I", f[14 + 20 + 8 + 42:][:4])[0] for f in rx.frames(count, timeout=30)]
+            got = [struct.unpack("!I", f[14 + 20 + 8 + 42:][:4])[0]
+                   for f in rx.frames(count, timeout=30)]
             wrong = [(i, g) for i, g in enumerate(got) if i != g][:3]
-            ok("straight out: each frame is copied once, in order", len(got) == count and not wrong, (len(got), wrong))
+            ok("straight out: each frame is copied once, in order", len(got) == count and not wrong,
+               (len(got), wrong))
             adds_up("straight out", t.host)
 
 
 def slowly():
-    """The same at rates at which experiments run their full length: some copies are late, none is lost."""
+    """The same at rates at which experiments run their full length: copies are late, none is lost."""
     with Topology() as t, listener(t.col, 4000), Sender(t.host, "up0") as tx:
         wide()
         with Sniffer(t.col, "eth0", match=lambda f: f[23:24] == b"\x2f") as rx:
@@ -408,7 +464,8 @@ def slowly():
             mirror(t.host, "port up0 dir egress ip_proto udp")
             count = 0
             for _ in range(4):
-                frames = [t.udp("up0", "col", payload=struct.pack("!I", count + i)) for i in range(60)]
+                frames = [t.udp("up0", "col", payload=struct.pack("!I", count + i))
+                          for i in range(60)]
                 tx.send(*frames)
                 count += 60
                 busywait(lambda n=count: sent(t.host) == n)
@@ -432,18 +489,21 @@ def torn_down():
             elif what == "device":
                 t.host.ip("link del up0")
             elif what == "template":
-                t.host.ip(f"neigh replace {t.IP4['col']} lladdr 02:00:00:00:00:99 dev up0 nud permanent")
-                ok("template: all copies leave", busywait(lambda t=t: sent(t.host) == 60), lambda t=t: sessions(t.host))
+                t.host.ip(f"neigh replace {t.IP4['col']} lladdr 02:00:00:00:00:99 dev up0 "
+                          "nud permanent")
+                ok("template: all copies leave", busywait(lambda t=t: sent(t.host) == 60),
+                   lambda t=t: sessions(t.host))
             if what != "namespace":
                 adds_up(what, t.host)
-    with open("/dev/kmsg", encoding="utf-8", errors="replace") as log:
-        os.set_blocking(log.fileno(), False)
-    bad = [line for line in subprocess.run(["dmesg"], stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines()
+    bad = [line
+           for line in subprocess.run(["dmesg"], stdout=subprocess.PIPE, text=True,
+                                      check=False).stdout.splitlines()
            if "BUG" in line or "WARNING" in line]
     eq("the kernel does not complain", bad, [])
 
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy", "tun")
-    ksft.run(behind_wireguard, behind_user_space, over_by_itself, behind_ipsec, gateway, two_hosts, ring, rewritten, queued, reflected,
-             errors, forged_errors, host_made, slowly, torn_down)
+    ksft.run(behind_wireguard, behind_user_space, over_by_itself, behind_ipsec, gateway, two_hosts,
+             ring, rewritten, queued, reflected,
+             errors, raw, forged_errors, host_made, slowly, torn_down)
