@@ -177,7 +177,7 @@ bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f)
 			/* what answers them comes in there, and is suspicious from now on */
 			vtap_port_left(s->vn, f->ifindex);
 		} else if (!vl->class) {
-			/* also while copies leave: those that come back may keep the queue filled */
+			/* also while copies leave: those that come back may keep it so */
 			vtap_loop_count(vl, c);
 		} else if (c == vl->class) {
 			vtap_loop_came(vl, f->ifindex);

@@ -109,7 +109,7 @@ struct vtap_loop_class {
 struct vtap_loop {
 	struct rcu_head rcu;
 	struct vtap_net *vn;
-	spinlock_t lock;
+	spinlock_t lock;	/* of all below it */
 	struct hrtimer timer;
 	enum vtap_loop_phase phase;
 	bool off;

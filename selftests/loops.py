@@ -63,7 +63,7 @@ def settled(*hosts):
 
 
 def damped(name, t, *others, port=None, dropped=True):
-    """One ping, of which the copies come back. Report whether all hosts together make few copies, and
+    """One ping, of which the copies come back. Report whether all hosts make few copies, and
     the loop is told; then that the tapped traffic, and its copies, are as they were. DROPPED: vtap
     has to see the loop."""
     hosts = t.host, *others
@@ -123,7 +123,7 @@ def wireguard(t):
 
 
 class Vpn:
-    """A VPN in user space: what is routed to device vpn0 of namespace NS goes on as UDP to ADDRESS."""
+    """A VPN in user space: what is routed to vpn0 in namespace NS is sent as UDP to ADDRESS."""
 
     def __init__(self, ns, address, net="172.16.9.1/24"):
         with ns.enter():
@@ -361,7 +361,7 @@ def reflected():
 # --- no loops ---
 
 def errors():
-    """ICMP errors about copies are ours: of a collector without receiver, a router without route."""
+    """ICMP errors about copies are ours: of a collector without receiver, or a router."""
     for words in ("type gre key 9", "type erspan3 id 9", "type vxlan key 9"):
         for version, far in ((4, "198.51.100.9"), (6, "2001:db8:51::9")):
             for remote in ((t_ip := Topology.IP4 if version == 4 else Topology.IP6)["col"], far):
@@ -421,7 +421,7 @@ def forged_errors():
 
 
 def host_made():
-    """A tap of the host's own traffic loses no copy, at any rate: through a tunnel whose port a rule
+    """A tap of the host's own traffic loses no copy, at any rate: by a tunnel whose port a rule
     skips, and straight out."""
     count = 20000
     with Topology() as t, listener(t.col, 4000):
@@ -456,7 +456,7 @@ def host_made():
 
 
 def slowly():
-    """The same at rates at which experiments run their full length: copies are late, none is lost."""
+    """The same at rates at which experiments run their full length: late, none is lost."""
     with Topology() as t, listener(t.col, 4000), Sender(t.host, "up0") as tx:
         wide()
         with Sniffer(t.col, "eth0", match=lambda f: f[23:24] == b"\x2f") as rx:
