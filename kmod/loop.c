@@ -23,6 +23,8 @@
 
 #define VTAP_LOOP_QUIET		(40 * NSEC_PER_MSEC)	/* up to twice as long, at random */
 #define VTAP_LOOP_QUIET_SLOW	(160 * NSEC_PER_MSEC)
+#define VTAP_LOOP_QUIET_MOST	(640 * NSEC_PER_MSEC)
+#define VTAP_LOOP_STRAYS	2			/* frames at the wrong time */
 #define VTAP_LOOP_PATIENCE	NSEC_PER_SEC		/* for all to become quiet */
 #define VTAP_LOOP_RETURN	(500 * NSEC_PER_MSEC)	/* for the first copy to come back */
 #define VTAP_LOOP_ROUNDS	3			/* of each kind */
@@ -89,6 +91,20 @@ void vtap_loop_end(struct vtap_loop *vl, bool own)
 	vtap_loop_timer_in(vl, 0);
 }
 
+/* From the beginning, with rounds of @quiet ns; nothing leaves. */
+static void vtap_loop_begin(struct vtap_loop *vl, u64 quiet)
+{
+	vl->phase = VTAP_LOOP_HOLD;
+	vl->began = ktime_get_ns();
+	vl->last = vl->began;
+	vl->quiet = quiet;
+	vl->seen = 0;
+	vl->released = false;
+	vl->left[false] = VTAP_LOOP_ROUNDS;
+	vl->left[true] = VTAP_LOOP_ROUNDS;
+	vtap_loop_timer_in(vl, quiet);
+}
+
 /* Many suspicious copies: an experiment begins when it is time for one. */
 static void vtap_loop_count(struct vtap_loop *vl, struct vtap_loop_class *c)
 {
@@ -111,16 +127,9 @@ static void vtap_loop_count(struct vtap_loop *vl, struct vtap_loop_class *c)
 		return;
 
 	vl->class = c;
-	vl->phase = VTAP_LOOP_HOLD;
-	vl->began = ktime_get_ns();
-	vl->last = vl->began;
-	vl->quiet = vtap_loop_random(fast ? VTAP_LOOP_QUIET : VTAP_LOOP_QUIET_SLOW);
-	vl->seen = 0;
-	vl->released = false;
-	vl->left[false] = VTAP_LOOP_ROUNDS;
-	vl->left[true] = VTAP_LOOP_ROUNDS;
+	vl->strays = 0;
 	WRITE_ONCE(vl->vn->holding, true);
-	vtap_loop_timer_in(vl, vl->quiet);
+	vtap_loop_begin(vl, vtap_loop_random(fast ? VTAP_LOOP_QUIET : VTAP_LOOP_QUIET_SLOW));
 }
 
 /* A suspicious frame came while copies are held back. */
@@ -136,8 +145,11 @@ static void vtap_loop_came(struct vtap_loop *vl, int ifindex)
 	if (vl->phase == VTAP_LOOP_HOLD) {
 		vl->last = now;
 	} else if (!vl->released) {
-		/* perhaps another host's experiment: not a reason to leave them alone */
-		vtap_loop_end(vl, false);
+		/* perhaps late, perhaps another host's experiment: not by itself, then */
+		if (vl->strays++ < VTAP_LOOP_STRAYS)
+			vtap_loop_begin(vl, min_t(u64, 4 * vl->quiet, VTAP_LOOP_QUIET_MOST));
+		else
+			vtap_loop_end(vl, false);
 	} else if (vl->seen == 1 && vl->left[true] == VTAP_LOOP_ROUNDS) {
 		/* this is how long copies take to come back */
 		vl->quiet = max(vl->quiet, 3 * (now - vl->last));

@@ -100,6 +100,7 @@ struct vtap_loop_class {
  * @seen: suspicious frames in this phase, or this round
  * @released: copies were let go in this round
  * @left: rounds that are left with copies let go, and without
+ * @strays: how often it began again with longer rounds
  * @rest: jiffies until which no experiment begins
  * @seed: of class ids
  * @mark_at: jiffies when the last suspicious frame came at the time of @mark
@@ -123,6 +124,7 @@ struct vtap_loop {
 	unsigned int seen;
 	bool released;
 	u8 left[2];
+	u8 strays;
 	unsigned long rest;
 	u32 seed;
 	unsigned long mark_at;
