@@ -278,16 +278,16 @@ static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk
 /* Hooks on the way out see what this CPU is sending. */
 static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb, u32 hash)
 {
-	const struct vtap_own_mark before = vtap_own_begin(skb);
+	const struct vtap_own_mark before = vtap_own_begin(t->s->vn, skb);
 	int rc = __vtap_copy_xmit(t, skb, hash);
 
 	vtap_own_end(before);
 	return rc;
 }
 
-static int vtap_copy_xmit_whole(struct sk_buff *skb)
+static int vtap_copy_xmit_whole(const struct vtap_tmpl *t, struct sk_buff *skb)
 {
-	const struct vtap_own_mark before = vtap_own_begin(skb);
+	const struct vtap_own_mark before = vtap_own_begin(t->s->vn, skb);
 	int rc = dev_queue_xmit(skb);
 
 	vtap_own_end(before);
@@ -314,7 +314,7 @@ void vtap_copy_release(struct sk_buff *skb)
 
 	memset(skb->cb, 0, sizeof(skb->cb));
 	if (skb_is_gso(skb))
-		rc = vtap_copy_xmit_whole(skb);
+		rc = vtap_copy_xmit_whole(held.t, skb);
 	else
 		rc = vtap_copy_xmit(held.t, skb, skb->hash);
 	if (!held.n.sent)
@@ -945,7 +945,7 @@ static noinline bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut 
 	}
 	if (vtap_copy_hold(t, skb, c->f, c->hash, all))
 		return true;
-	if (vtap_copy_xmit_whole(skb))
+	if (vtap_copy_xmit_whole(t, skb))
 		vtap_copy_drop(t->s, VTAP_ST_DROP_XMIT, n);
 	else
 		vtap_copy_count(t->s, &all);

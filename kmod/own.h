@@ -38,29 +38,35 @@ struct vtap_own {
  * struct vtap_own_mark - the copy that this CPU is sending
  * @skb: only compared; NULL when no copy is being sent
  * @head: its data; clones of the copy have the same
+ * @vn: the vtap that made it
  */
 struct vtap_own_mark {
 	const struct sk_buff *skb;
 	const unsigned char *head;
+	const struct vtap_net *vn;
 };
 
 DECLARE_PER_CPU(struct vtap_own_mark, vtap_own_mark);
 
 /**
  * vtap_own_begin - this CPU begins to send a copy; BH disabled
+ * @vn: the vtap that made it
  * @skb: the copy
  *
  * Return: what to give to vtap_own_end().
  */
-static __always_inline struct vtap_own_mark vtap_own_begin(const struct sk_buff *skb)
+static __always_inline struct vtap_own_mark vtap_own_begin(const struct vtap_net *vn,
+							   const struct sk_buff *skb)
 {
 	struct vtap_own_mark before = {
 		.skb = __this_cpu_read(vtap_own_mark.skb),
 		.head = __this_cpu_read(vtap_own_mark.head),
+		.vn = __this_cpu_read(vtap_own_mark.vn),
 	};
 
 	__this_cpu_write(vtap_own_mark.skb, skb);
 	__this_cpu_write(vtap_own_mark.head, skb->head);
+	__this_cpu_write(vtap_own_mark.vn, vn);
 	return before;
 }
 
@@ -78,22 +84,26 @@ static __always_inline void vtap_own_end(struct vtap_own_mark before)
 		before = (struct vtap_own_mark){};
 	__this_cpu_write(vtap_own_mark.skb, before.skb);
 	__this_cpu_write(vtap_own_mark.head, before.head);
+	__this_cpu_write(vtap_own_mark.vn, before.vn);
 }
 
 /**
  * vtap_own_sending - is this the copy that this CPU is sending now?
+ * @vn: the vtap that asks
  * @skb: a frame in a hook
  *
- * Pointers are compared: a queue that is run on the way out may send somebody else's frame.
+ * Pointers are compared: a queue that is run on the way out may send somebody else's frame. And
+ * what a container's vtap sends is no copy of the host's, which could not see it otherwise.
  *
  * Return: true when it is the copy, a clone of it, or the copy with a head of another size.
  */
-static __always_inline bool vtap_own_sending(const struct sk_buff *skb)
+static __always_inline bool vtap_own_sending(const struct vtap_net *vn, const struct sk_buff *skb)
 {
 	const struct sk_buff *copy = __this_cpu_read(vtap_own_mark.skb);
 
 	return unlikely(copy) &&
-	       (copy == skb || __this_cpu_read(vtap_own_mark.head) == skb->head);
+	       (copy == skb || __this_cpu_read(vtap_own_mark.head) == skb->head) &&
+	       __this_cpu_read(vtap_own_mark.vn)->net->user_ns == vn->net->user_ns;
 }
 
 static inline u64 vtap_own_port_bit(__be16 port)
@@ -124,7 +134,7 @@ static __always_inline bool vtap_own(const struct vtap_net *vn, const struct vta
 {
 	const struct vtap_own *o;
 
-	if (vtap_own_sending(f->skb))
+	if (vtap_own_sending(vn, f->skb))
 		return true;
 	switch (f->key.ip_proto) {
 	case IPPROTO_UDP:
