@@ -57,7 +57,8 @@ def settled(*hosts):
     def still():
         seen.append((sent(*hosts),
                      sum(s["stats"]["drop_loop"] for ns in hosts for s in sessions(ns))))
-        return len(seen) >= 30 and len(set(seen[-30:])) == 1
+        # WireGuard's keepalive packets are copied, and cause each other: one in 10 s
+        return len(seen) >= 30 and seen[-1][0] - seen[-30][0] <= 3
     ok("it comes to rest", busywait(still, timeout=30), lambda: seen[-30:])
     return seen[-1][0]
 
