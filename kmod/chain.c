@@ -25,7 +25,7 @@ static unsigned int vtap_chain_bucket(const struct net_device *dev, unsigned int
 /* Softirq, RCU read side. A port that is being attached or detached may not be found. */
 static __always_inline void vtap_chain_frame(struct sk_buff *skb)
 {
-	const struct vtap_port *port;
+	struct vtap_port *port;
 	unsigned int i;
 
 	for (i = 0; i < VTAP_CHAIN_PROBES; i++) {
@@ -121,7 +121,9 @@ static struct vtap_chain *vtap_chain_get(rx_handler_func_t *orig)
  */
 bool vtap_chain_allowed(const struct net_device *dev)
 {
-	if (vlan_uses_dev(dev) || vtap_dev_tc_ingress(dev))
+	const void __rcu *const *tc = vtap_dev_tc_ingress(dev);
+
+	if (vlan_uses_dev(dev) || (tc && rcu_access_pointer(*tc)))
 		return false;
 	return netif_is_ovs_port(dev) || netif_is_bond_slave(dev) || netif_is_team_port(dev) ||
 	       netif_is_macvlan_port(dev);

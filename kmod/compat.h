@@ -8,6 +8,7 @@
 #define _VTAP_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/hrtimer.h>
 #include <linux/local_lock.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
@@ -62,13 +63,13 @@
 #define vtap_dev_tc_egress(d)	false
 #endif
 
-/* the same at ingress */
+/* the same at ingress: where to look for it, or NULL */
 #if defined(CONFIG_NET_XGRESS)
-#define vtap_dev_tc_ingress(d)	(!!rcu_access_pointer((d)->tcx_ingress))
+#define vtap_dev_tc_ingress(d)	((const void __rcu *const *)&(d)->tcx_ingress)
 #elif defined(CONFIG_NET_CLS_ACT)
-#define vtap_dev_tc_ingress(d)	(!!rcu_access_pointer((d)->miniq_ingress))
+#define vtap_dev_tc_ingress(d)	((const void __rcu *const *)&(d)->miniq_ingress)
 #else
-#define vtap_dev_tc_ingress(d)	false
+#define vtap_dev_tc_ingress(d)	((const void __rcu *const *)NULL)
 #endif
 
 /* 6.6: receive queues have a header of their own; kernels without RPS */
@@ -132,6 +133,14 @@ static inline bool vtap_skb_macsec(const struct sk_buff *skb)
 #define vtap_flowi4_set_tos(fl4, tos)	((fl4)->flowi4_dscp = inet_dsfield_to_dscp(tos))
 #else
 #define vtap_flowi4_set_tos(fl4, tos)	((fl4)->flowi4_tos = (tos))
+#endif
+
+/* 6.13: a timer and its function in one go */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define vtap_hrtimer_setup(timer, fn, clock, mode)	\
+	do { hrtimer_init(timer, clock, mode); (timer)->function = (fn); } while (0)
+#else
+#define vtap_hrtimer_setup(timer, fn, clock, mode)	hrtimer_setup(timer, fn, clock, mode)
 #endif
 
 /* 6.11: until then softirqs of one CPU do not preempt each other, PREEMPT_RT or not */

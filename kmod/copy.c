@@ -14,17 +14,14 @@
 #include <net/ipv6.h>
 #include <net/tcp.h>
 
+#include "loop.h"
 #include "original.h"
-#include "vtap.h"
+#include "own.h"
 
-#define VTAP_MAX_DEPTH		4	/* copies that lead to copies */
 #define VTAP_MIN_COPY		(ETH_HLEN + 2 * VLAN_HLEN)
 #define VTAP_HDR_QUICK		64	/* copied without a look at their length */
 #define VTAP_MAX_CUT_HDR	256	/* inner headers of a super-frame that is cut here */
 #define VTAP_MIN_MSS		48	/* as TCP_MIN_SND_MSS: a VM that says less wants a flood */
-
-/* Softirq only; a task that preempts another in vtap on PREEMPT_RT adds to it, too */
-static DEFINE_PER_CPU(unsigned int, vtap_copy_depth);
 
 /**
  * struct vtap_edit - what happens to the frame's VLAN tag in the copy
@@ -63,20 +60,6 @@ static noinline void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, 
 	u64_stats_add(&st->v[why], n);
 	u64_stats_update_end(&st->syncp);
 }
-
-/**
- * struct vtap_tally - copies that have left and are not counted yet
- * @sent: how many
- * @bytes: of their frames
- * @truncated: how many of them were cut
- * @fragmented: how many of them left in outer fragments
- */
-struct vtap_tally {
-	unsigned int sent;
-	unsigned int bytes;
-	unsigned int truncated;
-	unsigned int fragmented;
-};
 
 static __always_inline void vtap_copy_count(struct vtap_session *s, const struct vtap_tally *n)
 {
@@ -240,12 +223,11 @@ static __be16 vtap_copy_eth_type(const struct sk_buff *skb)
 }
 
 /* A raw copy, or one that goes through the host's output path. */
-static noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb, u32 hash)
+static noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb)
 {
 	int rc;
 
 	if (!t->family) {
-		__skb_set_sw_hash(skb, vtap_session_raw_hash(t->s->vn, hash), true);
 		skb_reset_mac_header(skb);
 		skb->protocol = vtap_copy_eth_type(skb);
 		skb_set_network_header(skb, ETH_HLEN);
@@ -290,8 +272,8 @@ static __always_inline int vtap_copy_xmit_direct(struct net_device *dev, struct 
 }
 
 /* @hash: 0 when it is still to be made of @f. Most copies leave by a device that asks for none. */
-static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
-					  const struct vtap_frame *f, u32 hash)
+static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
+					    const struct vtap_frame *f, u32 hash)
 {
 	const bool direct = likely(!t->far) && vtap_copy_direct(t->dev);
 	int rc;
@@ -308,9 +290,72 @@ static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_b
 	if (direct)
 		return vtap_copy_xmit_direct(t->dev, skb);
 	if (unlikely(t->far))
-		return vtap_copy_xmit_far(t, skb, hash);
+		return vtap_copy_xmit_far(t, skb);
 	rc = dev_queue_xmit(skb);
 	return net_xmit_eval(rc);
+}
+
+/* Hooks on the way out see what this CPU is sending. */
+static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
+					  const struct vtap_frame *f, u32 hash)
+{
+	const struct vtap_own_mark before = vtap_own_begin(t->s->vn, skb);
+	int rc = __vtap_copy_xmit(t, skb, f, hash);
+
+	vtap_own_end(before);
+	return rc;
+}
+
+static int vtap_copy_xmit_whole(const struct vtap_tmpl *t, struct sk_buff *skb)
+{
+	const struct vtap_own_mark before = vtap_own_begin(t->s->vn, skb);
+	int rc = dev_queue_xmit(skb);
+
+	vtap_own_end(before);
+	return net_xmit_eval(rc);
+}
+
+/* Are copies held back, this one with them? It is counted when it leaves. */
+static __always_inline bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_buff *skb,
+					   const struct vtap_frame *f, u32 hash,
+					   struct vtap_tally n)
+{
+	return unlikely(READ_ONCE(t->s->vn->holding)) &&
+	       vtap_loop_hold(t, skb, f->suspect, hash ?: vtap_flow_hash(t->seed, &f->key), n);
+}
+
+/**
+ * vtap_copy_release - send a copy that was held back, and count it
+ * @skb: from vtap_loop_hold(); BH disabled, RCU read side
+ */
+void vtap_copy_release(struct sk_buff *skb)
+{
+	const struct vtap_held held = *vtap_held(skb);
+	int rc;
+
+	memset(skb->cb, 0, sizeof(skb->cb));
+	if (skb_is_gso(skb))
+		rc = vtap_copy_xmit_whole(held.t, skb);
+	else
+		rc = vtap_copy_xmit(held.t, skb, NULL, skb->hash);
+	if (!held.n.sent)
+		return;
+	if (rc)
+		vtap_copy_drop(held.t->s, VTAP_ST_DROP_XMIT, held.n.sent);
+	else
+		vtap_copy_count(held.t->s, &held.n);
+}
+
+/**
+ * vtap_copy_discard - drop a copy that was held back and is part of a loop, and count it
+ * @skb: from vtap_loop_hold(); BH disabled, RCU read side
+ */
+void vtap_copy_discard(struct sk_buff *skb)
+{
+	const struct vtap_held *held = vtap_held(skb);
+
+	vtap_copy_drop(held->t->s, VTAP_ST_DROP_LOOP, held->n.sent);
+	kfree_skb(skb);
 }
 
 /* One outer fragment: @n bytes from @off on of what follows the IP header. */
@@ -348,11 +393,16 @@ static struct sk_buff *vtap_copy_fragment(const struct vtap_tmpl *t, const struc
 }
 
 static noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *whole,
-					 u32 ipid, u32 hash, bool truncated)
+					 const struct vtap_frame *f, u32 ipid, u32 hash,
+					 bool truncated)
 {
+	const struct vtap_tally all = {
+		.sent = 1, .bytes = whole->len - t->hlen, .truncated = truncated, .fragmented = 1,
+	};
 	unsigned int ip = t->tun - t->l2len + (t->family == AF_INET6 ? sizeof(struct frag_hdr) : 0);
 	unsigned int max = (t->mtu - ip) & ~7u, left = whole->len - t->tun, off = 0;
 	enum vtap_stat why;
+	bool held = false;
 
 	while (left) {
 		unsigned int n = min(left, max);
@@ -362,14 +412,15 @@ static noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_bu
 		if (!skb)
 			goto drop;
 		why = VTAP_ST_DROP_XMIT;
-		if (vtap_copy_xmit(t, skb, NULL, hash))
-			goto drop;
 		off += n;
 		left -= n;
+		held = vtap_copy_hold(t, skb, f, hash, left ? (struct vtap_tally){} : all);
+		if (!held && vtap_copy_xmit(t, skb, NULL, hash))
+			goto drop;
 	}
-	vtap_copy_count(t->s, &(struct vtap_tally){
-		.sent = 1, .bytes = whole->len - t->hlen, .truncated = truncated, .fragmented = 1,
-	});
+	/* the last fragment tells of all */
+	if (!held)
+		vtap_copy_count(t->s, &all);
 	consume_skb(whole);
 	return;
 
@@ -426,10 +477,12 @@ static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_
 		vtap_copy_outer(t, skb, f, ipid, truncated);
 		if (unlikely(inner > t->whole) && skb->len - t->l2len > t->mtu && !t->dst) {
 			hash = hash ?: vtap_flow_hash(t->seed, &f->key);
-			vtap_copy_fragments(t, skb, ipid, hash, truncated);
+			vtap_copy_fragments(t, skb, f, ipid, hash, truncated);
 			return;
 		}
 	}
+	if (vtap_copy_hold(t, skb, f, hash, (struct vtap_tally){ 1, inner, truncated, 0 }))
+		return;
 	if (unlikely(vtap_copy_xmit(t, skb, f, hash))) {
 		vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1);
 		return;
@@ -591,6 +644,7 @@ static noinline void vtap_copy_decap(const struct vtap_tmpl *t, const struct vta
 		u64_stats_update_begin(&st->syncp);
 		u64_stats_inc(&st->v[VTAP_ST_DECAPPED]);
 		u64_stats_update_end(&st->syncp);
+		inner.suspect = f->suspect;
 		f = &inner;
 	}
 	vtap_copy_frame(t, f, true);
@@ -901,8 +955,8 @@ static noinline bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut 
 				  (c->ipv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
 	/* the kernel looks at headers that a VM has made, where the device does not */
 	const netdev_features_t robust = NETIF_F_GSO_ROBUST;
+	const struct vtap_tally all = { .sent = n, .bytes = c->payload + n * inner };
 	struct sk_buff *skb;
-	int rc;
 
 	/* FIXEDID is of the inner or of the outer header, depending on the kernel */
 	if (!c->tcp || n < 2 || t->far || c->f->skb->ip_summed != CHECKSUM_PARTIAL ||
@@ -923,13 +977,12 @@ static noinline bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut 
 		kfree_skb(skb);
 		return false;
 	}
-	rc = dev_queue_xmit(skb);
-	if (net_xmit_eval(rc))
+	if (vtap_copy_hold(t, skb, c->f, c->hash, all))
+		return true;
+	if (vtap_copy_xmit_whole(t, skb))
 		vtap_copy_drop(t->s, VTAP_ST_DROP_XMIT, n);
 	else
-		vtap_copy_count(t->s, &(struct vtap_tally){
-			.sent = n, .bytes = c->payload + n * inner,
-		});
+		vtap_copy_count(t->s, &all);
 	return true;
 }
 
@@ -1071,7 +1124,7 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 	const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
 	unsigned int n;
 
-	if (unlikely(!t || __this_cpu_read(vtap_copy_depth) >= VTAP_MAX_DEPTH)) {
+	if (unlikely(!t) || (unlikely(f->suspect) && vtap_loop_watch(s, f))) {
 		n = vtap_copy_segs(f);
 		vtap_copy_drop(s, t ? VTAP_ST_DROP_LOOP : VTAP_ST_DROP_INACTIVE, n);
 		return;
@@ -1080,7 +1133,6 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, vtap_copy_segs(f));
 		return;
 	}
-	__this_cpu_inc(vtap_copy_depth);
 	if (!skb_is_gso(f->skb))
 		vtap_copy_frame(t, f, false);
 	else if (unlikely(skb_shinfo(f->skb)->gso_size < VTAP_MIN_MSS ||
@@ -1089,7 +1141,6 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, 1);
 	else if (!vtap_copy_cut(t, f))
 		vtap_copy_gso(t, f);
-	__this_cpu_dec(vtap_copy_depth);
 }
 
 /** vtap_copy_exit - free the rings; nobody makes copies any more, some may still be on their way */

@@ -35,7 +35,6 @@
 #define VTAP_ERSPAN3_O		BIT(0)
 #define VTAP_ERSPAN3_PLATFORM	(5 << 26)
 
-#define VTAP_VXLAN_FLAGS	0x08000000
 #define VTAP_VXLAN_VNI_SHIFT	8
 
 struct vtap_gre {
@@ -367,41 +366,4 @@ bool vtap_encap_same_path(const struct vtap_tmpl *t, const struct vtap_key *key)
 		       ipv6_addr_equal(&key->src, &ip6h->saddr);
 	}
 	return false;
-}
-
-/**
- * vtap_encap_is_own - was this frame made of this template?
- * @t: template
- * @f: parsed frame that is GRE or UDP
- *
- * Fragments but the first have addresses and protocol alone to tell.
- *
- * Return: true when it was.
- */
-bool vtap_encap_is_own(const struct vtap_tmpl *t, const struct vtap_frame *f)
-{
-	const struct vtap_key *key = &f->key;
-	const u8 *tun = t->hdr + t->tun;
-	unsigned int len = t->l4len;
-	const u8 *h;
-	u8 buf[16];
-
-	if (!vtap_encap_same_path(t, key))
-		return false;
-	if (!f->l4)
-		return key->flags & VTAP_KEY_FRAG;
-	if (t->type == VTAP_SESSION_TYPE_VXLAN)
-		return key->dport == ((const struct udphdr *)tun)->dest;
-
-	/* flags, protocol, key; of ERSPAN II and III the session id too */
-	if (t->seq)
-		len -= sizeof(__be32);
-	h = skb_header_pointer(f->skb, f->mac + f->l4, len, buf);
-	if (!h || memcmp(h, tun, len))
-		return false;
-	if (t->type != VTAP_SESSION_TYPE_ERSPAN2 && t->type != VTAP_SESSION_TYPE_ERSPAN3)
-		return true;
-	h = skb_header_pointer(f->skb, f->mac + f->l4 + t->l4len, sizeof(__be32), buf);
-	return h && (get_unaligned_be16(h + 2) & 0x3ff) ==
-		    (get_unaligned_be16(tun + t->l4len + 2) & 0x3ff);
 }

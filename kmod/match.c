@@ -454,23 +454,6 @@ bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame 
 }
 
 /**
- * vtap_match_inner_own - the same for what sessions send: GRE, ERSPAN, and VXLAN on any port
- * @f: parsed frame that is GRE or UDP
- * @inner: gets the frame; the same as @f or another
- *
- * No canary, which all such frames would pay for: what lies on the stack has fixed offsets.
- *
- * Return: false when there is none.
- */
-__no_stack_protector bool vtap_match_inner_own(const struct vtap_frame *f,
-					       struct vtap_frame *inner)
-{
-	if (f->key.ip_proto == IPPROTO_GRE)
-		return vtap_match_through(f, VTAP_TUNNEL_GRE, inner);
-	return vtap_match_through(f, VTAP_TUNNEL_VXLAN, inner);
-}
-
-/**
  * vtap_match_decap - what to copy of a frame when tunnels are to be taken away
  * @f: parsed frame; its key says of which kind the rule that decided on it knows it to be
  * @inner: gets what is inside

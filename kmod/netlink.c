@@ -241,6 +241,16 @@ static int vtap_nl_put_session_stats(struct sk_buff *skb, const struct vtap_sess
 	return 0;
 }
 
+/* The device may be gone. */
+static int vtap_nl_put_loop_port(struct sk_buff *skb, const struct vtap_session *s)
+{
+	const struct net_device *dev = NULL;
+
+	if (s->state == VTAP_SESSION_STATE_LOOP)
+		dev = __dev_get_by_index(s->vn->net, READ_ONCE(s->loop_port));
+	return dev ? nla_put_string(skb, VTAP_A_SESSION_LOOP_PORT, dev->name) : 0;
+}
+
 static int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
 {
 	const struct vtap_session *s = obj;
@@ -275,6 +285,7 @@ static int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struc
 	    nla_put_u32(skb, VTAP_A_SESSION_STATE, s->state) ||
 	    (t && nla_put_string(skb, VTAP_A_SESSION_EGRESS, t->dev->name)) ||
 	    (t && nla_put_u32(skb, VTAP_A_SESSION_PATH_MTU, t->mtu)) ||
+	    vtap_nl_put_loop_port(skb, s) ||
 	    vtap_nl_put_session_stats(skb, s)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;

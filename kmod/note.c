@@ -4,13 +4,16 @@
  * on its way through the host.
  *
  * A frame is known again by its memory, and only where nothing else can be there.
- * While the CPU that received it is still busy with it, its skb or its data will
- * do: whatever was rewritten, cloned or reallocated, one of them has survived.
+ * While the CPU that received it is still busy with it, in the same run of the
+ * softirq, its skb or its data will do: whatever was rewritten, cloned or
+ * reallocated, one of them has survived.
  * Where a frame waits in a queue on its way (between the ends of a veth pair, for
  * instance), it is known by its data and a keyed digest of the packet in it. What
  * is not known again counts as not copied.
  */
 #include <linux/if_macvlan.h>
+#include <linux/interrupt.h>
+#include <linux/kernel_stat.h>
 #include <linux/percpu.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
@@ -44,6 +47,7 @@ struct vtap_hop {
  * @head: its data; only compared
  * @id: of the port
  * @processed: frames that this CPU had received by then, this one included
+ * @run: vtap_note_run() at that time
  * @given: what has been decided about it
  */
 struct vtap_note {
@@ -51,6 +55,7 @@ struct vtap_note {
 	const unsigned char *head;
 	struct vtap_port_id id;
 	u32 processed;
+	unsigned long run;
 	struct vtap_given given;
 };
 
@@ -73,6 +78,21 @@ static struct vtap_notes __percpu *vtap_notes;
 
 static struct vtap_hop *vtap_hops;
 static siphash_key_t vtap_note_key;
+
+/*
+ * What this CPU is busy with. Frames that were set aside (for NFQUEUE, or while they
+ * were decrypted) go on in another run, or in another task, and perhaps on another
+ * CPU than the one that has their note.
+ */
+static __always_inline unsigned long vtap_note_run(void)
+{
+	const unsigned int *runs = this_cpu_ptr(kstat.softirqs);
+
+	if (!in_serving_softirq())
+		return (unsigned long)current;
+	return (u32)(runs[NET_RX_SOFTIRQ] + runs[NET_TX_SOFTIRQ] + runs[TASKLET_SOFTIRQ] +
+		     runs[TIMER_SOFTIRQ]);
+}
 
 static struct vtap_hop *vtap_note_hop(const struct sk_buff *skb)
 {
@@ -145,7 +165,7 @@ static bool vtap_note_is_below(const struct vtap_net *vn, const struct vtap_note
 	const struct net_device *master;
 	int i;
 
-	if (!port || port->id.serial != note->id.serial)
+	if (!port || port->id.serial != note->id.serial || note->run != vtap_note_run())
 		return false;
 	master = netdev_master_upper_dev_get_rcu(port->dev);
 	for (i = 0; i < VTAP_NOTE_UPPERS && dev != port->dev; i++) {
@@ -218,6 +238,7 @@ noinline bool vtap_note_enter(const struct vtap_port *port, const struct sk_buff
 	note->head = skb->head;
 	note->id = port->id;
 	note->processed = processed;
+	note->run = vtap_note_run();
 	local_unlock_nested_bh(&vtap_notes->lock);
 	*given = &note->given;
 	return true;
@@ -238,10 +259,11 @@ static struct vtap_note *vtap_note_search(const struct vtap_port *in, const stru
 		return NULL;
 	for (i = 0; i < VTAP_NOTES; i++) {
 		if (note->skb == skb)
-			return note->head == skb->head && note->id.serial == in->id.serial ? note : NULL;
+			break;
 		note = note == notes->note ? notes->note + VTAP_NOTES - 1 : note - 1;
 	}
-	return NULL;
+	return note->skb == skb && note->head == skb->head &&
+	       note->id.serial == in->id.serial && note->run == vtap_note_run() ? note : NULL;
 }
 
 /* The note of a frame that was last received from the device @ifindex. */

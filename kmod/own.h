@@ -1,5 +1,171 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Which frames are copies that vtap itself made. */
 #ifndef _VTAP_OWN_H
 #define _VTAP_OWN_H
-static inline bool vtap_own_sending(const struct sk_buff *skb) { return false; }
-#endif
+
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/percpu.h>
+
+#include "vtap.h"
+
+#define VTAP_OWN_BITS	11
+
+/**
+ * struct vtap_own - what the copies of a namespace look like from outside
+ * @rcu: frees it when no packet can see it any more
+ * @seed: of the hash; a VM must not be able to aim at one bucket
+ * @udp_ports: which destination ports copies may have, by vtap_own_port_bit()
+ * @hops: which link-layer addresses next hops may have, by vtap_own_mac_bit()
+ * @n_udp: number of templates behind each bit of @udp_ports; RTNL
+ * @n_hops: the same for @hops; RTNL
+ * @buckets: struct vtap_own_node; written under RTNL, read under RCU
+ *
+ * A bucket has one node for each key: templates whose key is the same hang on that node, so
+ * that no lookup depends on how many sessions share a collector.
+ */
+struct vtap_own {
+	struct rcu_head rcu;
+	u32 seed;
+	u64 udp_ports;
+	u64 hops;
+	u16 n_udp[64];
+	u16 n_hops[64];
+	struct hlist_head buckets[1 << VTAP_OWN_BITS];
+};
+
+/**
+ * struct vtap_own_mark - the copy that this CPU is sending
+ * @skb: only compared; NULL when no copy is being sent
+ * @head: its data; clones of the copy have the same
+ * @vn: the vtap that made it
+ */
+struct vtap_own_mark {
+	const struct sk_buff *skb;
+	const unsigned char *head;
+	const struct vtap_net *vn;
+};
+
+DECLARE_PER_CPU(struct vtap_own_mark, vtap_own_mark);
+
+/**
+ * vtap_own_begin - this CPU begins to send a copy; BH disabled
+ * @vn: the vtap that made it
+ * @skb: the copy
+ *
+ * Return: what to give to vtap_own_end().
+ */
+static __always_inline struct vtap_own_mark vtap_own_begin(const struct vtap_net *vn,
+							   const struct sk_buff *skb)
+{
+	struct vtap_own_mark before = {
+		.skb = __this_cpu_read(vtap_own_mark.skb),
+		.head = __this_cpu_read(vtap_own_mark.head),
+		.vn = __this_cpu_read(vtap_own_mark.vn),
+	};
+
+	__this_cpu_write(vtap_own_mark.skb, skb);
+	__this_cpu_write(vtap_own_mark.head, skb->head);
+	__this_cpu_write(vtap_own_mark.vn, vn);
+	return before;
+}
+
+/**
+ * vtap_own_end - the copy is sent
+ * @before: from vtap_own_begin()
+ *
+ * On PREEMPT_RT, tasks that preempt each other may end in any order. What was there before may
+ * have ended by then, so nothing is restored: a copy is rather not recognised here than another
+ * frame taken for one.
+ */
+static __always_inline void vtap_own_end(struct vtap_own_mark before)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		before = (struct vtap_own_mark){};
+	__this_cpu_write(vtap_own_mark.skb, before.skb);
+	__this_cpu_write(vtap_own_mark.head, before.head);
+	__this_cpu_write(vtap_own_mark.vn, before.vn);
+}
+
+/**
+ * vtap_own_sending - is this the copy that this CPU is sending now?
+ * @vn: the vtap that asks
+ * @skb: a frame in a hook
+ *
+ * Pointers are compared: a queue that is run on the way out may send somebody else's frame. And
+ * what a container's vtap sends is no copy of the host's, which could not see it otherwise.
+ *
+ * Return: true when it is the copy, a clone of it, or the copy with a head of another size.
+ */
+static __always_inline bool vtap_own_sending(const struct vtap_net *vn, const struct sk_buff *skb)
+{
+	const struct sk_buff *copy = __this_cpu_read(vtap_own_mark.skb);
+
+	return unlikely(copy) &&
+	       (copy == skb || __this_cpu_read(vtap_own_mark.head) == skb->head) &&
+	       __this_cpu_read(vtap_own_mark.vn)->net->user_ns == vn->net->user_ns;
+}
+
+static inline u64 vtap_own_port_bit(__be16 port)
+{
+	const u16 p = (__force u16)port;
+
+	return BIT_ULL((p ^ p >> 8) & 63);
+}
+
+static inline u64 vtap_own_mac_bit(const u8 *mac)
+{
+	return BIT_ULL((mac[4] ^ mac[5]) & 63);
+}
+
+bool vtap_own_look(const struct vtap_own *o, const struct vtap_frame *f);
+
+/**
+ * vtap_own - is the frame a copy that a session of this namespace made, or an error about one?
+ * @vn: the namespace's vtap
+ * @f: parsed frame; RCU read side
+ *
+ * The outermost headers decide, and nothing that is inside them. Most frames cannot be a copy,
+ * and are to find that out at once.
+ *
+ * Return: true when it is.
+ */
+static __always_inline bool vtap_own(const struct vtap_net *vn, const struct vtap_frame *f)
+{
+	const struct vtap_own *o;
+
+	if (vtap_own_sending(vn, f->skb))
+		return true;
+	switch (f->key.ip_proto) {
+	case IPPROTO_UDP:
+		o = rcu_dereference(vn->own);
+		if (likely(!o || !(READ_ONCE(o->udp_ports) & vtap_own_port_bit(f->key.dport))))
+			return false;
+		break;
+	case IPPROTO_ICMP:
+		if (!icmp_is_err(f->key.icmp_type))
+			return false;
+		o = rcu_dereference(vn->own);
+		break;
+	case IPPROTO_ICMPV6:
+		if (!icmpv6_is_err(f->key.icmp_type))
+			return false;
+		o = rcu_dereference(vn->own);
+		break;
+	case IPPROTO_GRE:
+		o = rcu_dereference(vn->own);
+		break;
+	default:
+		return false;
+	}
+	return o && vtap_own_look(o, f);
+}
+
+bool vtap_own_dest(const struct vtap_own *o, const struct vtap_frame *f);
+bool vtap_own_hop(const struct vtap_own *o, const u8 *mac);
+void vtap_own_add(struct vtap_own *o, struct vtap_tmpl *t);
+void vtap_own_del(struct vtap_own *o, struct vtap_tmpl *t);
+int vtap_own_init_net(struct vtap_net *vn);
+void vtap_own_exit_net(struct vtap_net *vn);
+
+#endif /* _VTAP_OWN_H */

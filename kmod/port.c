@@ -35,13 +35,13 @@ static const void __rcu *vtap_port_no_queue;
  * @vn: the namespace's vtap
  * @ifindex: of the device
  *
- * Return: the port, or NULL; under RCU.
+ * Return: the port, or NULL; under RCU, or RTNL.
  */
-const struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex)
+struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex)
 {
-	const struct vtap_port *port;
+	struct vtap_port *port;
 
-	hash_for_each_possible_rcu(vn->port_index, port, node, ifindex) {
+	hash_for_each_possible_rcu(vn->port_index, port, node, ifindex, lockdep_rtnl_is_held()) {
 		if (port->id.ifindex == ifindex)
 			return port;
 	}
@@ -93,7 +93,8 @@ static struct vtap_port *vtap_port_alloc(struct vtap_net *vn, struct net_device 
 	port->vn = vn;
 	port->dev = dev;
 	port->id.ifindex = dev->ifindex;
-	port->queue_up = &vtap_port_no_queue;
+	port->queue_up[0] = &vtap_port_no_queue;
+	port->queue_up[1] = &vtap_port_no_queue;
 	return port;
 }
 
@@ -117,7 +118,7 @@ static bool vtap_port_is_switch(const struct net_device *dev)
 static void vtap_port_set_hops(struct vtap_port *port, const struct net_device *master)
 {
 	const struct net_device *dev = port->dev;
-	const void __rcu *const *queue_up = &vtap_port_no_queue;
+	const void __rcu *const *queue_up = NULL;
 	bool both = vtap_port_is_local_pair(dev) || dev->flags & IFF_LOOPBACK ||
 		    vtap_port_is_switch(dev) || netif_is_macvlan(dev);
 
@@ -126,20 +127,11 @@ static void vtap_port_set_hops(struct vtap_port *port, const struct net_device *
 	if (netif_is_ovs_port(dev))
 		queue_up = (const void __rcu *const *)&port->vn->ovs_internal;
 	else if (master)
-		queue_up = vtap_dev_rps_map(master) ?: queue_up;
-	WRITE_ONCE(port->queue_up, queue_up);
-}
-
-/* Notes are for frames that a port sees going out, or that are stacked or wait on their way; RTNL. */
-static void vtap_port_set_noting(struct vtap_net *vn)
-{
-	struct vtap_port *port;
-	bool noting = false;
-
-	list_for_each_entry(port, &vn->ports, list)
-		noting |= port->hook[VTAP_OUT] != VTAP_HOOK_NONE || port->hop_out;
-	list_for_each_entry(port, &vn->ports, list)
-		WRITE_ONCE(port->noting, noting);
+		queue_up = vtap_dev_rps_map(master);
+	WRITE_ONCE(port->queue_up[0], queue_up ?: &vtap_port_no_queue);
+	/* what tc redirects to an ifb device comes back later */
+	queue_up = vtap_dev_tc_ingress(dev);
+	WRITE_ONCE(port->queue_up[1], queue_up ?: &vtap_port_no_queue);
 }
 
 /* Open vSwitch hands frames to the host by a queue. */
@@ -153,13 +145,46 @@ static void vtap_port_count_internal(struct vtap_port *port, int n)
 	WRITE_ONCE(vn->ovs_internal, vn->n_ovs_internal ? vn : NULL);
 }
 
+/* Frames must be known again behind the device, whether rules bind to it or not. */
+static bool vtap_port_is_watched(const struct net_device *dev)
+{
+	return vtap_port_is_local_pair(dev) || netif_is_bridge_master(dev) ||
+	       netif_is_ovs_master(dev);
+}
+
 static u32 vtap_port_dirs(const struct vtap_port *port)
 {
 	const struct vtap_table *table = rtnl_dereference(port->table);
+	u32 dirs = table ? vtap_table_dirs(table) : 0;
 
-	if (!table || vtap_port_is_local_pair(port->dev) || port->dev->flags & IFF_LOOPBACK)
+	if (!port->noting)
+		return dirs;
+	if (vtap_port_is_local_pair(port->dev) || port->dev->flags & IFF_LOOPBACK)
 		return BIT(VTAP_IN) | BIT(VTAP_OUT);
-	return vtap_table_dirs(table);
+	return vtap_port_is_watched(port->dev) ? dirs | BIT(VTAP_IN) : dirs;
+}
+
+/*
+ * Notes are for frames that a port sees going out, or that pass several devices. Where
+ * rules look at frames that come in alone, nobody asks for them; RTNL.
+ */
+static void vtap_port_set_noting(struct vtap_net *vn)
+{
+	struct vtap_port *port;
+	bool noting = false;
+
+	list_for_each_entry(port, &vn->ports, list) {
+		const struct vtap_table *table = rtnl_dereference(port->table);
+
+		noting |= table && (port->hop_out || vtap_table_dirs(table) & BIT(VTAP_OUT));
+	}
+	vn->noting = noting;
+	list_for_each_entry(port, &vn->ports, list) {
+		if (port->noting == noting)
+			continue;
+		WRITE_ONCE(port->noting, noting);
+		vtap_hook_reconcile(port, vtap_port_dirs(port), false, false);
+	}
 }
 
 /* The device is no port any more, or goes away; RTNL. */
@@ -186,7 +211,7 @@ static int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct
 	b->table = eligible ? vtap_rule_table(vn, dev) : NULL;
 	if (IS_ERR(b->table))
 		return PTR_ERR(b->table);
-	b->watch = eligible && vn->n_rules && vtap_port_is_local_pair(dev);
+	b->watch = eligible && vn->n_rules && vtap_port_is_watched(dev);
 	if (b->port || !(b->table || b->watch))
 		return 0;
 	b->port = vtap_port_alloc(vn, dev);
@@ -236,6 +261,7 @@ static void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_
 		list_add_tail(&port->list, &vn->ports);
 		hash_add_rcu(vn->port_index, &port->node, b->dev->ifindex);
 		vtap_port_count_internal(port, 1);
+		WRITE_ONCE(port->noting, vn->noting);
 	}
 	changed |= vtap_hook_reconcile(port, vtap_port_dirs(port), may_chain, false);
 	changed |= port->master != master_index || strcmp(port->name, b->dev->name);
@@ -409,6 +435,21 @@ static struct notifier_block vtap_port_netdev_nb = {
 	.notifier_call = vtap_port_netdev,
 	.priority = INT_MAX,
 };
+
+/**
+ * vtap_port_left - copies leave by this device, whether its egress is tapped or not
+ * @vn: the namespace's vtap
+ * @ifindex: of the device
+ *
+ * RTNL, or RCU read side.
+ */
+void vtap_port_left(struct vtap_net *vn, int ifindex)
+{
+	struct vtap_port *port = vtap_port_by_index(vn, ifindex);
+
+	if (port)
+		WRITE_ONCE(port->left, jiffies ?: 1);
+}
 
 /**
  * vtap_port_read - sum up a port's counters

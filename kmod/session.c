@@ -3,9 +3,7 @@
 #include <linux/ctype.h>
 #include <linux/if_arp.h>
 #include <linux/netlink.h>
-#include <linux/random.h>
 #include <linux/rtnetlink.h>
-#include <linux/siphash.h>
 #include <linux/slab.h>
 #include <net/fib_notifier.h>
 #include <net/ip.h>
@@ -15,21 +13,12 @@
 #include <net/netevent.h>
 #include <net/route.h>
 
-#include "vtap.h"
+#include "loop.h"
+#include "own.h"
 
 #define VTAP_SESSIONS_MAX	1024
 #define VTAP_TICK		HZ
 #define VTAP_KICK		msecs_to_jiffies(10)
-#define VTAP_OWN_DEPTH		4	/* copies of copies that are known for what they are */
-
-/*
- * Raw copies have no header to be known by, so their hash is a secret but for the bits that choose
- * a queue. It stays with them through veth pairs and bridges, and does not leave the host. Each
- * user namespace has its own: a container cannot pass frames off as copies that the host made.
- */
-#define VTAP_RAW_SPREAD		0xfc000000
-
-unsigned int vtap_session_n_raw __read_mostly;
 
 static void vtap_session_kick(struct vtap_net *vn)
 {
@@ -49,6 +38,23 @@ static void vtap_session_tmpl_free(struct vtap_tmpl *t)
 {
 	if (t)
 		call_rcu(&t->rcu, vtap_session_tmpl_rcu);
+}
+
+/* Copies are made of this template from now on, or none when it is NULL; RTNL. */
+static void vtap_session_publish(struct vtap_session *s, struct vtap_tmpl *t)
+{
+	struct vtap_tmpl *old = rtnl_dereference(s->tmpl);
+	struct vtap_own *own = rtnl_dereference(s->vn->own);
+
+	if (t)
+		vtap_own_add(own, t);
+	rcu_assign_pointer(s->tmpl, t);
+	if (!old)
+		return;
+	/* copies that are held back leave before the device goes, or the session */
+	vtap_loop_forget(s->vn, old);
+	vtap_own_del(own, old);
+	vtap_session_tmpl_free(old);
 }
 
 static bool vtap_session_dev_ok(const struct net_device *dev)
@@ -242,13 +248,14 @@ static bool vtap_session_update(struct vtap_session *s)
 	} else {
 		t->spread = vtap_session_spreads(t->dev);
 	}
+	if (t && READ_ONCE(s->loops))
+		state = VTAP_SESSION_STATE_LOOP;
 	changed = state != s->state;
 	if (vtap_session_tmpl_same(t, old)) {
 		vtap_session_tmpl_free(t);
 	} else {
 		changed |= t && old && (t->dev != old->dev || t->mtu != old->mtu);
-		rcu_assign_pointer(s->tmpl, t);
-		vtap_session_tmpl_free(old);
+		vtap_session_publish(s, t);
 	}
 	s->state = state;
 	return changed;
@@ -267,8 +274,15 @@ static void vtap_session_refresh_all(struct vtap_net *vn)
 	struct vtap_session *s;
 
 	rtnl_lock();
-	list_for_each_entry(s, &vn->sessions, list)
+	vtap_loop_tick(vn);
+	list_for_each_entry(s, &vn->sessions, list) {
+		const struct vtap_tmpl *t;
+
 		vtap_session_refresh(s);
+		t = rtnl_dereference(s->tmpl);
+		if (t)
+			vtap_port_left(vn, t->dev->ifindex);
+	}
 	rtnl_unlock();
 }
 
@@ -362,6 +376,9 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 		NL_SET_ERR_MSG(txn->extack, "too many sessions");
 		return -ENOSPC;
 	}
+	err = vtap_own_init_net(vn) ?: vtap_loop_init_net(vn);
+	if (err)
+		return err;
 	s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 	if (!s)
 		return -ENOMEM;
@@ -382,10 +399,6 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 	vtap_session_update(s);
 	list_add_tail_rcu(&s->list, &vn->sessions);
 	vtap_session_hide(s, false);
-	if (cfg->type == VTAP_SESSION_TYPE_VXLAN)
-		WRITE_ONCE(vn->n_vxlan, vn->n_vxlan + 1);
-	if (cfg->type == VTAP_SESSION_TYPE_PORT)
-		WRITE_ONCE(vtap_session_n_raw, vtap_session_n_raw + 1);
 	u->session = s;
 	vtap_txn_log(txn, u);
 	return 0;
@@ -473,15 +486,8 @@ int vtap_session_flush(struct vtap_txn *txn, const u32 *type)
 /* Off the list; no packet gets to see it any more. */
 static void vtap_session_free(struct vtap_session *s)
 {
-	struct vtap_net *vn = s->vn;
-
 	list_del_rcu(&s->list);
-	if (s->cfg.type == VTAP_SESSION_TYPE_VXLAN)
-		WRITE_ONCE(vn->n_vxlan, vn->n_vxlan - 1);
-	if (s->cfg.type == VTAP_SESSION_TYPE_PORT)
-		WRITE_ONCE(vtap_session_n_raw, vtap_session_n_raw - 1);
-	vtap_session_tmpl_free(rtnl_dereference(s->tmpl));
-	RCU_INIT_POINTER(s->tmpl, NULL);
+	vtap_session_publish(s, NULL);
 	call_rcu(&s->rcu, vtap_session_rcu);
 }
 
@@ -620,69 +626,6 @@ bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes)
 	return ok;
 }
 
-/* Did a session of this namespace make this very packet? */
-static bool vtap_session_made(const struct vtap_net *vn, const struct vtap_frame *f)
-{
-	const struct vtap_session *s;
-
-	if (f->key.ip_proto == IPPROTO_UDP && !READ_ONCE(vn->n_vxlan))
-		return false;
-	list_for_each_entry_rcu(s, &vn->sessions, list) {
-		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
-
-		if (t && vtap_encap_is_own(t, f))
-			return true;
-	}
-	return false;
-}
-
-static bool vtap_session_may_be_own(const struct vtap_frame *f)
-{
-	return f->key.ip_proto == IPPROTO_GRE || f->key.ip_proto == IPPROTO_UDP;
-}
-
-/**
- * vtap_session_raw_hash - what a raw copy is known by
- * @vn: the vtap that made it
- * @hash: of its flow
- *
- * Return: the hash for the copy.
- */
-u32 vtap_session_raw_hash(const struct vtap_net *vn, u32 hash)
-{
-	return (hash & VTAP_RAW_SPREAD) | vn->raw;
-}
-
-/**
- * vtap_session_look_own - the rest of vtap_session_is_own()
- * @vn: the namespace's vtap
- * @f: parsed frame; RCU read side
- *
- * What others copied of our copies, and of theirs of them, is our own as well:
- * else two hosts that see each other's copies would copy for ever.
- *
- * Return: true when a session of this namespace made it, or a frame within it.
- */
-bool vtap_session_look_own(const struct vtap_net *vn, const struct vtap_frame *f)
-{
-	struct vtap_frame inner __uninitialized;
-	int depth;
-
-	if (unlikely(READ_ONCE(vtap_session_n_raw)) && f->skb->sw_hash &&
-	    !((f->skb->hash ^ vn->raw) & ~VTAP_RAW_SPREAD))
-		return true;
-	for (depth = 0; depth <= VTAP_OWN_DEPTH; depth++) {
-		if (!vtap_session_may_be_own(f))
-			return false;
-		if (vtap_session_made(vn, f))
-			return true;
-		if (!vtap_match_inner_own(f, &inner))
-			return false;
-		f = &inner;
-	}
-	return false;
-}
-
 /**
  * vtap_session_dev_down - a device goes down or away; RTNL
  * @vn: the namespace's vtap
@@ -697,8 +640,7 @@ void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
 
 		if (!t || t->dev != dev)
 			continue;
-		RCU_INIT_POINTER(s->tmpl, NULL);
-		vtap_session_tmpl_free(t);
+		vtap_session_publish(s, NULL);
 		s->state = VTAP_SESSION_STATE_NO_DEVICE;
 		vn->gen++;
 		vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
@@ -745,14 +687,7 @@ static int vtap_session_fib(struct notifier_block *nb, unsigned long event, void
  */
 int vtap_session_init_net(struct vtap_net *vn)
 {
-	unsigned long owner = (unsigned long)vn->net->user_ns;
-	static siphash_key_t key;
-
-	/* the first time while the module is loaded, alone */
-	if (siphash_key_is_zero(&key))
-		get_random_bytes(&key, sizeof(key));
 	INIT_LIST_HEAD(&vn->sessions);
-	vn->raw = ((u32)siphash_1u64(owner, &key) & ~VTAP_RAW_SPREAD) | 1;
 	INIT_DELAYED_WORK(&vn->tick, vtap_session_tick_work);
 	INIT_DELAYED_WORK(&vn->kick, vtap_session_kick_work);
 	vn->fib_nb.notifier_call = vtap_session_fib;
@@ -777,6 +712,8 @@ void vtap_session_exit_net(struct vtap_net *vn)
 	cancel_delayed_work_sync(&vn->kick);
 	cancel_delayed_work_sync(&vn->tick);
 	vtap_pmtu_follow(vn, false);
+	vtap_loop_exit_net(vn);
+	vtap_own_exit_net(vn);
 }
 
 /**

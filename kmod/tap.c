@@ -47,6 +47,7 @@ noinline void vtap_tap_matched(const struct vtap_port *port, const struct vtap_r
 		return;
 	}
 	f->ifindex = port->id.ifindex;
+	f->suspect = vtap_loop_suspect(port, f);
 	vtap_tap_count(port, dir, VTAP_PST_MATCHED);
 	vtap_rule_count(rule, f->len);
 	if (unlikely(rule->sample > 1)) {
@@ -71,16 +72,31 @@ noinline void vtap_tap_matched(const struct vtap_port *port, const struct vtap_r
 }
 
 /**
+ * vtap_tap_own - a port sees a copy that vtap made, or an error about one
+ * @port: the port
+ * @dir: VTAP_IN or VTAP_OUT
+ * @given: what has been decided about the frame, or NULL
+ */
+noinline void vtap_tap_own(struct vtap_port *port, unsigned int dir, struct vtap_given *given)
+{
+	if (given)
+		given->flags |= VTAP_GIVEN_OWN;
+	if (rcu_access_pointer(port->table))
+		vtap_tap_count(port, dir, VTAP_PST_OWN);
+	if (dir == VTAP_OUT)
+		WRITE_ONCE(port->left, jiffies ?: 1);
+}
+
+/**
  * vtap_tap_send_own - a copy that vtap is sending passes a port
  * @port: the port
  * @skb: the copy
  */
-noinline void vtap_tap_send_own(const struct vtap_port *port, const struct sk_buff *skb)
+noinline void vtap_tap_send_own(struct vtap_port *port, const struct sk_buff *skb)
 {
 	const struct vtap_given own = { .flags = VTAP_GIVEN_OWN };
 
-	if (rcu_access_pointer(port->table))
-		vtap_tap_count(port, VTAP_OUT, VTAP_PST_OWN);
+	vtap_tap_own(port, VTAP_OUT, NULL);
 	if (port->hop_out)
 		vtap_note_send(skb, &own);
 }

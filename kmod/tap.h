@@ -3,15 +3,17 @@
 #ifndef _VTAP_TAP_H
 #define _VTAP_TAP_H
 
+#include "loop.h"
 #include "note.h"
 #include "own.h"
 
 void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_port_stat stat);
 void vtap_tap_matched(const struct vtap_port *port, const struct vtap_rule *rule,
 		      struct vtap_frame *f, struct vtap_given *given);
-void vtap_tap_send_own(const struct vtap_port *port, const struct sk_buff *skb);
+void vtap_tap_own(struct vtap_port *port, unsigned int dir, struct vtap_given *given);
+void vtap_tap_send_own(struct vtap_port *port, const struct sk_buff *skb);
 
-static __always_inline void vtap_tap_frame(const struct vtap_port *port, struct sk_buff *skb,
+static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buff *skb,
 					   unsigned int dir, struct vtap_given *given)
 {
 	const struct vtap_table *table = rcu_dereference(port->table);
@@ -27,10 +29,8 @@ static __always_inline void vtap_tap_frame(const struct vtap_port *port, struct 
 		vtap_tap_count(port, dir, VTAP_PST_UNMATCHED);
 		return;
 	}
-	if (unlikely(vtap_session_is_own(port->vn, &f))) {
-		if (given)
-			given->flags |= VTAP_GIVEN_OWN;
-		vtap_tap_count(port, dir, VTAP_PST_OWN);
+	if (unlikely(vtap_own(port->vn, &f))) {
+		vtap_tap_own(port, dir, given);
 		return;
 	}
 	rule = vtap_table_lookup(table, &f);
@@ -47,14 +47,15 @@ static __always_inline void vtap_tap_frame(const struct vtap_port *port, struct 
  *
  * Softirq, RCU read side.
  */
-static __always_inline void vtap_tap_in(const struct vtap_port *port, struct sk_buff *skb)
+static __always_inline void vtap_tap_in(struct vtap_port *port, struct sk_buff *skb)
 {
 	struct vtap_given *given = NULL;
 
 	if (unlikely(READ_ONCE(port->noting)) && !vtap_note_enter(port, skb, &given))
 		return;
 	vtap_tap_frame(port, skb, VTAP_IN, given);
-	if (unlikely(given) && rcu_access_pointer(*port->queue_up))
+	if (unlikely(given) && (rcu_access_pointer(*port->queue_up[0]) ||
+				rcu_access_pointer(*port->queue_up[1])))
 		vtap_note_send(skb, given);
 }
 
@@ -65,11 +66,11 @@ static __always_inline void vtap_tap_in(const struct vtap_port *port, struct sk_
  *
  * Bottom halves are disabled; RCU read side.
  */
-static __always_inline void vtap_tap_out(const struct vtap_port *port, struct sk_buff *skb)
+static __always_inline void vtap_tap_out(struct vtap_port *port, struct sk_buff *skb)
 {
 	struct vtap_given *given, buf;
 
-	if (unlikely(vtap_own_sending(skb))) {
+	if (unlikely(vtap_own_sending(port->vn, skb))) {
 		vtap_tap_send_own(port, skb);
 	} else if (unlikely(port->hop_out)) {
 		buf = (struct vtap_given){};

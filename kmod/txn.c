@@ -4,7 +4,7 @@
 #include <linux/slab.h>
 
 #include "kind.h"
-#include "vtap.h"
+#include "loop.h"
 
 /**
  * vtap_txn_begin - begin a transaction; RTNL, which is held until its end
@@ -88,6 +88,7 @@ int vtap_txn_commit(struct vtap_txn *txn)
 			return err;
 		}
 	}
+	vtap_loop_reset(txn->vn);
 	txn->vn->gen++;
 	vtap_kind_warn(txn);
 	/* what is deleted may be named by what is told after it */

@@ -26,6 +26,8 @@
 struct dst_entry;
 struct netlink_ext_ack;
 struct vtap_chain;
+struct vtap_loop;
+struct vtap_own;
 struct vtap_rule;
 struct vtap_rule_block;
 struct vtap_session;
@@ -76,11 +78,10 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @ovs_internal: not NULL while an internal port of Open vSwitch is a port; written under RTNL, read
  *	under RCU
  * @n_ovs_internal: how many there are; RTNL
+ * @noting: vtap_port.noting of all ports; RTNL
  * @n_sessions: length of @sessions; written under RTNL, read anywhere
- * @n_vxlan: sessions of type vxlan; written under RTNL, read anywhere
  * @n_rules: length of @rules; RTNL
  * @last_id: last rule id given; RTNL
- * @raw: what raw copies are known by that namespaces of this owner made
  * @gen: changes with every change that a dump could see; RTNL
  * @tick: looks every second whether routes and neighbours still hold
  * @kick: the same, soon after an event that says they may have changed
@@ -88,6 +89,9 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @fib_nb: asks for @kick when routes change
  * @pmtu_ops: hooks for what routers say of copies that are too long
  * @pmtu_on: @pmtu_ops are registered; @tick only
+ * @own: what copies look like, NULL before the first session; set under RTNL, read under RCU
+ * @loop: what finds loops, NULL before the first session; set under RTNL, read under RCU
+ * @holding: copies are held back; written under the lock of @loop, read anywhere
  */
 struct vtap_net {
 	struct net *net;
@@ -100,11 +104,10 @@ struct vtap_net {
 	DECLARE_HASHTABLE(port_index, 6);
 	const void *ovs_internal;
 	unsigned int n_ovs_internal;
+	bool noting;
 	unsigned int n_sessions;
-	unsigned int n_vxlan;
 	unsigned int n_rules;
 	u32 last_id;
-	u32 raw;
 	u32 gen;
 	struct delayed_work tick;
 	struct delayed_work kick;
@@ -112,6 +115,9 @@ struct vtap_net {
 	struct notifier_block fib_nb;
 	struct nf_hook_ops pmtu_ops[2];
 	bool pmtu_on;
+	struct vtap_own __rcu *own;
+	struct vtap_loop __rcu *loop;
+	bool holding;
 };
 
 /**
@@ -157,12 +163,62 @@ struct vtap_session_cfg {
 	bool offload;
 };
 
+/**
+ * enum vtap_own_kind - what a template is looked up by
+ * @VTAP_OWN_EXACT: all that outer headers say: a copy
+ * @VTAP_OWN_PATH: addresses, protocol and what an ICMP error quotes behind them
+ * @VTAP_OWN_DEST: as VTAP_OWN_EXACT, without the source
+ * @VTAP_OWN_HOP: link-layer address of the next hop
+ * @VTAP_OWN_KINDS: number of kinds
+ */
+enum vtap_own_kind {
+	VTAP_OWN_EXACT,
+	VTAP_OWN_PATH,
+	VTAP_OWN_DEST,
+	VTAP_OWN_HOP,
+	VTAP_OWN_KINDS,
+};
+
+/**
+ * struct vtap_own_key - outer headers; what a kind does not have is 0
+ * @src: source address, IPv4 in the first word
+ * @dst: destination address, IPv4 in the first word
+ * @tun: flags and protocol of GRE; UDP destination port
+ * @id: GRE key; VXLAN network identifier with the byte behind it
+ * @session: ERSPAN session id
+ * @what: EtherType, IP protocol, enum vtap_own_kind
+ */
+struct vtap_own_key {
+	struct in6_addr src;
+	struct in6_addr dst;
+	__be32 tun;
+	__be32 id;
+	u32 session;
+	u32 what;
+};
+
+/**
+ * struct vtap_own_node - one way to find a template
+ * @node: in vtap_own.buckets, when it stands for all of its key; written under RTNL, read under RCU
+ * @same: those of the same key, or empty; RTNL
+ * @hash: of @key
+ * @key: what it is found by
+ */
+struct vtap_own_node {
+	struct hlist_node node;
+	struct list_head same;
+	u32 hash;
+	struct vtap_own_key key;
+};
+
 /* Ethernet, IPv6, UDP, VXLAN or GRE with key, sequence and ERSPAN III with sub-header */
 #define VTAP_HDR_MAX	(ETH_HLEN + 40 + 12 + 20)
 
 /**
  * struct vtap_tmpl - a session's outer headers and path as packets use them
  * @rcu: frees it when no packet can see it any more
+ * @own: how frames that are made of it are found
+ * @dead: no copy may be held back for it any more; under the lock of vtap_net.loop
  * @s: the session
  * @dev: egress device; no reference, the template goes before the device does
  * @dst: route with a reference, where copies must go through the host's output
@@ -199,6 +255,8 @@ struct vtap_session_cfg {
  */
 struct vtap_tmpl {
 	struct rcu_head rcu;
+	struct vtap_own_node own[VTAP_OWN_KINDS];
+	bool dead;
 	struct vtap_session *s;
 	struct net_device *dev;
 	struct dst_entry *dst;
@@ -245,6 +303,8 @@ struct vtap_session_stats {
  * @users: number of rules that name it; RTNL
  * @gone: a transaction has deleted it and is not committed yet; RTNL
  * @seed: for vtap_flow_hash(), 0 for this boot's secret; written under RTNL, read anywhere
+ * @loops: its copies came back; set and cleared under the lock of vtap_net.loop, read anywhere
+ * @loop_port: ifindex of the port that they came back by, or 0; the same
  * @tmpl: outer headers and path, NULL while inactive; written under RTNL, read under RCU
  * @serial: no other session has had it
  * @stats: counters
@@ -262,6 +322,8 @@ struct vtap_session {
 	unsigned int users;
 	bool gone;
 	u32 serial;
+	bool loops;
+	int loop_port;
 	u64 seed;
 	struct vtap_tmpl __rcu *tmpl;
 	struct vtap_session_stats __percpu *stats;
@@ -352,6 +414,7 @@ struct vtap_key {
 } __aligned(8);
 
 #define VTAP_VXLAN_PORT	4789
+#define VTAP_VXLAN_FLAGS	0x08000000	/* first word: an identifier, nothing else */
 #define VTAP_GENEVE_PORT	6081
 #define VTAP_KEY_WORDS	(sizeof(struct vtap_key) / sizeof(u64))
 #define VTAP_KEY_TAGGED	VLAN_CFI_MASK
@@ -375,6 +438,7 @@ struct vtap_key {
  * @l4: offset of the transport header from the MAC header; 0 when there is none
  * @ifindex: of the port
  * @dir: VTAP_IN or VTAP_OUT
+ * @suspect: which loop it may be of, from vtap_loop_suspect(); 0 for none
  * @bare: there is no Ethernet header but that in @key: the bytes between @mac and the network
  *	header are others', or not even there. Of ports without such headers, set by who calls
  *	vtap_match_parse(), and of packets in tunnels
@@ -389,6 +453,7 @@ struct vtap_frame {
 	int ifindex;
 	u8 dir;
 	bool bare;
+	u32 suspect;
 };
 
 /**
@@ -575,10 +640,11 @@ struct vtap_port_id {
  * @vn: the namespace's vtap
  * @dev: the device; no reference, the port goes before the device does
  * @table: rules for this port, NULL for one that is only watched; written under RTNL, read under RCU
+ * @left: jiffies when a copy was last seen to leave by it, or 0; written and read anywhere
  * @stats: counters
  * @noting: frames that come in leave a note, since another port may see them again; written under
  *	RTNL, read anywhere
- * @queue_up: points to what is not NULL while frames may wait in a queue on their way up from here;
+ * @queue_up: point to what is not NULL while frames may wait in a queue on their way up from here;
  *	read under RCU
  * @hop_in: frames that come in here may have waited in a queue of this host
  * @hop_out: frames that go out here may wait in a queue, or go out by another port
@@ -603,8 +669,9 @@ struct vtap_port {
 	struct vtap_net *vn;
 	struct net_device *dev;
 	struct vtap_table __rcu *table;
+	unsigned long left;
 	struct vtap_port_stats __percpu *stats;
-	const void __rcu *const *queue_up;
+	const void __rcu *const *queue_up[2];
 	bool noting;
 	bool hop_in;
 	bool hop_out;
@@ -634,7 +701,6 @@ static inline struct vtap_net *vtap_pernet(const struct net *net)
 bool vtap_match_parse(struct vtap_frame *f);
 void vtap_match_tunnel(struct vtap_frame *f);
 bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner);
-bool vtap_match_inner_own(const struct vtap_frame *f, struct vtap_frame *inner);
 bool vtap_match_decap(const struct vtap_frame *f, struct vtap_frame *inner);
 bool vtap_match_inside(const struct vtap_inner *m, const struct vtap_frame *f);
 int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack);
@@ -691,9 +757,6 @@ void vtap_session_done(const struct vtap_undo *u);
 struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name);
 void vtap_session_read(const struct vtap_session *s, u64 v[__VTAP_ST_MAX]);
 bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes);
-u32 vtap_session_raw_hash(const struct vtap_net *vn, u32 hash);
-bool vtap_session_look_own(const struct vtap_net *vn, const struct vtap_frame *f);
-extern unsigned int vtap_session_n_raw;	/* type port, of all namespaces; written under RTNL */
 void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev);
 void vtap_session_dev_changed(struct vtap_net *vn);
 int vtap_session_init_net(struct vtap_net *vn);
@@ -711,20 +774,21 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 void vtap_encap_finish(const struct vtap_tmpl *t, struct sk_buff *skb, const struct vtap_frame *f,
 		       bool truncated);
 bool vtap_encap_same_path(const struct vtap_tmpl *t, const struct vtap_key *key);
-bool vtap_encap_is_own(const struct vtap_tmpl *t, const struct vtap_frame *f);
 
 /* copy.c: frame -> copies on the wire */
 void vtap_copy(struct vtap_session *s, const struct vtap_frame *f);
+void vtap_copy_release(struct sk_buff *skb);
+void vtap_copy_discard(struct sk_buff *skb);
 void vtap_copy_exit(void);
 
 /* port.c: devices that rules bind to */
-const struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex);
+struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex);
 void vtap_port_recheck(struct vtap_net *vn);
-/* port.c: hooks */
 struct vtap_port *vtap_port_of(const struct vtap_net *vn, const struct net_device *dev);
 int vtap_port_bind_all(struct vtap_net *vn);
 void vtap_port_init_net(struct vtap_net *vn);
 void vtap_port_exit_net(struct vtap_net *vn);
+void vtap_port_left(struct vtap_net *vn, int ifindex);
 void vtap_port_read(const struct vtap_port *port, u64 v[VTAP_NDIR][__VTAP_PST_MAX]);
 int vtap_port_init(void);
 void vtap_port_exit(void);
@@ -752,26 +816,6 @@ void vtap_nl_exit(void);
 static inline bool vtap_frame_has_meta(const struct vtap_frame *f)
 {
 	return skb_vlan_tag_present(f->skb) && (f->mac <= 0 || (f->bare && f->key.vlan));
-}
-
-/**
- * vtap_session_is_own - is the frame one of the copies that vtap sends here?
- * @vn: the namespace's vtap
- * @f: parsed frame; RCU read side
- *
- * Most frames cannot be, and are to find out at once.
- *
- * Return: true when a session of this namespace made it, or a frame within it.
- */
-static inline bool vtap_session_is_own(const struct vtap_net *vn, const struct vtap_frame *f)
-{
-	bool maybe = READ_ONCE(vtap_session_n_raw);
-
-	if (f->key.ip_proto == IPPROTO_GRE)
-		maybe = true;
-	else if (f->key.ip_proto == IPPROTO_UDP)
-		maybe |= READ_ONCE(vn->n_vxlan) || f->key.dport == htons(VTAP_VXLAN_PORT);
-	return unlikely(maybe) && vtap_session_look_own(vn, f);
 }
 
 #endif /* _VTAP_H */

@@ -11,7 +11,7 @@
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 
-#include "vtap.h"
+#include "own.h"
 
 #define VTAP_TEST_MAX	256	/* longest frame */
 
@@ -1421,17 +1421,46 @@ static struct sk_buff *vtap_test_copy(struct kunit *test, const struct vtap_tmpl
 	return vtap_test_skb(test, bytes, n);
 }
 
+/* Return: a namespace of which nothing is there but its table of own headers. */
+static struct vtap_net *vtap_test_net(struct kunit *test)
+{
+	struct vtap_net *vn = kunit_kzalloc(test, sizeof(*vn), GFP_KERNEL);
+	struct vtap_own *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, vn);
+	KUNIT_ASSERT_NOT_NULL(test, o);
+	rcu_assign_pointer(vn->own, o);
+	return vn;
+}
+
+static bool vtap_test_known(const struct vtap_net *vn, const struct vtap_frame *f)
+{
+	bool own;
+
+	local_bh_disable();
+	rcu_read_lock();
+	own = vtap_own(vn, f);
+	rcu_read_unlock();
+	local_bh_enable();
+	return own;
+}
+
 /* Is a copy of @t with byte @at changed taken for one of @t? */
 static bool vtap_test_own(struct kunit *test, const struct vtap_tmpl *t, unsigned int at)
 {
 	struct sk_buff *skb = vtap_test_copy(test, t);
+	struct vtap_net *vn = vtap_test_net(test);
+	struct vtap_tmpl copy = *t;
 	struct vtap_frame f;
 	bool own;
 
 	if (at)
 		skb->data[at] ^= 1;
 	KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, at & 1, 0));
-	own = vtap_encap_is_own(t, &f);
+	vtap_own_add(rcu_dereference_protected(vn->own, true), &copy);
+	own = vtap_test_known(vn, &f);
+	vtap_own_del(rcu_dereference_protected(vn->own, true), &copy);
+	KUNIT_EXPECT_FALSE_MSG(test, vtap_test_known(vn, &f), "after it is gone");
 	kfree_skb(skb);
 	return own;
 }
@@ -1458,6 +1487,90 @@ static void vtap_test_is_own(struct kunit *test)
 	if (t.seq)
 		KUNIT_EXPECT_TRUE_MSG(test, vtap_test_own(test, &t, t.tun + t.l4len - 1),
 				      "another sequence number");
+	if (t.type == VTAP_SESSION_TYPE_VXLAN)
+		KUNIT_EXPECT_FALSE_MSG(test, vtap_test_own(test, &t, t.hlen - 2),
+				       "network identifier");
+	if (t.type == VTAP_SESSION_TYPE_GRE && c->cfg.has_key)
+		KUNIT_EXPECT_FALSE_MSG(test, vtap_test_own(test, &t, t.tun + 7), "key");
+}
+
+/* An ICMP error about a copy of @t, of which byte @at is changed: is it ours? */
+static bool vtap_test_quoted(struct kunit *test, const struct vtap_tmpl *t, unsigned int at)
+{
+	const unsigned int off = ETH_HLEN + sizeof(struct iphdr) + sizeof(struct icmphdr);
+	const struct iphdr *quoted = (const struct iphdr *)(t->hdr + t->l2len);
+	struct vtap_net *vn = vtap_test_net(test);
+	struct vtap_tmpl copy = *t;
+	u8 bytes[128] = {};
+	struct vtap_frame f;
+	struct sk_buff *skb;
+	bool own;
+
+	memcpy(bytes, t->hdr, ETH_HLEN);
+	*(struct iphdr *)(bytes + ETH_HLEN) = (struct iphdr){
+		.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_ICMP,
+		.saddr = quoted->daddr, .daddr = quoted->saddr,
+	};
+	bytes[ETH_HLEN + sizeof(struct iphdr)] = ICMP_DEST_UNREACH;
+	memcpy(bytes + off, quoted, sizeof(*quoted) + 8);
+	if (at)
+		bytes[at] ^= 1;
+	skb = vtap_test_skb(test, bytes, off + sizeof(*quoted) + 8);
+	KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, 0, 0));
+	vtap_own_add(rcu_dereference_protected(vn->own, true), &copy);
+	own = vtap_test_known(vn, &f);
+	kfree_skb(skb);
+	return own;
+}
+
+static void vtap_test_errors(struct kunit *test)
+{
+	const unsigned int icmp = ETH_HLEN + sizeof(struct iphdr), ip = icmp + 8;
+	const struct vtap_test_header *c = test->param_value;
+	struct vtap_tmpl t;
+
+	vtap_test_template(&t, &c->cfg, 1500, false);
+	if (t.family != AF_INET)
+		kunit_skip(test, "no IPv4 header");
+	KUNIT_EXPECT_TRUE(test, vtap_test_quoted(test, &t, 0));
+	KUNIT_EXPECT_FALSE_MSG(test, vtap_test_quoted(test, &t, icmp), "another type");
+	KUNIT_EXPECT_FALSE_MSG(test, vtap_test_quoted(test, &t, icmp - 1), "sent to another");
+	KUNIT_EXPECT_FALSE_MSG(test, vtap_test_quoted(test, &t, ip + 9), "protocol");
+	KUNIT_EXPECT_FALSE_MSG(test, vtap_test_quoted(test, &t, ip + 15), "source");
+	KUNIT_EXPECT_FALSE_MSG(test, vtap_test_quoted(test, &t, ip + 19), "destination");
+	KUNIT_EXPECT_FALSE_MSG(test, vtap_test_quoted(test, &t, ip + 23), "protocol or port");
+	KUNIT_EXPECT_FALSE_MSG(test, vtap_test_quoted(test, &t, ip + 7), "a later fragment");
+}
+
+/* Templates of the same headers come and go in any order. */
+static void vtap_test_own_same(struct kunit *test)
+{
+	static const u8 orders[][3] = { { 0, 1, 2 }, { 2, 1, 0 }, { 1, 0, 2 }, { 1, 2, 0 } };
+	const struct vtap_test_header *c = test->param_value;
+	struct vtap_net *vn = vtap_test_net(test);
+	struct vtap_own *o = rcu_dereference_protected(vn->own, true);
+	struct vtap_tmpl *t = kunit_kzalloc(test, 3 * sizeof(*t), GFP_KERNEL);
+	struct vtap_frame f;
+	struct sk_buff *skb;
+	unsigned int i, j;
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		for (j = 0; j < 3; j++) {
+			vtap_test_template(&t[j], &c->cfg, 1500, false);
+			vtap_own_add(o, &t[j]);
+		}
+		skb = vtap_test_copy(test, t);
+		KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, 0, 0));
+		for (j = 0; j < 3; j++) {
+			KUNIT_EXPECT_EQ_MSG(test, vtap_test_known(vn, &f), !!t->family,
+					    "%u of order %u", j, i);
+			vtap_own_del(o, &t[orders[i][j]]);
+		}
+		KUNIT_EXPECT_FALSE(test, vtap_test_known(vn, &f));
+		KUNIT_EXPECT_EQ(test, o->udp_ports | o->hops, 0ULL);
+		kfree_skb(skb);
+	}
 }
 
 /**
@@ -1696,6 +1809,8 @@ static struct kunit_case vtap_test_builder_cases[] = {
 	KUNIT_CASE_PARAM(vtap_test_build, vtap_test_headers_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_ipsum, vtap_test_headers_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_is_own, vtap_test_headers_gen_params),
+	KUNIT_CASE_PARAM(vtap_test_errors, vtap_test_headers_gen_params),
+	KUNIT_CASE_PARAM(vtap_test_own_same, vtap_test_headers_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_erspan, vtap_test_copies_gen_params),
 	KUNIT_CASE(vtap_test_vxlan),
 	KUNIT_CASE_PARAM(vtap_test_encap_check, vtap_test_settings_gen_params),

@@ -31,6 +31,7 @@ static const struct name state_names[] = {
 	{ "resolving", VTAP_SESSION_STATE_RESOLVING },
 	{ "no-route", VTAP_SESSION_STATE_NO_ROUTE },
 	{ "no-device", VTAP_SESSION_STATE_NO_DEVICE },
+	{ "loop", VTAP_SESSION_STATE_LOOP },
 	{}
 };
 
@@ -84,6 +85,7 @@ static const struct word session_words[] = {
 	{ "state", &type_enum, A(STATE), .names = state_names },
 	{ "egress", &type_str, A(EGRESS) },
 	{ "path_mtu", &type_u32, A(PATH_MTU) },
+	{ "loop_port", &type_str, A(LOOP_PORT) },
 	{ "stats", &type_nest, A(STATS), .nest = stats_words, .flags = W_STATS | W_VERBATIM },
 	{}
 };

@@ -65,12 +65,15 @@ enum vtap_vlan_mode {
  * @VTAP_SESSION_STATE_NO_ROUTE: No usable route to the collector.
  * @VTAP_SESSION_STATE_NO_DEVICE: The session's device does not exist or is
  *   down.
+ * @VTAP_SESSION_STATE_LOOP: Copies came back as other frames, which are not
+ *   copied; all others are, and copies of them are sent.
  */
 enum vtap_session_state {
 	VTAP_SESSION_STATE_ACTIVE,
 	VTAP_SESSION_STATE_RESOLVING,
 	VTAP_SESSION_STATE_NO_ROUTE,
 	VTAP_SESSION_STATE_NO_DEVICE,
+	VTAP_SESSION_STATE_LOOP,
 };
 
 /**
@@ -176,6 +179,7 @@ enum {
 	VTAP_A_SESSION_DECAP,
 	VTAP_A_SESSION_OFFLOAD,
 	VTAP_A_SESSION_SEED,
+	VTAP_A_SESSION_LOOP_PORT,
 
 	__VTAP_A_SESSION_MAX
 };

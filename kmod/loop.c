@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loops that no header shows: a collector behind an encrypting tunnel whose own packets are
+ * tapped, hosts that copy each other, a router that sends copies back. Whether frames are there
+ * because of our copies is found out by holding the copies back and looking whether the frames
+ * cease, and come again when a few copies are let go.
+ */
+#include <linux/kernel.h>
+#include <linux/random.h>
+#include <linux/rtnetlink.h>
+
+#include "loop.h"
+
+#define VTAP_LOOP_PROBES	4
+
+/* an experiment begins with more suspicious copies than that ... */
+#define VTAP_LOOP_FAST		24	/* in VTAP_LOOP_WINDOW; up to so many more, at random */
+#define VTAP_LOOP_WINDOW	(HZ / 10)
+#define VTAP_LOOP_SLOW		256	/* in VTAP_LOOP_SLOW_WINDOW */
+#define VTAP_LOOP_SLOW_WINDOW	(5 * HZ)
+/* ... and ends when so many came while all were held back */
+#define VTAP_LOOP_MANY		128
+
+#define VTAP_LOOP_QUIET		(40 * NSEC_PER_MSEC)	/* up to twice as long, at random */
+#define VTAP_LOOP_QUIET_SLOW	(160 * NSEC_PER_MSEC)
+#define VTAP_LOOP_QUIET_MOST	(640 * NSEC_PER_MSEC)
+#define VTAP_LOOP_STRAYS	2			/* frames at the wrong time */
+#define VTAP_LOOP_PATIENCE	NSEC_PER_SEC		/* for all to become quiet */
+#define VTAP_LOOP_RETURN	(500 * NSEC_PER_MSEC)	/* for the first copy to come back */
+#define VTAP_LOOP_ROUNDS	3			/* of each kind */
+#define VTAP_LOOP_RELEASE	4			/* suspicious copies in a round */
+#define VTAP_LOOP_EXEMPT	64			/* seconds at most */
+#define VTAP_LOOP_END		(5 * HZ)
+
+/* Up to twice as long, so that hosts which experiment at the same time do not stay in step. */
+static u64 vtap_loop_random(u64 ns)
+{
+	return ns + reciprocal_scale(get_random_u32(), ns);
+}
+
+/* The class of an id; one that was not seen for long makes room. Return: NULL when none does. */
+static struct vtap_loop_class *vtap_loop_class(struct vtap_loop *vl, u32 id)
+{
+	struct vtap_loop_class *c, *free = NULL;
+	unsigned int i;
+
+	for (i = 0; i < VTAP_LOOP_PROBES; i++) {
+		c = &vl->classes[(id + i) % VTAP_LOOP_CLASSES];
+		if (c->id == id)
+			return c;
+		if (c == vl->class || c->loop)
+			continue;
+		if (!c->id || time_after(jiffies, c->last + VTAP_LOOP_WINDOW)) {
+			if (!free || time_before(c->last, free->last))
+				free = c;
+		}
+	}
+	if (free)
+		*free = (struct vtap_loop_class){ .id = id, .last = jiffies,
+						  .slow_since = jiffies };
+	return free;
+}
+
+static bool vtap_loop_exempt(const struct vtap_loop_class *c)
+{
+	return c->backoff && time_before(jiffies, c->exempt);
+}
+
+/**
+ * vtap_loop_end - end the experiment and let the copies go; under the lock
+ * @vl: the breaker; there is an experiment
+ * @own: frames come whether we copy or not: leave them alone for a while
+ */
+void vtap_loop_end(struct vtap_loop *vl, bool own)
+{
+	struct vtap_loop_class *c = vl->class;
+	const u64 took = ktime_get_ns() - vl->began;
+
+	if (own) {
+		c->backoff = c->backoff ? min_t(u32, 2 * c->backoff, VTAP_LOOP_EXEMPT) : 1;
+		c->exempt = jiffies + c->backoff * HZ;
+		/* others that come by themselves have to wait, too: copies are late long enough */
+		vl->rest = jiffies + min_t(u64, nsecs_to_jiffies(8 * took), HZ);
+	}
+	c->n = 0;
+	c->slow = 0;
+	c->since = jiffies;
+	c->slow_since = jiffies;
+	vl->class = NULL;
+	vl->phase = VTAP_LOOP_FLUSH;
+	vtap_loop_timer_in(vl, 0);
+}
+
+/* From the beginning, with rounds of @quiet ns; nothing leaves. */
+static void vtap_loop_begin(struct vtap_loop *vl, u64 quiet)
+{
+	vl->phase = VTAP_LOOP_HOLD;
+	vl->began = ktime_get_ns();
+	vl->last = vl->began;
+	vl->quiet = quiet;
+	vl->seen = 0;
+	vl->released = false;
+	vl->left[false] = VTAP_LOOP_ROUNDS;
+	vl->left[true] = VTAP_LOOP_ROUNDS;
+	vtap_loop_timer_in(vl, quiet);
+}
+
+/* Many suspicious copies: an experiment begins when it is time for one. */
+static void vtap_loop_count(struct vtap_loop *vl, struct vtap_loop_class *c)
+{
+	bool fast;
+
+	if (!c->limit || time_after(jiffies, c->since + VTAP_LOOP_WINDOW)) {
+		c->since = jiffies;
+		c->n = 0;
+		c->limit = VTAP_LOOP_FAST + reciprocal_scale(get_random_u32(), VTAP_LOOP_FAST);
+	}
+	if (time_after(jiffies, c->slow_since + VTAP_LOOP_SLOW_WINDOW)) {
+		c->slow_since = jiffies;
+		c->slow = 0;
+	}
+	c->n++;
+	c->slow++;
+	fast = c->n > c->limit;
+	if ((!fast && c->slow <= VTAP_LOOP_SLOW) || vl->off || vtap_loop_exempt(c) ||
+	    time_before(jiffies, vl->rest))
+		return;
+
+	vl->class = c;
+	vl->strays = 0;
+	WRITE_ONCE(vl->vn->holding, true);
+	vtap_loop_begin(vl, vtap_loop_random(fast ? VTAP_LOOP_QUIET : VTAP_LOOP_QUIET_SLOW));
+}
+
+/* A suspicious frame came while copies are held back. */
+static void vtap_loop_came(struct vtap_loop *vl, int ifindex)
+{
+	const u64 now = ktime_get_ns();
+
+	vl->port = ifindex;
+	if (++vl->seen > VTAP_LOOP_MANY) {
+		vtap_loop_end(vl, true);
+		return;
+	}
+	if (vl->phase == VTAP_LOOP_HOLD) {
+		vl->last = now;
+	} else if (!vl->released) {
+		/* perhaps late, perhaps another host's experiment: not by itself, then */
+		if (vl->strays++ < VTAP_LOOP_STRAYS)
+			vtap_loop_begin(vl, min_t(u64, 4 * vl->quiet, VTAP_LOOP_QUIET_MOST));
+		else
+			vtap_loop_end(vl, false);
+	} else if (vl->seen == 1 && vl->left[true] == VTAP_LOOP_ROUNDS) {
+		/* this is how long copies take to come back */
+		vl->quiet = max(vl->quiet, 3 * (now - vl->last));
+		vtap_loop_timer_in(vl, vl->quiet);
+	}
+}
+
+static void vtap_loop_feeds(struct vtap_session *s, int ifindex)
+{
+	if (READ_ONCE(s->loops))
+		return;
+	WRITE_ONCE(s->loop_port, ifindex);
+	WRITE_ONCE(s->loops, true);
+	schedule_delayed_work(&s->vn->kick, 0);
+}
+
+/**
+ * vtap_loop_watch - a suspicious frame is about to be copied
+ * @s: the session
+ * @f: the frame; softirq, RCU read side
+ *
+ * Return: true when it must not be copied, being a copy that came back.
+ */
+bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f)
+{
+	struct vtap_loop *vl = rcu_dereference(s->vn->loop);
+	struct vtap_loop_class *c;
+	bool loop = false;
+
+	spin_lock(&vl->lock);
+	c = vtap_loop_class(vl, f->suspect);
+	if (c) {
+		c->last = jiffies;
+		loop = c->loop;
+		if (loop) {
+			vtap_loop_feeds(s, f->ifindex);
+			/* what answers them comes in there, and is suspicious from now on */
+			vtap_port_left(s->vn, f->ifindex);
+		} else if (!vl->class) {
+			/* also while copies leave: those that come back may keep it so */
+			vtap_loop_count(vl, c);
+		} else if (c == vl->class) {
+			vtap_loop_came(vl, f->ifindex);
+		}
+	}
+	spin_unlock(&vl->lock);
+	return loop;
+}
+
+/* They came back each time, and never without us. */
+static void vtap_loop_found(struct vtap_loop *vl, struct sk_buff_head *drop)
+{
+	struct vtap_loop_class *c = vl->class;
+	struct sk_buff *skb, *next;
+
+	c->loop = true;
+	c->last = jiffies;
+	skb_queue_walk_safe(&vl->queue, skb, next) {
+		if (vtap_held(skb)->suspect != c->id)
+			continue;
+		vtap_loop_feeds(vtap_held(skb)->t->s, vl->port);
+		__skb_unlink(skb, &vl->queue);
+		vl->bytes -= skb->truesize;
+		__skb_queue_tail(drop, skb);
+	}
+	vtap_loop_end(vl, false);
+}
+
+static void vtap_loop_round(struct vtap_loop *vl, struct sk_buff_head *out)
+{
+	const bool first = vl->left[true] == VTAP_LOOP_ROUNDS;
+
+	vl->phase = VTAP_LOOP_ROUND;
+	vl->released = first || (vl->left[true] && (!vl->left[false] || get_random_u32() & 1));
+	vl->seen = 0;
+	vl->last = ktime_get_ns();
+	if (vl->released)
+		vtap_loop_take(vl, out, VTAP_LOOP_RELEASE, vl->class->id);
+	vtap_loop_timer_in(vl, vl->released && first ? VTAP_LOOP_RETURN : vl->quiet);
+}
+
+/**
+ * vtap_loop_step - the next step of an experiment; under the lock
+ * @vl: the breaker
+ * @out: gets copies to send
+ * @drop: gets copies to drop
+ */
+void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_buff_head *drop)
+{
+	u64 silent;
+
+	switch (vl->phase) {
+	case VTAP_LOOP_IDLE:
+		break;
+	case VTAP_LOOP_HOLD:
+		silent = ktime_get_ns() - vl->last;
+		if (silent >= vl->quiet)
+			vtap_loop_round(vl, out);
+		else if (vl->last - vl->began > VTAP_LOOP_PATIENCE)
+			vtap_loop_end(vl, true);
+		else
+			vtap_loop_timer_in(vl, vl->quiet - silent);
+		break;
+	case VTAP_LOOP_ROUND:
+		if (vl->released && !vl->seen) {
+			/* nothing came back, or went into another host's experiment */
+			vtap_loop_end(vl, false);
+			break;
+		}
+		vl->left[vl->released]--;
+		if (vl->left[false] || vl->left[true])
+			vtap_loop_round(vl, out);
+		else
+			vtap_loop_found(vl, drop);
+		break;
+	case VTAP_LOOP_FLUSH:
+		vtap_loop_take(vl, out, VTAP_LOOP_BATCH, 0);
+		/* only when those of the last time have left: none may overtake them */
+		if (skb_queue_empty(out)) {
+			vl->phase = VTAP_LOOP_IDLE;
+			WRITE_ONCE(vl->vn->holding, false);
+		} else {
+			vtap_loop_timer_in(vl, 0);
+		}
+		break;
+	}
+}
+
+/* Nothing is a loop any more; under the lock. The sessions' state follows soon. */
+static void vtap_loop_clear(struct vtap_loop *vl)
+{
+	struct vtap_session *s;
+
+	list_for_each_entry(s, &vl->vn->sessions, list) {
+		if (!s->loops)
+			continue;
+		WRITE_ONCE(s->loops, false);
+		WRITE_ONCE(s->loop_port, 0);
+		schedule_delayed_work(&vl->vn->kick, 0);
+	}
+}
+
+/**
+ * vtap_loop_reset - rules or sessions are others: all begins anew; RTNL
+ * @vn: the namespace's vtap
+ */
+void vtap_loop_reset(struct vtap_net *vn)
+{
+	struct vtap_loop *vl = rtnl_dereference(vn->loop);
+
+	if (!vl)
+		return;
+	vtap_loop_flush(vl);
+	spin_lock_bh(&vl->lock);
+	if (!vl->class) {
+		memset(vl->classes, 0, sizeof(vl->classes));
+		vl->rest = jiffies;
+		vtap_loop_clear(vl);
+	}
+	spin_unlock_bh(&vl->lock);
+}
+
+/**
+ * vtap_loop_tick - is a loop over? RTNL
+ * @vn: the namespace's vtap
+ *
+ * It is when copies are sent, and none has come back for some seconds.
+ */
+void vtap_loop_tick(struct vtap_net *vn)
+{
+	struct vtap_loop *vl = rtnl_dereference(vn->loop);
+	struct vtap_loop_class *c, *last = NULL;
+	u64 v[__VTAP_ST_MAX], sent = 0;
+	struct vtap_session *s;
+
+	if (!vl)
+		return;
+	list_for_each_entry(s, &vn->sessions, list) {
+		if (!READ_ONCE(s->loops))
+			continue;
+		vtap_session_read(s, v);
+		sent += v[VTAP_ST_SENT];
+	}
+	spin_lock_bh(&vl->lock);
+	for (c = vl->classes; c < vl->classes + VTAP_LOOP_CLASSES; c++) {
+		if (c->loop && (!last || time_after(c->last, last->last)))
+			last = c;
+	}
+	if (last && last->last != vl->mark_at) {
+		vl->mark_at = last->last;
+		vl->mark = sent;
+	} else if (last && sent > vl->mark && time_after(jiffies, vl->mark_at + VTAP_LOOP_END)) {
+		for (c = vl->classes; c < vl->classes + VTAP_LOOP_CLASSES; c++)
+			c->loop = false;
+		vtap_loop_clear(vl);
+	}
+	spin_unlock_bh(&vl->lock);
+}
