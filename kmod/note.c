@@ -7,9 +7,11 @@
  * While the CPU that received it is still busy with it, in the same run of the
  * softirq, its skb or its data will do: whatever was rewritten, cloned or
  * reallocated, one of them has survived.
+ *
  * Where a frame waits in a queue on its way (between the ends of a veth pair, for
- * instance), it is known by its data and a keyed digest of the packet in it. What
- * is not known again counts as not copied.
+ * instance), all that enters the queue is noted, and what leaves it is known by its
+ * data and a keyed digest of the packet in it. What is not known again counts as
+ * not copied.
  */
 #include <linux/if_macvlan.h>
 #include <linux/interrupt.h>
@@ -28,13 +30,15 @@
 /**
  * struct vtap_hop - a frame that is about to wait in a queue
  * @lock: of all others
+ * @queue: which queue, VTAP_QUEUE_* or an ifindex
  * @depth: nesting of transmissions at that time
- * @head: the frame's data, or NULL; only compared
+ * @head: the frame's data, or NULL when the frame has been found again; only compared
  * @digest: of the packet
  * @given: what has been decided about it
  */
 struct vtap_hop {
 	spinlock_t lock;
+	int queue;
 	int depth;
 	const unsigned char *head;
 	u64 digest;
@@ -94,9 +98,9 @@ static __always_inline unsigned long vtap_note_run(void)
 		     runs[TIMER_SOFTIRQ]);
 }
 
-static struct vtap_hop *vtap_note_hop(const struct sk_buff *skb)
+static struct vtap_hop *vtap_note_hop(const struct sk_buff *skb, int queue)
 {
-	return &vtap_hops[hash_ptr(skb->head, VTAP_HOP_BITS)];
+	return &vtap_hops[hash_64((unsigned long)skb->head + queue, VTAP_HOP_BITS)];
 }
 
 /* From the IP header on: MAC addresses and tags may change between two ends. 0 for none. */
@@ -117,35 +121,42 @@ static u64 vtap_note_digest(const struct sk_buff *skb)
 /**
  * vtap_note_send - a frame is about to wait in a queue, or to pass several devices
  * @skb: the frame
+ * @queue: which queue, VTAP_QUEUE_* or an ifindex
  * @given: what has been decided about it
  */
-void vtap_note_send(const struct sk_buff *skb, const struct vtap_given *given)
+void vtap_note_send(const struct sk_buff *skb, int queue, const struct vtap_given *given)
 {
-	struct vtap_hop *hop = vtap_note_hop(skb);
+	struct vtap_hop *hop = vtap_note_hop(skb, queue);
 	u64 digest = vtap_note_digest(skb);
 
 	spin_lock(&hop->lock);
 	hop->head = digest ? skb->head : NULL;
+	hop->queue = queue;
 	hop->digest = digest;
 	hop->depth = dev_recursion_level();
 	hop->given = *given;
 	spin_unlock(&hop->lock);
 }
 
-/* @depth: the frame was noted in an outer transmission of this call chain, or -1 for anywhere. */
-static bool vtap_note_receive(const struct sk_buff *skb, int depth, struct vtap_given *given)
+/*
+ * Has the frame come by this queue? It has left the queue then, but for VTAP_QUEUE_NESTED,
+ * whose frames were noted in an outer transmission of this call chain.
+ */
+static bool vtap_note_receive(const struct sk_buff *skb, int queue, struct vtap_given *given)
 {
-	struct vtap_hop *hop = vtap_note_hop(skb);
-	bool found = false;
+	struct vtap_hop *hop = vtap_note_hop(skb, queue);
+	bool nested = queue == VTAP_QUEUE_NESTED, found = false;
 	u64 digest;
 
 	if (READ_ONCE(hop->head) != skb->head)
 		return false;
 	digest = vtap_note_digest(skb);
 	spin_lock(&hop->lock);
-	if (digest && hop->head == skb->head && hop->digest == digest &&
-	    (depth < 0 || hop->depth < depth)) {
+	if (digest && hop->head == skb->head && hop->queue == queue && hop->digest == digest &&
+	    (!nested || hop->depth < dev_recursion_level())) {
 		*given = hop->given;
+		if (!nested)
+			hop->head = NULL;
 		found = true;
 	}
 	spin_unlock(&hop->lock);
@@ -190,8 +201,8 @@ static noinline void vtap_note_renew(const struct vtap_port *port, const struct 
 {
 	if (last && vtap_note_is_below(port->vn, last, port->dev))
 		*given = last->given;
-	else if (port->hop_in)
-		vtap_note_receive(skb, -1, given);
+	else if (port->queue_in)
+		vtap_note_receive(skb, port->queue_in, given);
 }
 
 /**
@@ -232,7 +243,7 @@ noinline bool vtap_note_enter(const struct vtap_port *port, const struct sk_buff
 		note = notes->note;
 	notes->last = note;
 	memset(&note->given.decided, 0, sizeof(note->given.decided));
-	if (unlikely(again || port->hop_in))
+	if (unlikely(again || port->queue_in))
 		vtap_note_renew(port, skb, again ? last : NULL, &note->given);
 	note->skb = skb;
 	note->head = skb->head;
@@ -306,16 +317,11 @@ noinline struct vtap_given *vtap_note_find(const struct vtap_port *port,
 					   const struct sk_buff *skb, struct vtap_given *buf)
 {
 	struct vtap_note *note;
-	int depth = -1;
 
-	if (skb->skb_iif) {
-		note = vtap_note_of(port->vn, skb, skb->skb_iif);
-		if (note)
-			return &note->given;
-	} else {
-		depth = dev_recursion_level();
-	}
-	return vtap_note_receive(skb, depth, buf) ? buf : NULL;
+	if (!skb->skb_iif)
+		return vtap_note_receive(skb, VTAP_QUEUE_NESTED, buf) ? buf : NULL;
+	note = vtap_note_of(port->vn, skb, skb->skb_iif);
+	return note ? &note->given : NULL;
 }
 
 /**

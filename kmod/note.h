@@ -8,6 +8,11 @@
 /* vtap_given.flags */
 #define VTAP_GIVEN_OWN	BIT(0)	/* the frame is a copy that vtap made */
 
+/* Where frames wait, besides queues that have the ifindex of a device */
+#define VTAP_QUEUE_NONE		0
+#define VTAP_QUEUE_NESTED	-1	/* nowhere: devices are stacked, and pass the frame on at once */
+#define VTAP_QUEUE_OVS		-2	/* between ports of Open vSwitch and the host */
+
 /**
  * struct vtap_given - what has been decided about a frame so far
  * @n: length of @session
@@ -28,7 +33,7 @@ bool vtap_note_enter(const struct vtap_port *port, const struct sk_buff *skb,
 		     struct vtap_given **given);
 struct vtap_given *vtap_note_find(const struct vtap_port *port, const struct sk_buff *skb,
 				  struct vtap_given *buf);
-void vtap_note_send(const struct sk_buff *skb, const struct vtap_given *given);
+void vtap_note_send(const struct sk_buff *skb, int queue, const struct vtap_given *given);
 int vtap_note_init(void);
 void vtap_note_exit(void);
 

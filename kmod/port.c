@@ -7,6 +7,7 @@
 
 #include "hook.h"
 #include "kind.h"
+#include "note.h"
 
 #define VTAP_BIND_RETRY		HZ
 
@@ -93,8 +94,8 @@ static struct vtap_port *vtap_port_alloc(struct vtap_net *vn, struct net_device 
 	port->vn = vn;
 	port->dev = dev;
 	port->id.ifindex = dev->ifindex;
-	port->queue_up[0] = &vtap_port_no_queue;
-	port->queue_up[1] = &vtap_port_no_queue;
+	port->waits_up[0] = &vtap_port_no_queue;
+	port->waits_up[1] = &vtap_port_no_queue;
 	return port;
 }
 
@@ -114,24 +115,45 @@ static bool vtap_port_is_switch(const struct net_device *dev)
 	       netif_is_lag_master(dev);
 }
 
-/* Where frames wait, or are stacked, on their way to and from the device; RTNL. */
-static void vtap_port_set_hops(struct vtap_port *port, const struct net_device *master)
+/*
+ * Where frames wait, or are stacked, on their way to and from the device; RTNL. What
+ * waits above a port is found again by the port's master, or by the macvlans on it.
+ */
+static void vtap_port_set_queues(struct vtap_port *port, const struct net_device *master)
 {
-	const struct net_device *dev = port->dev;
-	const void __rcu *const *queue_up = NULL;
-	bool both = vtap_port_is_local_pair(dev) || dev->flags & IFF_LOOPBACK ||
-		    vtap_port_is_switch(dev) || netif_is_macvlan(dev);
+	const void __rcu *const *rps = NULL, *const *tc = vtap_dev_tc_ingress(port->dev);
+	struct net_device *dev = port->dev;
+	int in = VTAP_QUEUE_NONE, out = VTAP_QUEUE_NONE;
+	int up = master ? master->ifindex : dev->ifindex;
 
-	WRITE_ONCE(port->hop_in, both || netif_is_macvlan_port(dev));
-	WRITE_ONCE(port->hop_out, both || is_vlan_dev(dev));
-	if (netif_is_ovs_port(dev))
-		queue_up = (const void __rcu *const *)&port->vn->ovs_internal;
-	else if (master)
-		queue_up = vtap_dev_rps_map(master);
-	WRITE_ONCE(port->queue_up[0], queue_up ?: &vtap_port_no_queue);
+	if (vtap_port_is_local_pair(dev)) {
+		in = dev_get_iflink(dev);
+		out = dev->ifindex;
+	} else if (dev->flags & IFF_LOOPBACK) {
+		in = dev->ifindex;
+		out = in;
+	} else if (netif_is_macvlan(dev)) {
+		in = macvlan_dev_real_dev(dev)->ifindex;
+		out = in;
+	} else if (netif_is_ovs_master(dev)) {
+		in = VTAP_QUEUE_OVS;
+	} else if (vtap_port_is_switch(dev) || netif_is_macvlan_port(dev)) {
+		in = dev->ifindex;
+	}
+	if (netif_is_ovs_port(dev)) {
+		up = VTAP_QUEUE_OVS;
+		rps = (const void __rcu *const *)&port->vn->ovs_internal;
+	} else if (master) {
+		rps = vtap_dev_rps_map(master);
+	}
+	WRITE_ONCE(port->queue_in, in);
+	WRITE_ONCE(port->queue_out, out);
+	WRITE_ONCE(port->queue_up, up);
+	WRITE_ONCE(port->stacked, vtap_port_is_switch(dev) || netif_is_macvlan(dev) ||
+				  is_vlan_dev(dev));
+	WRITE_ONCE(port->waits_up[0], rps ?: &vtap_port_no_queue);
 	/* what tc redirects to an ifb device comes back later */
-	queue_up = vtap_dev_tc_ingress(dev);
-	WRITE_ONCE(port->queue_up[1], queue_up ?: &vtap_port_no_queue);
+	WRITE_ONCE(port->waits_up[1], tc ?: &vtap_port_no_queue);
 }
 
 /* Open vSwitch hands frames to the host by a queue. */
@@ -176,7 +198,8 @@ static void vtap_port_set_noting(struct vtap_net *vn)
 	list_for_each_entry(port, &vn->ports, list) {
 		const struct vtap_table *table = rtnl_dereference(port->table);
 
-		noting |= table && (port->hop_out || vtap_table_dirs(table) & BIT(VTAP_OUT));
+		noting |= table && (port->queue_out || port->stacked ||
+				    vtap_table_dirs(table) & BIT(VTAP_OUT));
 	}
 	vn->noting = noting;
 	list_for_each_entry(port, &vn->ports, list) {
@@ -256,7 +279,7 @@ static void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_
 	WRITE_ONCE(port->bare, vtap_kind_bare(b->dev));
 	rcu_assign_pointer(port->table, b->table);
 	vtap_table_put(old);
-	vtap_port_set_hops(port, master);
+	vtap_port_set_queues(port, master);
 	if (list_empty(&port->list)) {
 		list_add_tail(&port->list, &vn->ports);
 		hash_add_rcu(vn->port_index, &port->node, b->dev->ifindex);

@@ -88,6 +88,23 @@ noinline void vtap_tap_own(struct vtap_port *port, unsigned int dir, struct vtap
 }
 
 /**
+ * vtap_tap_sent - note a frame that another port will see next
+ * @port: the port that it goes out by
+ * @skb: the frame
+ * @given: what has been decided about it
+ */
+noinline void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *skb,
+			    const struct vtap_given *given)
+{
+	int queue = READ_ONCE(port->queue_out);
+
+	if (queue)
+		vtap_note_send(skb, queue, given);
+	if (port->stacked && !skb->skb_iif)
+		vtap_note_send(skb, VTAP_QUEUE_NESTED, given);
+}
+
+/**
  * vtap_tap_send_own - a copy that vtap is sending passes a port
  * @port: the port
  * @skb: the copy
@@ -97,6 +114,5 @@ noinline void vtap_tap_send_own(struct vtap_port *port, const struct sk_buff *sk
 	const struct vtap_given own = { .flags = VTAP_GIVEN_OWN };
 
 	vtap_tap_own(port, VTAP_OUT, NULL);
-	if (port->hop_out)
-		vtap_note_send(skb, &own);
+	vtap_tap_sent(port, skb, &own);
 }

@@ -11,6 +11,8 @@ void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_po
 void vtap_tap_matched(const struct vtap_port *port, const struct vtap_rule *rule,
 		      struct vtap_frame *f, struct vtap_given *given);
 void vtap_tap_own(struct vtap_port *port, unsigned int dir, struct vtap_given *given);
+void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *skb,
+		   const struct vtap_given *given);
 void vtap_tap_send_own(struct vtap_port *port, const struct sk_buff *skb);
 
 static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buff *skb,
@@ -54,9 +56,9 @@ static __always_inline void vtap_tap_in(struct vtap_port *port, struct sk_buff *
 	if (unlikely(READ_ONCE(port->noting)) && !vtap_note_enter(port, skb, &given))
 		return;
 	vtap_tap_frame(port, skb, VTAP_IN, given);
-	if (unlikely(given) && (rcu_access_pointer(*port->queue_up[0]) ||
-				rcu_access_pointer(*port->queue_up[1])))
-		vtap_note_send(skb, given);
+	if (unlikely(given) && (rcu_access_pointer(*port->waits_up[0]) ||
+				rcu_access_pointer(*port->waits_up[1])))
+		vtap_note_send(skb, READ_ONCE(port->queue_up), given);
 }
 
 /**
@@ -72,11 +74,11 @@ static __always_inline void vtap_tap_out(struct vtap_port *port, struct sk_buff 
 
 	if (unlikely(vtap_own_sending(port->vn, skb))) {
 		vtap_tap_send_own(port, skb);
-	} else if (unlikely(port->hop_out)) {
+	} else if (unlikely(port->queue_out || port->stacked)) {
 		buf = (struct vtap_given){};
 		given = vtap_note_find(port, skb, &buf) ?: &buf;
 		vtap_tap_frame(port, skb, VTAP_OUT, given);
-		vtap_note_send(skb, given);
+		vtap_tap_sent(port, skb, given);
 	} else {
 		vtap_tap_frame(port, skb, VTAP_OUT, NULL);
 	}

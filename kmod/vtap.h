@@ -644,10 +644,12 @@ struct vtap_port_id {
  * @stats: counters
  * @noting: frames that come in leave a note, since another port may see them again; written under
  *	RTNL, read anywhere
- * @queue_up: point to what is not NULL while frames may wait in a queue on their way up from here;
- *	read under RCU
- * @hop_in: frames that come in here may have waited in a queue of this host
- * @hop_out: frames that go out here may wait in a queue, or go out by another port
+ * @waits_up: point to what is not NULL while frames may wait in @queue_up; read under RCU
+ * @queue_up: that of frames on their way up from here; this and those below it are VTAP_QUEUE_*
+ *	or an ifindex, written under RTNL and read under RCU
+ * @queue_in: that of frames that come in here
+ * @queue_out: that of frames that go out here
+ * @stacked: frames that go out here may go out by another port at once; as @noting
  * @id: what notes know the port by
  * @hook: enum vtap_hook in use for each direction; written under RTNL
  * @bare: frames begin with a network header; written under RTNL, read under RCU
@@ -671,10 +673,12 @@ struct vtap_port {
 	struct vtap_table __rcu *table;
 	unsigned long left;
 	struct vtap_port_stats __percpu *stats;
-	const void __rcu *const *queue_up[2];
+	const void __rcu *const *waits_up[2];
+	int queue_up;
+	int queue_in;
+	int queue_out;
 	bool noting;
-	bool hop_in;
-	bool hop_out;
+	bool stacked;
 	struct vtap_port_id id;
 	u32 hook[VTAP_NDIR];
 	bool bare;

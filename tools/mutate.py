@@ -184,14 +184,18 @@ MUTATIONS = [
      "memset(&note->given.decided, 0, sizeof(note->given.decided));", "", "seen.py shaped"),
     ("note believed by its pointers alone", "note.c",
      "skb->head) && vtap_note_is_below(vn, last, dev))", "skb->head))", "seen.py reused"),
+    ("note believed in another run", "note.c", " || note->run != vtap_note_run())", ")",
+     "seen.py held"),
+    ("frame of a queue known twice", "note.c", "if (!nested)\n\t\t\thop->head = NULL;", "",
+     "once.py proxmox"),
     ("dup guessed by the port that the frame came by", "tap.c",
      "if (unlikely(vtap_given_has(given, s->serial)) && !rule->dup) {",
      "if ((vtap_given_has(given, s->serial) || (dir == VTAP_OUT && f->skb->skb_iif &&\n"
      "\t\t    vtap_port_by_index(port->vn, f->skb->skb_iif))) && !rule->dup) {",
      "once.py vlan_filtering"),
     ("ends of a veth pair not known as one place", "port.c",
-     "both || netif_is_macvlan_port(dev)", "netif_is_macvlan_port(dev)", "once.py proxmox"),
-    ("hook behind tc", "chain.c", "|| vtap_dev_tc_ingress(dev)", "", "seen.py shaped_below_master"),
+     "in = dev_get_iflink(dev);", "", "once.py proxmox"),
+    ("hook behind tc", "chain.c", " || (tc && rcu_access_pointer(*tc))", "", "seen.py shaped_below_master"),
     # what is refused
     *[(f"not refused: {what}", "refuse.c", text, f"{text} && 0", "netlink.py rule_refused")
      for what, text in (
