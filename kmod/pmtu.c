@@ -46,6 +46,25 @@ static struct sk_buff *vtap_pmtu_quoted(struct sk_buff *skb, unsigned int icmp, 
 	return NULL;
 }
 
+/* On the routes that the sessions of this path use, and on no other. */
+static void vtap_pmtu_store_v4(const struct vtap_net *vn, const struct vtap_key *key,
+			       struct sk_buff *q, u32 mtu)
+{
+	const struct vtap_session *s;
+	int last = -1;
+
+	/* copies are routed without a mark, whatever the answer has */
+	q->mark = 0;
+	list_for_each_entry_rcu(s, &vn->sessions, list) {
+		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
+
+		if (!t || t->oif == last || !vtap_encap_same_path(t, key))
+			continue;
+		last = t->oif;
+		ipv4_update_pmtu(q, vn->net, mtu, last, key->ip_proto);
+	}
+}
+
 static unsigned int vtap_pmtu_v4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const unsigned int icmp = ip_hdrlen(skb), off = icmp + sizeof(struct icmphdr);
@@ -72,13 +91,42 @@ static unsigned int vtap_pmtu_v4(void *priv, struct sk_buff *skb, const struct n
 		return NF_ACCEPT;
 	q = vtap_pmtu_quoted(skb, icmp, off, sizeof(*iph), IPPROTO_ICMP, AF_INET);
 	if (q) {
-		ipv4_update_pmtu(q, state->net, ntohs(icmph->un.frag.mtu), 0, key.ip_proto);
+		vtap_pmtu_store_v4(priv, &key, q, ntohs(icmph->un.frag.mtu));
 		consume_skb(q);
 	}
 	return NF_ACCEPT;
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
+/* As for IPv4; ip6_update_pmtu() could take a route of another device, as it names a source. */
+static void vtap_pmtu_store_v6(const struct vtap_net *vn, const struct vtap_key *key,
+			       struct sk_buff *q, u32 mtu)
+{
+	const struct vtap_session *s;
+	int last = -1;
+
+	skb_reset_network_header(q);
+	list_for_each_entry_rcu(s, &vn->sessions, list) {
+		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
+		struct flowi6 fl6 = {};
+		struct dst_entry *dst;
+
+		if (!t || t->oif == last || !vtap_encap_same_path(t, key))
+			continue;
+		last = t->oif;
+		fl6.flowi6_oif = last;
+		fl6.flowi6_proto = key->ip_proto;
+		fl6.daddr = key->dst;
+		if (!last)
+			fl6.saddr = key->src;
+		fl6.flowlabel = ip6_flowinfo(ipv6_hdr(q));
+		dst = ip6_route_output(vn->net, NULL, &fl6);
+		if (!dst->error)
+			dst->ops->update_pmtu(dst, NULL, q, mtu, false);
+		dst_release(dst);
+	}
+}
+
 static unsigned int vtap_pmtu_v6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const unsigned int icmp = sizeof(struct ipv6hdr), off = icmp + sizeof(struct icmp6hdr);
@@ -113,8 +161,7 @@ static unsigned int vtap_pmtu_v6(void *priv, struct sk_buff *skb, const struct n
 		return NF_ACCEPT;
 	q = vtap_pmtu_quoted(skb, icmp, off, sizeof(*ip6h), IPPROTO_ICMPV6, AF_INET6);
 	if (q) {
-		ip6_update_pmtu(q, state->net, icmp6h->icmp6_mtu, 0, 0,
-				sock_net_uid(state->net, NULL));
+		vtap_pmtu_store_v6(priv, &key, q, ntohl(icmp6h->icmp6_mtu));
 		consume_skb(q);
 	}
 	return NF_ACCEPT;

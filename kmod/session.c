@@ -90,7 +90,8 @@ static struct dst_entry *vtap_session_route(struct vtap_session *s, int oif,
 			.flowi6_oif = oif,
 			.flowi6_proto = proto,
 			.daddr = cfg->remote.ip,
-			.saddr = cfg->local.ip,
+			/* with a source, a lookup by device falls back to others */
+			.saddr = oif ? in6addr_any : cfg->local.ip,
 			.flowlabel = ip6_make_flowinfo(cfg->tos, 0),
 		};
 		struct dst_entry *dst;
@@ -104,7 +105,8 @@ static struct dst_entry *vtap_session_route(struct vtap_session *s, int oif,
 			dst_release(dst);
 			return ERR_PTR(-EHOSTUNREACH);
 		}
-		local->ip = fl6.saddr;
+		if (!cfg->local.family)
+			local->ip = fl6.saddr;
 		return dst;
 	}
 }
@@ -133,6 +135,7 @@ static int vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 	}
 
 	t->family = local.family;
+	t->oif = oif;
 	t->dev = READ_ONCE(dst->dev);
 	/* a route may claim less than fragments can be made for */
 	t->mtu = max_t(u32, dst_mtu(dst),
@@ -302,6 +305,11 @@ static int vtap_session_check(const struct vtap_session_cfg *cfg, struct netlink
 		NL_SET_ERR_MSG(extack, "local is no source address");
 		return -EINVAL;
 	}
+	if (cfg->remote.family == AF_INET6 && __ipv6_addr_needs_scope_id(ipv6_addr_type(r)) &&
+	    !cfg->dev[0]) {
+		NL_SET_ERR_MSG(extack, "remote is a link-local address, which needs dev");
+		return -EINVAL;
+	}
 	return vtap_encap_check(cfg, extack);
 }
 
@@ -320,6 +328,16 @@ static void vtap_session_hide(struct vtap_session *s, bool gone)
 
 	s->gone = gone;
 	WRITE_ONCE(vn->n_sessions, vn->n_sessions + (gone ? -1 : 1));
+}
+
+/* Outer packet ids begin at random, on a boundary of blocks; no CPU has a block yet. */
+static void vtap_session_ids(struct vtap_session *s)
+{
+	int cpu;
+
+	atomic_set(&s->ipid, get_random_u32() & ~0xffu);
+	for_each_possible_cpu(cpu)
+		per_cpu_ptr(s->stats, cpu)->ipid = U32_MAX;
 }
 
 /**
@@ -362,6 +380,7 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 	s->cfg = *cfg;
 	s->state = VTAP_SESSION_STATE_NO_ROUTE;
 	spin_lock_init(&s->bucket_lock);
+	vtap_session_ids(s);
 	/* before any rule sends to it */
 	vtap_session_update(s);
 	list_add_tail_rcu(&s->list, &vn->sessions);
@@ -691,7 +710,7 @@ void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
 }
 
 /**
- * vtap_session_dev_changed - a device is up, or its addresses or MTU are others
+ * vtap_session_dev_changed - a device is new or up, or its name, addresses or MTU are others
  * @vn: the namespace's vtap
  */
 void vtap_session_dev_changed(struct vtap_net *vn)

@@ -184,6 +184,7 @@ struct vtap_session_cfg {
  * @l4len: length of the GRE header, of the UDP header
  * @headroom: what the egress device wants before the packet
  * @ipsum: sum over the IPv4 header with length and id 0
+ * @oif: index of the device that the session names, 0 for none
  * @hdr: the headers; length, ids, sequence and what depends on the frame are 0
  *
  * Immutable; everything from @s on is compared to find out whether it changed.
@@ -216,13 +217,14 @@ struct vtap_tmpl {
 	u16 l4len;
 	u16 headroom;
 	u32 ipsum;
+	int oif;
 	u8 hdr[VTAP_HDR_MAX] __aligned(8);
 };
 
 struct vtap_session_stats {
 	u64_stats_t v[__VTAP_ST_MAX];
 	struct u64_stats_sync syncp;
-	u32 ipid;	/* this CPU's share of the outer packet ids */
+	u32 ipid;	/* next IPv4 id of the block that this CPU has taken */
 };
 
 /**
@@ -240,6 +242,7 @@ struct vtap_session_stats {
  * @bytes_due: when all bytes sent so far are paid for at the rate, ns
  * @packets_due: when all packets sent so far are paid for at the packet rate, ns
  * @seq: next sequence number; the only line that CPUs share when copying
+ * @ipid: last outer packet id that was drawn, from a random start
  */
 struct vtap_session {
 	struct list_head list;
@@ -257,6 +260,7 @@ struct vtap_session {
 	u64 packets_due;
 
 	atomic_t seq ____cacheline_aligned_in_smp;
+	atomic_t ipid;
 };
 
 /*
