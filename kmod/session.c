@@ -272,7 +272,9 @@ static void vtap_session_tick_work(struct work_struct *work)
 	struct vtap_net *vn = container_of(work, struct vtap_net, tick.work);
 
 	vtap_session_refresh_all(vn);
-	vtap_pmtu_follow(vn, READ_ONCE(vn->n_sessions));
+	rtnl_lock();
+	vtap_pmtu_follow(vn, vn->n_sessions);
+	rtnl_unlock();
 	if (READ_ONCE(vn->n_sessions))
 		schedule_delayed_work(&vn->tick, VTAP_TICK);
 }
@@ -523,6 +525,8 @@ void vtap_session_tell(const struct vtap_undo *u)
 		return;
 	if (u->cmd == VTAP_CMD_SESSION_CHANGE_NTF)
 		vtap_session_refresh(s);
+	/* routers may answer the first copy; without memory the tick tries again */
+	vtap_pmtu_follow(s->vn, true);
 	schedule_delayed_work(&s->vn->tick, VTAP_TICK);
 }
 
@@ -779,7 +783,9 @@ void vtap_session_exit_net(struct vtap_net *vn)
 	rtnl_unlock();
 	cancel_delayed_work_sync(&vn->kick);
 	cancel_delayed_work_sync(&vn->tick);
+	rtnl_lock();
 	vtap_pmtu_follow(vn, false);
+	rtnl_unlock();
 }
 
 /**

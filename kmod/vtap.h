@@ -83,7 +83,7 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @bind: looks at every device of the namespace and binds rules to it
  * @fib_nb: asks for @kick when routes change
  * @pmtu_ops: hooks for what routers say of copies that are too long
- * @pmtu_on: @pmtu_ops are registered; @tick only
+ * @pmtu_on: @pmtu_ops are registered; RTNL
  */
 struct vtap_net {
 	struct net *net;
@@ -224,7 +224,7 @@ struct vtap_tmpl {
 struct vtap_session_stats {
 	u64_stats_t v[__VTAP_ST_MAX];
 	struct u64_stats_sync syncp;
-	u32 ipid;	/* next IPv4 id of the block that this CPU has taken */
+	u32 ipid;	/* last IPv4 id given, in the block that this CPU has taken */
 };
 
 /**
