@@ -360,22 +360,26 @@ drop:
 }
 
 /*
- * The IPv4 id of a copy that a router may fragment. Each CPU takes blocks of the session's ids, so
- * that CPUs share neither a cache line for each copy nor a fixed part of the 65536 ids. Packets
- * with DF need no id (RFC 6864), and IPv6 has one in fragments only.
+ * The IPv4 id of a copy that may be fragmented. Each CPU takes blocks of the session's ids, so that
+ * CPUs share neither a cache line for each copy nor a fixed part of the 65536 ids. A CPU that has
+ * been idle while the others went round still has an old block, at most 15 ids of which may then be
+ * in use. Packets with DF need no id (RFC 6864), and IPv6 has one in fragments only.
+ *
+ * On PREEMPT_RT another task may come between any two steps; a block drawn in vain is then lost.
  */
 static __always_inline u32 vtap_copy_ipid(const struct vtap_tmpl *t)
 {
-	u32 ipid;
+	u32 last, ipid;
 
 	if (t->family != AF_INET || t->mtu_policy != VTAP_MTU_POLICY_FRAGMENT)
 		return 0;
-	ipid = this_cpu_inc_return(t->s->stats->ipid);
-	if (likely(ipid % VTAP_IPID_BLOCK))
-		return ipid;
-	/* the block is used up, or this CPU has had none yet */
-	ipid = (u32)atomic_add_return(VTAP_IPID_BLOCK, &t->s->ipid);
-	this_cpu_write(t->s->stats->ipid, ipid);
+	do {
+		last = this_cpu_read(t->s->stats->ipid);
+		ipid = last + 1;
+		/* the block is used up, or this CPU has had none yet */
+		if (unlikely(!(ipid % VTAP_IPID_BLOCK)))
+			ipid = (u32)atomic_add_return(VTAP_IPID_BLOCK, &t->s->ipid);
+	} while (unlikely(this_cpu_cmpxchg(t->s->stats->ipid, last, ipid) != last));
 	return ipid;
 }
 
