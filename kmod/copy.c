@@ -38,6 +38,7 @@ struct vtap_edit {
  * what leaves is the companion that the slab has beside the master. Allocated
  * when a CPU first needs that many at a time: 64 of 2.5 KB each at most.
  */
+#define VTAP_IPID_BLOCK		16	/* a power of 2 */
 #define VTAP_RING_SLOTS		64
 #define VTAP_RING_ROOM		SKB_WITH_OVERHEAD(2048)
 
@@ -393,9 +394,9 @@ static struct sk_buff *vtap_copy_fragment(const struct vtap_tmpl *t, const struc
 }
 
 static noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *whole,
-					 const struct vtap_frame *f, u32 ipid, u32 hash,
-					 bool truncated)
+					 const struct vtap_frame *f, u32 hash, bool truncated)
 {
+	const u32 ipid = t->family == AF_INET6 ? atomic_inc_return(&t->s->ipid) : 0;
 	const struct vtap_tally all = {
 		.sent = 1, .bytes = whole->len - t->hlen, .truncated = truncated, .fragmented = 1,
 	};
@@ -427,6 +428,30 @@ static noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_bu
 drop:
 	kfree_skb(whole);
 	vtap_copy_drop(t->s, why, 1);
+}
+
+/*
+ * The IPv4 id of a copy that may be fragmented. Each CPU takes blocks of the session's ids, so that
+ * CPUs share neither a cache line for each copy nor a fixed part of the 65536 ids. A CPU that has
+ * been idle while the others went round still has an old block, at most 15 ids of which may then be
+ * in use. Packets with DF need no id (RFC 6864), and IPv6 has one in fragments only.
+ *
+ * On PREEMPT_RT another task may come between any two steps; a block drawn in vain is then lost.
+ */
+static __always_inline u32 vtap_copy_ipid(const struct vtap_tmpl *t)
+{
+	u32 last, ipid;
+
+	if (t->family != AF_INET || t->mtu_policy != VTAP_MTU_POLICY_FRAGMENT)
+		return 0;
+	do {
+		last = this_cpu_read(t->s->stats->ipid);
+		ipid = last + 1;
+		/* the block is used up, or this CPU has had none yet */
+		if (unlikely(!(ipid % VTAP_IPID_BLOCK)))
+			ipid = (u32)atomic_add_return(VTAP_IPID_BLOCK, &t->s->ipid);
+	} while (unlikely(this_cpu_cmpxchg(t->s->stats->ipid, last, ipid) != last));
+	return ipid;
 }
 
 /* What the outer headers say of this very copy. */
@@ -464,7 +489,6 @@ static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_
 {
 	const unsigned int inner = skb->len - t->hlen;
 	struct vtap_session *s = t->s;
-	u32 ipid;
 
 	if (unlikely(t->rate || t->pps) && !vtap_session_admit(t, skb->len - t->l2len)) {
 		kfree_skb(skb);
@@ -472,12 +496,10 @@ static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_
 		return;
 	}
 	if (likely(t->family)) {
-		/* no two CPUs give the same id within 65536 / nr_cpu_ids packets */
-		ipid = this_cpu_inc_return(s->stats->ipid) * nr_cpu_ids + smp_processor_id();
-		vtap_copy_outer(t, skb, f, ipid, truncated);
+		vtap_copy_outer(t, skb, f, vtap_copy_ipid(t), truncated);
 		if (unlikely(inner > t->whole) && skb->len - t->l2len > t->mtu && !t->dst) {
 			hash = hash ?: vtap_flow_hash(t->seed, &f->key);
-			vtap_copy_fragments(t, skb, f, ipid, hash, truncated);
+			vtap_copy_fragments(t, skb, f, hash, truncated);
 			return;
 		}
 	}
@@ -925,15 +947,13 @@ static void vtap_copy_whole_inner(const struct vtap_tmpl *t, const struct vtap_c
 }
 
 static void vtap_copy_whole_outer(const struct vtap_tmpl *t, const struct vtap_cut *c,
-				  struct sk_buff *skb, unsigned int n)
+				  struct sk_buff *skb)
 {
-	u32 ipid = this_cpu_add_return(t->s->stats->ipid, n) * nr_cpu_ids + smp_processor_id();
-
-	vtap_copy_outer(t, skb, c->f, ipid, false);
+	vtap_copy_outer(t, skb, c->f, 0, false);
 	if (t->family == AF_INET) {
 		struct iphdr *iph = (struct iphdr *)(skb->data + t->l2len);
 
-		/* the device counts ids up, into those of other CPUs: none may be needed */
+		/* the device counts ids up, into those of other copies: none may be needed */
 		iph->frag_off = htons(IP_DF);
 		ip_send_check(iph);
 	}
@@ -972,7 +992,7 @@ static noinline bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut 
 	skb_shinfo(skb)->gso_size = mss;
 	skb_shinfo(skb)->gso_segs = n;
 	skb_shinfo(skb)->gso_type = type;
-	vtap_copy_whole_outer(t, c, skb, n);
+	vtap_copy_whole_outer(t, c, skb);
 	if (!skb_gso_ok(skb, netif_skb_features(skb) | robust)) {
 		kfree_skb(skb);
 		return false;

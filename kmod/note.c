@@ -148,7 +148,7 @@ static bool vtap_note_receive(const struct sk_buff *skb, int queue, struct vtap_
 	bool nested = queue == VTAP_QUEUE_NESTED, found = false;
 	u64 digest;
 
-	if (READ_ONCE(hop->head) != skb->head)
+	if (READ_ONCE(hop->head) != skb->head || (nested && !dev_recursion_level()))
 		return false;
 	digest = vtap_note_digest(skb);
 	spin_lock(&hop->lock);
@@ -308,20 +308,21 @@ static struct vtap_note *vtap_note_of(const struct vtap_net *vn, const struct sk
  * @skb: the frame
  * @buf: for the answer, where it does not stand in a note of its own
  *
- * A frame that the host itself sends has been seen before only in an outer
- * transmission, by a device that is stacked on this port.
+ * A frame without a note, as of one that the host itself sends, has been seen before only in
+ * an outer transmission, by a device that is stacked on this port.
  *
  * Return: what has been decided, to be added to, or NULL when the frame is not known.
  */
 noinline struct vtap_given *vtap_note_find(const struct vtap_port *port,
 					   const struct sk_buff *skb, struct vtap_given *buf)
 {
-	struct vtap_note *note;
+	struct vtap_note *note = NULL;
 
-	if (!skb->skb_iif)
-		return vtap_note_receive(skb, VTAP_QUEUE_NESTED, buf) ? buf : NULL;
-	note = vtap_note_of(port->vn, skb, skb->skb_iif);
-	return note ? &note->given : NULL;
+	if (skb->skb_iif)
+		note = vtap_note_of(port->vn, skb, skb->skb_iif);
+	if (note)
+		return &note->given;
+	return vtap_note_receive(skb, VTAP_QUEUE_NESTED, buf) ? buf : NULL;
 }
 
 /**

@@ -11,22 +11,46 @@
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <net/ip6_route.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 
 #include "vtap.h"
 
-/* Did a session send a packet between these addresses? */
-static bool vtap_pmtu_ours(const struct vtap_net *vn, const struct vtap_key *key)
+/*
+ * How much an answer has to do with a session of the same addresses. Several such sessions may
+ * differ in their device, and only those with the highest value take the answer.
+ */
+enum vtap_pmtu_concern {
+	VTAP_PMTU_NONE,		/* no template, or other addresses */
+	VTAP_PMTU_PATH,		/* the same addresses, nothing more */
+	VTAP_PMTU_VRF,		/* the answer came in by a device of the VRF that copies leave by */
+	VTAP_PMTU_DEV,		/* the answer came in by the device that copies leave by */
+};
+
+/* RCU read side. @iif: the device that the answer came in by, not the VRF above it */
+static enum vtap_pmtu_concern vtap_pmtu_concern(const struct vtap_net *vn,
+						const struct vtap_tmpl *t,
+						const struct vtap_key *key, int iif)
 {
+	if (!t || !vtap_encap_same_path(t, key))
+		return VTAP_PMTU_NONE;
+	if (t->dev->ifindex == iif)
+		return VTAP_PMTU_DEV;
+	if (l3mdev_master_ifindex_rcu(t->dev) == l3mdev_master_ifindex_by_index(vn->net, iif))
+		return VTAP_PMTU_VRF;
+	return VTAP_PMTU_PATH;
+}
+
+/* The highest concern of all sessions; VTAP_PMTU_NONE when none sent the quoted packet. */
+static enum vtap_pmtu_concern vtap_pmtu_ours(const struct vtap_net *vn, const struct vtap_key *key,
+					     int iif)
+{
+	enum vtap_pmtu_concern best = VTAP_PMTU_NONE;
 	const struct vtap_session *s;
 
-	list_for_each_entry_rcu(s, &vn->sessions, list) {
-		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
-
-		if (t && vtap_encap_same_path(t, key))
-			return true;
-	}
-	return false;
+	list_for_each_entry_rcu(s, &vn->sessions, list)
+		best = max(best, vtap_pmtu_concern(vn, rcu_dereference(s->tmpl), key, iif));
+	return best;
 }
 
 /* What an ICMP message of valid checksum quotes at @off, in an skb of its own; or NULL. */
@@ -46,11 +70,32 @@ static struct sk_buff *vtap_pmtu_quoted(struct sk_buff *skb, unsigned int icmp, 
 	return NULL;
 }
 
+/* On the routes of the sessions that the answer concerns, and on no other. */
+static void vtap_pmtu_store_v4(const struct vtap_net *vn, const struct vtap_key *key,
+			       int iif, enum vtap_pmtu_concern best, struct sk_buff *q, u32 mtu)
+{
+	const struct vtap_session *s;
+	int last = -1;
+
+	/* copies are routed without a mark, whatever the answer has */
+	q->mark = 0;
+	list_for_each_entry_rcu(s, &vn->sessions, list) {
+		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
+
+		if (vtap_pmtu_concern(vn, t, key, iif) != best || t->oif == last)
+			continue;
+		last = t->oif;
+		ipv4_update_pmtu(q, vn->net, mtu, last, key->ip_proto);
+	}
+}
+
 static unsigned int vtap_pmtu_v4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const unsigned int icmp = ip_hdrlen(skb), off = icmp + sizeof(struct icmphdr);
 	const struct iphdr *outer = ip_hdr(skb), *iph;
 	const struct icmphdr *icmph;
+	const int iif = IPCB(skb)->iif;
+	enum vtap_pmtu_concern best;
 	struct vtap_key key = {};
 	struct icmphdr hbuf;
 	struct iphdr ibuf;
@@ -68,22 +113,54 @@ static unsigned int vtap_pmtu_v4(void *priv, struct sk_buff *skb, const struct n
 	key.ip_proto = iph->protocol;
 	key.src.s6_addr32[0] = iph->saddr;
 	key.dst.s6_addr32[0] = iph->daddr;
-	if (!vtap_pmtu_ours(priv, &key))
+	best = vtap_pmtu_ours(priv, &key, iif);
+	if (best == VTAP_PMTU_NONE)
 		return NF_ACCEPT;
 	q = vtap_pmtu_quoted(skb, icmp, off, sizeof(*iph), IPPROTO_ICMP, AF_INET);
 	if (q) {
-		ipv4_update_pmtu(q, state->net, ntohs(icmph->un.frag.mtu), 0, key.ip_proto);
+		vtap_pmtu_store_v4(priv, &key, iif, best, q, ntohs(icmph->un.frag.mtu));
 		consume_skb(q);
 	}
 	return NF_ACCEPT;
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
+/* As for IPv4; ip6_update_pmtu() could take a route of another device, as it names a source. */
+static void vtap_pmtu_store_v6(const struct vtap_net *vn, const struct vtap_key *key,
+			       int iif, enum vtap_pmtu_concern best, struct sk_buff *q, u32 mtu)
+{
+	const struct vtap_session *s;
+	int last = -1;
+
+	skb_reset_network_header(q);
+	list_for_each_entry_rcu(s, &vn->sessions, list) {
+		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
+		struct flowi6 fl6 = {};
+		struct dst_entry *dst;
+
+		if (vtap_pmtu_concern(vn, t, key, iif) != best || t->oif == last)
+			continue;
+		last = t->oif;
+		fl6.flowi6_oif = last;
+		fl6.flowi6_proto = key->ip_proto;
+		fl6.daddr = key->dst;
+		if (!last)
+			fl6.saddr = key->src;
+		fl6.flowlabel = ip6_flowinfo(ipv6_hdr(q));
+		dst = ip6_route_output(vn->net, NULL, &fl6);
+		if (!dst->error)
+			dst->ops->update_pmtu(dst, NULL, q, mtu, false);
+		dst_release(dst);
+	}
+}
+
 static unsigned int vtap_pmtu_v6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const unsigned int icmp = sizeof(struct ipv6hdr), off = icmp + sizeof(struct icmp6hdr);
 	const struct icmp6hdr *icmp6h;
 	const struct ipv6hdr *ip6h;
+	const int iif = IP6CB(skb)->iif;
+	enum vtap_pmtu_concern best;
 	struct vtap_key key = {};
 	struct icmp6hdr hbuf;
 	struct ipv6hdr ibuf;
@@ -109,12 +186,12 @@ static unsigned int vtap_pmtu_v6(void *priv, struct sk_buff *skb, const struct n
 			return NF_ACCEPT;
 		key.ip_proto = fh->nexthdr;
 	}
-	if (!vtap_pmtu_ours(priv, &key))
+	best = vtap_pmtu_ours(priv, &key, iif);
+	if (best == VTAP_PMTU_NONE)
 		return NF_ACCEPT;
 	q = vtap_pmtu_quoted(skb, icmp, off, sizeof(*ip6h), IPPROTO_ICMPV6, AF_INET6);
 	if (q) {
-		ip6_update_pmtu(q, state->net, icmp6h->icmp6_mtu, 0, 0,
-				sock_net_uid(state->net, NULL));
+		vtap_pmtu_store_v6(priv, &key, iif, best, q, ntohl(icmp6h->icmp6_mtu));
 		consume_skb(q);
 	}
 	return NF_ACCEPT;
@@ -139,7 +216,7 @@ static const struct nf_hook_ops vtap_pmtu_ops[] = {
 };
 
 /**
- * vtap_pmtu_follow - listen to what routers say, or stop it; from one work item at a time
+ * vtap_pmtu_follow - listen to what routers say, or stop it; RTNL
  * @vn: the namespace's vtap
  * @on: there are sessions
  */

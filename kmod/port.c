@@ -421,6 +421,8 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 	switch (event) {
 	case NETDEV_REGISTER:
 	case NETDEV_CHANGENAME:
+		vtap_session_dev_changed(vn);
+		fallthrough;
 	case NETDEV_CHANGEUPPER:
 	case NETDEV_POST_TYPE_CHANGE:
 		vtap_port_bind(vn, dev);

@@ -96,7 +96,8 @@ static struct dst_entry *vtap_session_route(struct vtap_session *s, int oif,
 			.flowi6_oif = oif,
 			.flowi6_proto = proto,
 			.daddr = cfg->remote.ip,
-			.saddr = cfg->local.ip,
+			/* with a source, a lookup by device falls back to others */
+			.saddr = oif ? in6addr_any : cfg->local.ip,
 			.flowlabel = ip6_make_flowinfo(cfg->tos, 0),
 		};
 		struct dst_entry *dst;
@@ -110,7 +111,8 @@ static struct dst_entry *vtap_session_route(struct vtap_session *s, int oif,
 			dst_release(dst);
 			return ERR_PTR(-EHOSTUNREACH);
 		}
-		local->ip = fl6.saddr;
+		if (!cfg->local.family)
+			local->ip = fl6.saddr;
 		return dst;
 	}
 }
@@ -139,6 +141,7 @@ static int vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 	}
 
 	t->family = local.family;
+	t->oif = oif;
 	t->dev = READ_ONCE(dst->dev);
 	/* a route may claim less than fragments can be made for */
 	t->mtu = max_t(u32, dst_mtu(dst),
@@ -297,7 +300,9 @@ static void vtap_session_tick_work(struct work_struct *work)
 
 	vtap_session_refresh_all(vn);
 	vtap_port_recheck(vn);
-	vtap_pmtu_follow(vn, READ_ONCE(vn->n_sessions));
+	rtnl_lock();
+	vtap_pmtu_follow(vn, vn->n_sessions);
+	rtnl_unlock();
 	if (READ_ONCE(vn->n_sessions))
 		schedule_delayed_work(&vn->tick, VTAP_TICK);
 }
@@ -330,6 +335,11 @@ static int vtap_session_check(const struct vtap_session_cfg *cfg, struct netlink
 		NL_SET_ERR_MSG(extack, "local is no source address");
 		return -EINVAL;
 	}
+	if (cfg->remote.family == AF_INET6 && __ipv6_addr_needs_scope_id(ipv6_addr_type(r)) &&
+	    !cfg->dev[0]) {
+		NL_SET_ERR_MSG(extack, "remote is a link-local address, which needs dev");
+		return -EINVAL;
+	}
 	return vtap_encap_check(cfg, extack);
 }
 
@@ -348,6 +358,16 @@ static void vtap_session_hide(struct vtap_session *s, bool gone)
 
 	s->gone = gone;
 	WRITE_ONCE(vn->n_sessions, vn->n_sessions + (gone ? -1 : 1));
+}
+
+/* Outer packet ids begin at random, on a boundary of blocks; no CPU has a block yet. */
+static void vtap_session_ids(struct vtap_session *s)
+{
+	int cpu;
+
+	atomic_set(&s->ipid, get_random_u32() & ~0xffu);
+	for_each_possible_cpu(cpu)
+		per_cpu_ptr(s->stats, cpu)->ipid = U32_MAX;
 }
 
 /**
@@ -395,6 +415,7 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 	s->cfg = *cfg;
 	s->state = VTAP_SESSION_STATE_NO_ROUTE;
 	spin_lock_init(&s->bucket_lock);
+	vtap_session_ids(s);
 	/* before any rule sends to it */
 	vtap_session_update(s);
 	list_add_tail_rcu(&s->list, &vn->sessions);
@@ -526,6 +547,8 @@ void vtap_session_tell(const struct vtap_undo *u)
 		return;
 	if (u->cmd == VTAP_CMD_SESSION_CHANGE_NTF)
 		vtap_session_refresh(s);
+	/* routers may answer the first copy; without memory the tick tries again */
+	vtap_pmtu_follow(s->vn, true);
 	schedule_delayed_work(&s->vn->tick, VTAP_TICK);
 }
 
@@ -649,7 +672,7 @@ void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
 }
 
 /**
- * vtap_session_dev_changed - a device is up, or its addresses or MTU are others
+ * vtap_session_dev_changed - a device is new or up, or its name, addresses or MTU are others
  * @vn: the namespace's vtap
  */
 void vtap_session_dev_changed(struct vtap_net *vn)
@@ -711,7 +734,9 @@ void vtap_session_exit_net(struct vtap_net *vn)
 	rtnl_unlock();
 	cancel_delayed_work_sync(&vn->kick);
 	cancel_delayed_work_sync(&vn->tick);
+	rtnl_lock();
 	vtap_pmtu_follow(vn, false);
+	rtnl_unlock();
 	vtap_loop_exit_net(vn);
 	vtap_own_exit_net(vn);
 }

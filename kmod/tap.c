@@ -100,7 +100,7 @@ noinline void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *
 
 	if (queue)
 		vtap_note_send(skb, queue, given);
-	if (port->stacked && !skb->skb_iif)
+	if (port->stacked)
 		vtap_note_send(skb, VTAP_QUEUE_NESTED, given);
 }
 

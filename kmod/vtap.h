@@ -88,7 +88,7 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @bind: looks at every device of the namespace and binds rules to it
  * @fib_nb: asks for @kick when routes change
  * @pmtu_ops: hooks for what routers say of copies that are too long
- * @pmtu_on: @pmtu_ops are registered; @tick only
+ * @pmtu_on: @pmtu_ops are registered; RTNL
  * @own: what copies look like, NULL before the first session; set under RTNL, read under RCU
  * @loop: what finds loops, NULL before the first session; set under RTNL, read under RCU
  * @holding: copies are held back; written under the lock of @loop, read anywhere
@@ -249,6 +249,7 @@ struct vtap_own_node {
  * @l4len: length of the GRE header, of the UDP header
  * @headroom: what the egress device wants before the packet
  * @ipsum: sum over the IPv4 header with length and id 0
+ * @oif: index of the device that the session names, 0 for none
  * @hdr: the headers; length, ids, sequence and what depends on the frame are 0
  *
  * Immutable; everything from @s on is compared to find out whether it changed.
@@ -285,13 +286,14 @@ struct vtap_tmpl {
 	u16 l4len;
 	u16 headroom;
 	u32 ipsum;
+	int oif;
 	u8 hdr[VTAP_HDR_MAX] __aligned(8);
 };
 
 struct vtap_session_stats {
 	u64_stats_t v[__VTAP_ST_MAX];
 	struct u64_stats_sync syncp;
-	u32 ipid;	/* this CPU's share of the outer packet ids */
+	u32 ipid;	/* last IPv4 id given, in the block that this CPU has taken */
 };
 
 /**
@@ -313,6 +315,7 @@ struct vtap_session_stats {
  * @bytes_due: when all bytes sent so far are paid for at the rate, ns
  * @packets_due: when all packets sent so far are paid for at the packet rate, ns
  * @seq: next sequence number; the only line that CPUs share when copying
+ * @ipid: last outer packet id that was drawn, from a random start
  */
 struct vtap_session {
 	struct list_head list;
@@ -334,6 +337,7 @@ struct vtap_session {
 	u64 packets_due;
 
 	atomic_t seq ____cacheline_aligned_in_smp;
+	atomic_t ipid;
 };
 
 /*
