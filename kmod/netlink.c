@@ -178,6 +178,8 @@ static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr *
 		cfg->decap = nla_get_u8(a[VTAP_A_SESSION_DECAP]);
 	if (a[VTAP_A_SESSION_OFFLOAD])
 		cfg->offload = nla_get_u8(a[VTAP_A_SESSION_OFFLOAD]);
+	if (a[VTAP_A_SESSION_CSUM])
+		cfg->csum = nla_get_u8(a[VTAP_A_SESSION_CSUM]);
 	return 0;
 }
 
@@ -274,6 +276,7 @@ static int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struc
 	    nla_put_u32(skb, VTAP_A_SESSION_PPS, cfg->pps) ||
 	    nla_put_u8(skb, VTAP_A_SESSION_DECAP, cfg->decap) ||
 	    nla_put_u8(skb, VTAP_A_SESSION_OFFLOAD, cfg->offload) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_CSUM, cfg->csum) ||
 	    nla_put_u32(skb, VTAP_A_SESSION_STATE, s->state) ||
 	    (t && nla_put_string(skb, VTAP_A_SESSION_EGRESS, t->dev->name)) ||
 	    (t && nla_put_u32(skb, VTAP_A_SESSION_PATH_MTU, t->mtu)) ||

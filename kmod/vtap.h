@@ -152,6 +152,7 @@ struct vtap_session_cfg {
 	bool subheader;
 	bool decap;
 	bool offload;
+	bool csum;
 };
 
 /**
@@ -226,6 +227,7 @@ struct vtap_own_node {
  * @proto: EtherType of copies with an outer header
  * @decap: of a frame in a tunnel, what is inside is copied
  * @offload: the egress device cuts super-frames in GRE
+ * @csum: the GRE header has a checksum
  * @whole: longest inner frame that nothing is done about; 0 with @decap
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
@@ -259,6 +261,7 @@ struct vtap_tmpl {
 	bool far;
 	bool decap;
 	bool offload;
+	bool csum;
 	__be16 proto;
 	u32 whole;
 	u32 mtu;
