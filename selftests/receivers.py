@@ -50,8 +50,11 @@ def _vxlan(d, rest, pseudo):
 
 def _gre(d, rest):
     flags, proto = struct.unpack("!HH", rest[:4])
-    d["right"] = d["right"] and not flags & ~0x3000
-    rest = rest[4:]
+    d["right"] = d["right"] and not flags & ~0xb000
+    d["csum"] = bool(flags & 0x8000)
+    if d["csum"]:
+        d["right"] = d["right"] and checksum(rest) == 0 and rest[6:8] == b"\0\0"
+    rest = rest[8 if d["csum"] else 4:]
     for name, bit in (("key", 0x2000), ("seq", 0x1000)):
         if flags & bit:
             d[name], rest = struct.unpack("!I", rest[:4])[0], rest[4:]
@@ -142,22 +145,28 @@ def adds_up(s):
 
 # --- the kernel's tunnel devices ---
 
-SESSIONS4 = {"gre": "type gre", "grek": "type gre key 7 seq on", "e1": "type erspan1", "e2": "type erspan2 id 100 index 12345",
+SESSIONS4 = {"gre": "type gre", "grek": "type gre key 7 seq on", "gc": "type gre key 11 csum on",
+             "gcs": "type gre key 12 seq on csum on", "e1": "type erspan1", "e2": "type erspan2 id 100 index 12345",
              "e3": "type erspan3 id 101", "e3s": "type erspan3 id 1023 subheader on", "vx": "type vxlan key 5000",
              "other": "type gre key 8"}
-DEVICES4 = {"gre": "gretap", "grek": "gretap key 7 seq", "e1": "erspan erspan_ver 0", "e2": "erspan key 100 seq erspan_ver 1",
+DEVICES4 = {"gre": "gretap", "grek": "gretap key 7 seq", "gc": "gretap key 11 icsum",
+            "gcs": "gretap key 12 iseq icsum", "e1": "erspan erspan_ver 0", "e2": "erspan key 100 seq erspan_ver 1",
             "e3": "erspan key 101 seq erspan_ver 2", "vx": "vxlan id 5000 dstport 4789",
             # nobody sends to these
-            "notkey": "gretap key 9", "notid": "erspan key 102 seq erspan_ver 1", "notvni": "vxlan id 5001 dstport 4789"}
-SESSIONS6 = {"gre6": "type gre", "grek6": "type gre key 7 seq on", "e26": "type erspan2 id 100 index 1048575",
+            "notsum": "gretap key 8 icsum", "notkey": "gretap key 9", "notid": "erspan key 102 seq erspan_ver 1", "notvni": "vxlan id 5001 dstport 4789"}
+SESSIONS6 = {"gre6": "type gre", "grek6": "type gre key 7 seq on", "gc6": "type gre key 11 csum on",
+             "gcs6": "type gre key 12 seq on csum on", "e26": "type erspan2 id 100 index 1048575",
              "e36": "type erspan3 id 101", "vx6": "type vxlan key 6000", "other6": "type erspan2 id 555"}
-DEVICES6 = {"gre6": "ip6gretap", "grek6": "ip6gretap key 7 seq", "e26": "ip6erspan key 100 seq erspan_ver 1",
+DEVICES6 = {"gre6": "ip6gretap", "grek6": "ip6gretap key 7 seq", "gc6": "ip6gretap key 11 icsum",
+            "gcs6": "ip6gretap key 12 iseq icsum", "e26": "ip6erspan key 100 seq erspan_ver 1",
             "e36": "ip6erspan key 101 seq erspan_ver 2", "vx6": "vxlan id 6000 dstport 4789",
             "notkey6": "ip6gretap key 9", "notid6": "ip6erspan key 102 seq erspan_ver 1"}
-FIELDS = {"gre": {"type": "gre", "key": None}, "grek": {"type": "gre", "key": 7}, "e1": {"type": "erspan1"},
+FIELDS = {"gre": {"type": "gre", "key": None}, "grek": {"type": "gre", "key": 7},
+          "gc": {"type": "gre", "key": 11, "csum": True}, "gcs": {"type": "gre", "key": 12, "csum": True}, "e1": {"type": "erspan1"},
           "e2": {"type": "erspan2", "id": 100}, "e3": {"type": "erspan3", "id": 101}, "e3s": {"type": "erspan3", "id": 1023},
           "vx": {"type": "vxlan", "key": 5000}, "other": {"type": "gre", "key": 8},
-          "gre6": {"type": "gre", "key": None}, "grek6": {"type": "gre", "key": 7}, "e26": {"type": "erspan2", "id": 100},
+          "gre6": {"type": "gre", "key": None}, "grek6": {"type": "gre", "key": 7},
+          "gc6": {"type": "gre", "key": 11, "csum": True}, "gcs6": {"type": "gre", "key": 12, "csum": True}, "e26": {"type": "erspan2", "id": 100},
           "e36": {"type": "erspan3", "id": 101}, "vx6": {"type": "vxlan", "key": 6000}, "other6": {"type": "erspan2", "id": 555}}
 
 
@@ -503,7 +512,8 @@ def pcap(frames):
 
 def run_tshark(frames):
     """Return: for each of FRAMES what tshark says, the first occurrence of each field, by field name."""
-    names = [n for fields in TSHARK.values() for n in fields] + ["frame.protocols", "_ws.malformed", "ip.checksum.status"]
+    names = [n for fields in TSHARK.values() for n in fields] + ["frame.protocols", "_ws.malformed", "ip.checksum.status",
+                                                              "gre.checksum.status"]
     p = subprocess.run(["tshark", "-n", "-r", "-", "-T", "fields", "-E", "occurrence=f", "-o", "ip.check_checksum:TRUE",
                         "--disable-protocol", "http",  # streams that come once for each session make no sense to it
                         "-d", "udp.port==4790,vxlan"] + [x for n in names for x in ("-e", n)],
@@ -540,6 +550,8 @@ def tshark_faults(fields, mine):
         return got, want
     if f":{LAYERS[mine['type']]}" not in fields["frame.protocols"] or fields["ip.checksum.status"] not in ("1", ""):
         return fields["frame.protocols"], fields["ip.checksum.status"]
+    if mine.get("csum") and fields["gre.checksum.status"] not in ("1", "Good"):
+        return "GRE checksum", fields["gre.checksum.status"]
     return fields["_ws.malformed"] if not mine.get("cut") else ""
 
 
