@@ -231,14 +231,15 @@ def offload():
 
 
 def csum():
-    """GRE with a checksum: of segments that are cut here, of odd and even length, whole, truncated and in fragments."""
+    """GRE with a checksum: segments of odd and even length, whole, truncated and in fragments."""
     with ksft.one_cpu(), Topology(1500, 9000) as t, Collector(t.col, mtu=9000) as rx, \
             Sniffer(t.b, "eth0") as far, Sender(t.a, "eth0", vnet=True) as tx:
         def case(what, words, has=True, **more):
             tunnel_sessions(t, words)
             rx.taken = 0
             by = offload_case(t, rx, lambda: supers(t, tx, far), what, **more)
-            eq(f"{what}: {'all' if has else 'no'} copies have a checksum", {c.csum for n in TUNNELS for c in by[n]}, {has})
+            eq(f"{what}: {'all' if has else 'no'} copies have a checksum",
+               {c.csum for name in TUNNELS for c in by[name]}, {has})
             return by
 
         case("csum on", "csum on")

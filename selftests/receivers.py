@@ -150,10 +150,12 @@ SESSIONS4 = {"gre": "type gre", "grek": "type gre key 7 seq on", "gc": "type gre
              "e3": "type erspan3 id 101", "e3s": "type erspan3 id 1023 subheader on", "vx": "type vxlan key 5000",
              "other": "type gre key 8"}
 DEVICES4 = {"gre": "gretap", "grek": "gretap key 7 seq", "gc": "gretap key 11 icsum",
-            "gcs": "gretap key 12 iseq icsum", "e1": "erspan erspan_ver 0", "e2": "erspan key 100 seq erspan_ver 1",
+            "gcs": "gretap key 12 iseq icsum", "e1": "erspan erspan_ver 0",
+            "e2": "erspan key 100 seq erspan_ver 1",
             "e3": "erspan key 101 seq erspan_ver 2", "vx": "vxlan id 5000 dstport 4789",
             # nobody sends to these
-            "notsum": "gretap key 8 icsum", "notkey": "gretap key 9", "notid": "erspan key 102 seq erspan_ver 1", "notvni": "vxlan id 5001 dstport 4789"}
+            "notsum": "gretap key 8 icsum", "notkey": "gretap key 9",
+            "notid": "erspan key 102 seq erspan_ver 1", "notvni": "vxlan id 5001 dstport 4789"}
 SESSIONS6 = {"gre6": "type gre", "grek6": "type gre key 7 seq on", "gc6": "type gre key 11 csum on",
              "gcs6": "type gre key 12 seq on csum on", "e26": "type erspan2 id 100 index 1048575",
              "e36": "type erspan3 id 101", "vx6": "type vxlan key 6000", "other6": "type erspan2 id 555"}
@@ -162,11 +164,13 @@ DEVICES6 = {"gre6": "ip6gretap", "grek6": "ip6gretap key 7 seq", "gc6": "ip6gret
             "e36": "ip6erspan key 101 seq erspan_ver 2", "vx6": "vxlan id 6000 dstport 4789",
             "notkey6": "ip6gretap key 9", "notid6": "ip6erspan key 102 seq erspan_ver 1"}
 FIELDS = {"gre": {"type": "gre", "key": None}, "grek": {"type": "gre", "key": 7},
-          "gc": {"type": "gre", "key": 11, "csum": True}, "gcs": {"type": "gre", "key": 12, "csum": True}, "e1": {"type": "erspan1"},
+          "gc": {"type": "gre", "key": 11, "csum": True}, "gcs": {"type": "gre", "key": 12, "csum": True},
+          "e1": {"type": "erspan1"},
           "e2": {"type": "erspan2", "id": 100}, "e3": {"type": "erspan3", "id": 101}, "e3s": {"type": "erspan3", "id": 1023},
           "vx": {"type": "vxlan", "key": 5000}, "other": {"type": "gre", "key": 8},
           "gre6": {"type": "gre", "key": None}, "grek6": {"type": "gre", "key": 7},
-          "gc6": {"type": "gre", "key": 11, "csum": True}, "gcs6": {"type": "gre", "key": 12, "csum": True}, "e26": {"type": "erspan2", "id": 100},
+          "gc6": {"type": "gre", "key": 11, "csum": True}, "gcs6": {"type": "gre", "key": 12, "csum": True},
+          "e26": {"type": "erspan2", "id": 100},
           "e36": {"type": "erspan3", "id": 101}, "vx6": {"type": "vxlan", "key": 6000}, "other6": {"type": "erspan2", "id": 555}}
 
 
@@ -512,8 +516,8 @@ def pcap(frames):
 
 def run_tshark(frames):
     """Return: for each of FRAMES what tshark says, the first occurrence of each field, by field name."""
-    names = [n for fields in TSHARK.values() for n in fields] + ["frame.protocols", "_ws.malformed", "ip.checksum.status",
-                                                              "gre.checksum.status"]
+    names = [n for fields in TSHARK.values() for n in fields]
+    names += ["frame.protocols", "_ws.malformed", "ip.checksum.status", "gre.checksum.status"]
     p = subprocess.run(["tshark", "-n", "-r", "-", "-T", "fields", "-E", "occurrence=f", "-o", "ip.check_checksum:TRUE",
                         "--disable-protocol", "http",  # streams that come once for each session make no sense to it
                         "-d", "udp.port==4790,vxlan"] + [x for n in names for x in ("-e", n)],

@@ -228,7 +228,7 @@ def apply():
         vtap("session add fence type port dev none", ns)
         lines = events.lines("fence")
         eq("and is no event", [line for line in lines if "add" not in line.split()[1] and "change" not in line.split()[1]], [])
-        eq("each object was added once", len([line for line in lines if line.split()[1] == "add"]), 17)
+        eq("each object was added once", len([line for line in lines if line.split()[1] == "add"]), 20)
         vtap("rule flush", ns)
         vtap("session flush", ns)
         with ns.enter():
