@@ -145,33 +145,31 @@ def adds_up(s):
 
 # --- the kernel's tunnel devices ---
 
-SESSIONS4 = {"gre": "type gre", "grek": "type gre key 7 seq on", "gc": "type gre key 11 csum on",
-             "gcs": "type gre key 12 seq on csum on", "e1": "type erspan1", "e2": "type erspan2 id 100 index 12345",
+SESSIONS4 = {"gre": "type gre", "grek": "type gre key 7 seq on", "e1": "type erspan1", "e2": "type erspan2 id 100 index 12345",
              "e3": "type erspan3 id 101", "e3s": "type erspan3 id 1023 subheader on", "vx": "type vxlan key 5000",
              "other": "type gre key 8"}
-DEVICES4 = {"gre": "gretap", "grek": "gretap key 7 seq", "gc": "gretap key 11 icsum",
-            "gcs": "gretap key 12 iseq icsum", "e1": "erspan erspan_ver 0",
-            "e2": "erspan key 100 seq erspan_ver 1",
+DEVICES4 = {"gre": "gretap", "grek": "gretap key 7 seq", "e1": "erspan erspan_ver 0", "e2": "erspan key 100 seq erspan_ver 1",
             "e3": "erspan key 101 seq erspan_ver 2", "vx": "vxlan id 5000 dstport 4789",
             # nobody sends to these
-            "notsum": "gretap key 8 icsum", "notkey": "gretap key 9",
-            "notid": "erspan key 102 seq erspan_ver 1", "notvni": "vxlan id 5001 dstport 4789"}
-SESSIONS6 = {"gre6": "type gre", "grek6": "type gre key 7 seq on", "gc6": "type gre key 11 csum on",
-             "gcs6": "type gre key 12 seq on csum on", "e26": "type erspan2 id 100 index 1048575",
+            "notkey": "gretap key 9", "notid": "erspan key 102 seq erspan_ver 1", "notvni": "vxlan id 5001 dstport 4789"}
+SESSIONS6 = {"gre6": "type gre", "grek6": "type gre key 7 seq on", "e26": "type erspan2 id 100 index 1048575",
              "e36": "type erspan3 id 101", "vx6": "type vxlan key 6000", "other6": "type erspan2 id 555"}
-DEVICES6 = {"gre6": "ip6gretap", "grek6": "ip6gretap key 7 seq", "gc6": "ip6gretap key 11 icsum",
-            "gcs6": "ip6gretap key 12 iseq icsum", "e26": "ip6erspan key 100 seq erspan_ver 1",
+DEVICES6 = {"gre6": "ip6gretap", "grek6": "ip6gretap key 7 seq", "e26": "ip6erspan key 100 seq erspan_ver 1",
             "e36": "ip6erspan key 101 seq erspan_ver 2", "vx6": "vxlan id 6000 dstport 4789",
             "notkey6": "ip6gretap key 9", "notid6": "ip6erspan key 102 seq erspan_ver 1"}
-FIELDS = {"gre": {"type": "gre", "key": None}, "grek": {"type": "gre", "key": 7},
-          "gc": {"type": "gre", "key": 11, "csum": True}, "gcs": {"type": "gre", "key": 12, "csum": True},
-          "e1": {"type": "erspan1"},
+FIELDS = {"gre": {"type": "gre", "key": None}, "grek": {"type": "gre", "key": 7}, "e1": {"type": "erspan1"},
           "e2": {"type": "erspan2", "id": 100}, "e3": {"type": "erspan3", "id": 101}, "e3s": {"type": "erspan3", "id": 1023},
           "vx": {"type": "vxlan", "key": 5000}, "other": {"type": "gre", "key": 8},
-          "gre6": {"type": "gre", "key": None}, "grek6": {"type": "gre", "key": 7},
-          "gc6": {"type": "gre", "key": 11, "csum": True}, "gcs6": {"type": "gre", "key": 12, "csum": True},
-          "e26": {"type": "erspan2", "id": 100},
+          "gre6": {"type": "gre", "key": None}, "grek6": {"type": "gre", "key": 7}, "e26": {"type": "erspan2", "id": 100},
           "e36": {"type": "erspan3", "id": 101}, "vx6": {"type": "vxlan", "key": 6000}, "other6": {"type": "erspan2", "id": 555}}
+SUMS4 = {"gc": "type gre key 11 csum on", "gcs": "type gre key 12 seq on csum on", "gn": "type gre key 13 csum on",
+         "g0": "type gre key 14"}
+SUMDEVS4 = {"gc": "gretap key 11 icsum", "gcs": "gretap key 12 seq icsum",
+            # a checksum that this one does not want, and none where it does
+            "sum": "gretap key 13", "nosum": "gretap key 14 icsum"}
+SUMS6 = {f"{name}6": words for name, words in SUMS4.items()}
+SUMDEVS6 = {f"{name}6": "ip6" + words for name, words in SUMDEVS4.items()}
+FIELDS.update({name: {"type": "gre", "key": 11 + i % 4, "csum": i % 4 < 3} for i, name in enumerate([*SUMS4, *SUMS6])})
 
 
 def receivers(t, devices, local, remote):
@@ -300,6 +298,15 @@ def pings():
             nothing("a rule that is gone copies nothing", t, rx, caps, lambda: ping(t, 4, 5))
         for cap in caps.values():
             cap.__exit__()
+
+
+def sums():
+    """Devices that insist on a GRE checksum get the tapped frames, over IPv4 and IPv6; but not without a checksum."""
+    with Topology() as t:
+        for family, ses, devices in ((4, SUMS4, SUMDEVS4), (6, SUMS6, SUMDEVS6)):
+            for cap in ping_pass(t, family, ses, devices).values():
+                cap.__exit__()
+            batch(t.host, "rule flush", "session flush")
 
 
 # --- VLAN ---
@@ -614,4 +621,4 @@ def scapy():
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "ip_gre", "ip6_gre", "vxlan", "8021q")
     with ksft.one_cpu():
-        ksft.run(pings, vlan, snaplen, header, published, tshark, scapy)
+        ksft.run(pings, sums, vlan, snaplen, header, published, tshark, scapy)

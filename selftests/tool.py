@@ -221,7 +221,7 @@ def apply():
         with conf(CONFIG) as path:
             vtap(["apply", path], ns)
         saved, before = vtap("save", ns).stdout, everything(ns)
-        eq("all is there", [len(part) for part in before], [7, 9])
+        eq("all is there", [len(part) for part in before], [10, 9])
         with ns.enter():
             sh([VTAP, "apply", "-"], input=saved)
         eq("save | apply changes nothing, ids included", everything(ns), before)

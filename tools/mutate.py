@@ -61,7 +61,7 @@ MUTATIONS = [
     ("GRE key before the checksum", "encap.c",
      "\t\t\tgre->flags |= htons(VTAP_GRE_CSUM);\n\t\t\topt++;\n\t\t}\n",
      "\t\t\tgre->flags |= htons(VTAP_GRE_CSUM);\n\t\t\tif (!cfg->has_key)\n\t\t\t\topt++;\n\t\t}\n",
-     "receivers.py pings"),
+     "cut.py csum"),
     ("GRE checksum is never filled in", "encap.c", "t->varies = vxlan || t->csum ||", "t->varies = vxlan ||", "cut.py csum"),
     ("last outer fragment is not marked", "copy.c",
      "bool more = t->tun + off + n < whole->len", "bool more = t->tun + off + n <= whole->len", "faithful.py policies"),
