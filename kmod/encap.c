@@ -15,6 +15,7 @@
 
 #include "vtap.h"
 
+#define VTAP_GRE_CSUM		0x8000
 #define VTAP_GRE_KEY		0x2000
 #define VTAP_GRE_SEQ		0x1000
 #define VTAP_GRE_TEB		0x6558
@@ -82,6 +83,7 @@ int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack 
 			      "seq is for type gre", extack) ?:
 	      vtap_encap_only(type, cfg->subheader, BIT(VTAP_SESSION_TYPE_ERSPAN3),
 			      "subheader is for type erspan3", extack) ?:
+	      vtap_encap_only(type, cfg->csum, gre, "csum is for type gre", extack) ?:
 	      vtap_encap_only(type, cfg->offload, gre, "offload is for type gre", extack) ?:
 	      vtap_encap_only(type, cfg->dport, vxlan, "dport is for type vxlan", extack) ?:
 	      vtap_encap_only(type, cfg->vlan == VTAP_VLAN_MODE_STRIP, erspan23,
@@ -129,8 +131,8 @@ int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack 
 		NL_SET_ERR_MSG(extack, "burst needs a rate");
 		return -EINVAL;
 	}
-	if (cfg->offload && (cfg->seq || cfg->decap)) {
-		NL_SET_ERR_MSG(extack, "offload goes with neither seq nor decap");
+	if (cfg->offload && (cfg->csum || cfg->seq || cfg->decap)) {
+		NL_SET_ERR_MSG(extack, "offload goes with neither csum nor seq nor decap");
 		return -EINVAL;
 	}
 	if (cfg->offload && (cfg->rate || cfg->pps)) {
@@ -203,7 +205,8 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 		 t->type == VTAP_SESSION_TYPE_ERSPAN3;
 	t->far = !t->family || t->dst;
 	t->proto = t->family == AF_INET ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
-	t->varies = vxlan || t->type == VTAP_SESSION_TYPE_ERSPAN3;
+	t->csum = cfg->csum;
+	t->varies = vxlan || t->csum || t->type == VTAP_SESSION_TYPE_ERSPAN3;
 	t->decap = cfg->decap;
 	t->offload = cfg->offload;
 	t->whole = vtap_encap_whole(t);
@@ -238,6 +241,11 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 		gre->proto = htons(t->type == VTAP_SESSION_TYPE_GRE ? VTAP_GRE_TEB :
 				   t->type == VTAP_SESSION_TYPE_ERSPAN3 ? VTAP_GRE_ERSPAN3 :
 				   VTAP_GRE_ERSPAN);
+		/* RFC 2890: Checksum and Reserved1 come before the key */
+		if (t->csum) {
+			gre->flags |= htons(VTAP_GRE_CSUM);
+			opt++;
+		}
 		if (cfg->has_key) {
 			gre->flags |= htons(VTAP_GRE_KEY);
 			*opt++ = htonl(cfg->key);
@@ -317,6 +325,16 @@ static void vtap_encap_udp_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
 		uh->check = CSUM_MANGLED_0;
 }
 
+/* RFC 2784: over the GRE header, with the checksum field 0, and the payload */
+static void vtap_encap_gre_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
+{
+	struct vtap_gre *gre = (struct vtap_gre *)(skb->data + t->tun);
+	__sum16 *check = (__sum16 *)gre->opt;
+
+	*check = 0;
+	*check = csum_fold(csum_partial(gre, skb->len - t->tun, 0));
+}
+
 /**
  * vtap_encap_finish - what types with more than a number say of a copy
  * @t: the template
@@ -339,6 +357,8 @@ void vtap_encap_finish(const struct vtap_tmpl *t, struct sk_buff *skb, const str
 			vtap_encap_udp_csum(t, skb);
 	} else if (t->type == VTAP_SESSION_TYPE_ERSPAN2 || t->type == VTAP_SESSION_TYPE_ERSPAN3) {
 		vtap_encap_erspan(t, (__be32 *)(tun + t->l4len), f, truncated);
+	} else if (t->csum) {
+		vtap_encap_gre_csum(t, skb);
 	}
 }
 

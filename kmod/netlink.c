@@ -185,6 +185,8 @@ static int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr *
 		cfg->offload = nla_get_u8(a[VTAP_A_SESSION_OFFLOAD]);
 	if (a[VTAP_A_SESSION_SEED])
 		cfg->seed = nla_get_u64(a[VTAP_A_SESSION_SEED]);
+	if (a[VTAP_A_SESSION_CSUM])
+		cfg->csum = nla_get_u8(a[VTAP_A_SESSION_CSUM]);
 	return 0;
 }
 
@@ -282,6 +284,7 @@ static int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struc
 	    nla_put_u8(skb, VTAP_A_SESSION_DECAP, cfg->decap) ||
 	    nla_put_u8(skb, VTAP_A_SESSION_OFFLOAD, cfg->offload) ||
 	    vtap_nl_put_u64(skb, VTAP_A_SESSION_SEED, cfg->seed, VTAP_A_SESSION_PAD) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_CSUM, cfg->csum) ||
 	    nla_put_u32(skb, VTAP_A_SESSION_STATE, s->state) ||
 	    (t && nla_put_string(skb, VTAP_A_SESSION_EGRESS, t->dev->name)) ||
 	    (t && nla_put_u32(skb, VTAP_A_SESSION_PATH_MTU, t->mtu)) ||

@@ -125,7 +125,7 @@ const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TYPE + 1] = {
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 };
 
-const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_SEED + 1] = {
+const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -148,6 +148,7 @@ const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_SEED + 1] = 
 	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
+	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* VTAP_CMD_SESSION_GET - do */
@@ -156,7 +157,7 @@ const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1] = {
 };
 
 /* VTAP_CMD_SESSION_NEW - do */
-const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_SEED + 1] = {
+const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -179,10 +180,11 @@ const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_SEED + 1] = {
 	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
+	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* VTAP_CMD_SESSION_SET - do */
-const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_SEED + 1] = {
+const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -205,6 +207,7 @@ const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_SEED + 1] = {
 	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
+	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* VTAP_CMD_SESSION_DEL - do */
@@ -292,14 +295,14 @@ const struct genl_ops vtap_nl_ops[12] = {
 		.cmd		= VTAP_CMD_SESSION_NEW,
 		.doit		= vtap_nl_session_new_doit,
 		.policy		= vtap_session_new_nl_policy,
-		.maxattr	= VTAP_A_SESSION_SEED,
+		.maxattr	= VTAP_A_SESSION_CSUM,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd		= VTAP_CMD_SESSION_SET,
 		.doit		= vtap_nl_session_set_doit,
 		.policy		= vtap_session_set_nl_policy,
-		.maxattr	= VTAP_A_SESSION_SEED,
+		.maxattr	= VTAP_A_SESSION_CSUM,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{

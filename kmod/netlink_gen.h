@@ -21,13 +21,13 @@ extern const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_PREF + 1];
 extern const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
 extern const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_NAME + 1];
 extern const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TYPE + 1];
-extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_SEED + 1];
+extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_CSUM + 1];
 
 extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1];
 
-extern const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_SEED + 1];
+extern const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_CSUM + 1];
 
-extern const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_SEED + 1];
+extern const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_CSUM + 1];
 
 extern const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_NAME + 1];
 

@@ -124,6 +124,16 @@ static bool vtap_session_direct(const struct dst_entry *dst, const struct net_de
 	       !dst_xfrm(dst);
 }
 
+/*
+ * Copies begin with an Ethernet header of 14 bytes, and LL_RESERVED_SPACE() is a multiple of 16.
+ * Where unaligned loads trap or are dear, NET_IP_ALIGN is 2, and the IP header behind the Ethernet
+ * header starts on a 4-byte boundary. On x86 it is 0.
+ */
+static u16 vtap_session_headroom(const struct net_device *dev)
+{
+	return LL_RESERVED_SPACE(dev) + NET_IP_ALIGN;
+}
+
 /* Fill @t for a collector behind IP; Return: as vtap_session_resolve(). */
 static int vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, int oif)
 {
@@ -152,7 +162,8 @@ static int vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 	}
 	if (!vtap_session_direct(dst, t->dev)) {
 		t->dst = dst;
-		t->headroom = LL_RESERVED_SPACE(t->dev) + dst->header_len;
+		/* copies begin with the IP header, and what IPsec wants may be an odd length */
+		t->headroom = ALIGN(LL_RESERVED_SPACE(t->dev) + dst->header_len, 4);
 		vtap_encap_build(t, &s->cfg, &local, NULL, NULL);
 		return VTAP_SESSION_STATE_ACTIVE;
 	}
@@ -170,7 +181,7 @@ static int vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 	}
 	neigh_ha_snapshot(ha, n, t->dev);
 	neigh_release(n);
-	t->headroom = LL_RESERVED_SPACE(t->dev);
+	t->headroom = vtap_session_headroom(t->dev);
 	vtap_encap_build(t, &s->cfg, &local, t->dev->dev_addr, ha);
 	return VTAP_SESSION_STATE_ACTIVE;
 }
@@ -203,7 +214,7 @@ static int vtap_session_resolve(struct vtap_session *s, struct vtap_tmpl *t)
 	t->dev = dev;
 	/* a tag is no part of a device's MTU */
 	t->mtu = dev->mtu + ETH_HLEN + VLAN_HLEN;
-	t->headroom = LL_RESERVED_SPACE(dev);
+	t->headroom = vtap_session_headroom(dev);
 	vtap_encap_build(t, cfg, NULL, NULL, NULL);
 	return VTAP_SESSION_STATE_ACTIVE;
 }

@@ -161,6 +161,7 @@ struct vtap_session_cfg {
 	bool subheader;
 	bool decap;
 	bool offload;
+	bool csum;
 };
 
 /**
@@ -236,6 +237,7 @@ struct vtap_own_node {
  * @decap: of a frame in a tunnel, what is inside is copied
  * @offload: the egress device cuts super-frames in GRE
  * @spread: devices below the egress device may choose a queue by the copy's hash
+ * @csum: the GRE header has a checksum
  * @whole: longest inner frame that nothing is done about; 0 with @decap
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
@@ -272,6 +274,7 @@ struct vtap_tmpl {
 	bool decap;
 	bool offload;
 	bool spread;
+	bool csum;
 	__be16 proto;
 	u32 whole;
 	u32 mtu;

@@ -1288,6 +1288,13 @@ static const struct vtap_test_header vtap_test_headers[] = {
 	  T_OUT4("2f") "10006558" "00000000", 1472 },
 	{ "gre key, sequence", { T_TO4, .has_key = true, .key = 0x12345678, .seq = true },
 	  T_OUT4("2f") "30006558" "12345678" "00000000", 1468, .twin = 24 },
+	{ "gre checksum", { T_TO4, .csum = true }, T_OUT4("2f") "80006558" "00000000", 1472 },
+	{ "gre checksum, key, sequence", { T_TO4, .csum = true, .has_key = true,
+					   .key = 0x12345678, .seq = true },
+	  T_OUT4("2f") "b0006558" "00000000" "12345678" "00000000", 1464, .twin = 28 },
+	{ "gre checksum, key, sequence over IPv6", { T_TO6, .csum = true, .has_key = true,
+						     .key = 7, .seq = true },
+	  T_OUT6("2f") "b0006558" "00000000" "00000007" "00000000", 1444, .twin = 51 },
 	{ "gre truncate", { T_TO4, .mtu = VTAP_MTU_POLICY_TRUNCATE },
 	  T_OUT4_FRAG("4000", "2f") "00006558", 1476 },
 	{ "gre drop", { T_TO4, .mtu = VTAP_MTU_POLICY_DROP },
@@ -1783,8 +1790,13 @@ static const struct vtap_test_setting vtap_test_settings[] = {
 	{ "burst needs a rate", { T_TO4, .burst = 1 } },
 	{ "", { T_TYPE(GRE), T_TO4, .offload = true } },
 	{ "offload is for type gre", { T_TYPE(ERSPAN1), T_TO4, .offload = true } },
-	{ "offload goes with neither seq nor decap",
+	{ "offload goes with neither csum nor seq nor decap",
 	  { T_TYPE(GRE), T_TO4, .offload = true, .seq = true } },
+	{ "offload goes with neither csum nor seq nor decap",
+	  { T_TYPE(GRE), T_TO4, .offload = true, .csum = true } },
+	{ "", { T_TYPE(GRE), T_TO4, .csum = true, .seq = true, .has_key = true, .decap = true } },
+	{ "csum is for type gre", { T_TYPE(ERSPAN1), T_TO4, .csum = true } },
+	{ "csum is for type gre", { T_TYPE(PORT), .dev = "eth0", .csum = true } },
 	{ "offload goes with neither rate nor pps",
 	  { T_TYPE(GRE), T_TO4, .offload = true, .pps = 1 } },
 };
@@ -1805,6 +1817,43 @@ static void vtap_test_encap_check(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, extack._msg ?: "", c->text);
 }
 
+/* The GRE checksum covers all from the GRE header on, whatever stands before it. */
+static void vtap_test_gre_csum(struct kunit *test)
+{
+	const struct vtap_session_cfg cfgs[] = {
+		{ T_TO4, .csum = true },
+		{ T_TO4, .csum = true, .has_key = true, .key = 0x12345678, .seq = true },
+		{ T_TO6, .csum = true, .has_key = true, .key = 7 },
+	};
+	struct sk_buff *orig, *skb;
+	struct vtap_tmpl t;
+	struct vtap_frame f;
+	unsigned int i, cut;
+	u8 *gre;
+
+	orig = vtap_test_original(test, &f, 0, 0, VTAP_IN);
+	for (i = 0; i < ARRAY_SIZE(cfgs); i++) {
+		vtap_test_template(&t, &cfgs[i], 1500, false);
+		KUNIT_EXPECT_TRUE(test, t.varies);
+		/* even and odd lengths */
+		for (cut = 0; cut < 2; cut++) {
+			skb = vtap_test_copy(test, &t);
+			skb_trim(skb, skb->len - cut);
+			vtap_encap_finish(&t, skb, &f, cut);
+			gre = skb->data + t.tun;
+			KUNIT_EXPECT_NE(test, get_unaligned_be16(gre + 4), 0);
+			KUNIT_EXPECT_EQ(test, get_unaligned_be16(gre + 6), 0);
+			KUNIT_EXPECT_EQ(test, (__force u16)ip_compute_csum(gre, skb->len - t.tun),
+					0);
+			memset(gre + 4, 0, 2);
+			KUNIT_EXPECT_EQ_MSG(test, memcmp(skb->data, t.hdr, t.hlen), 0,
+					    "other headers changed");
+			kfree_skb(skb);
+		}
+	}
+	kfree_skb(orig);
+}
+
 static struct kunit_case vtap_test_builder_cases[] = {
 	KUNIT_CASE_PARAM(vtap_test_build, vtap_test_headers_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_ipsum, vtap_test_headers_gen_params),
@@ -1813,6 +1862,7 @@ static struct kunit_case vtap_test_builder_cases[] = {
 	KUNIT_CASE_PARAM(vtap_test_own_same, vtap_test_headers_gen_params),
 	KUNIT_CASE_PARAM(vtap_test_erspan, vtap_test_copies_gen_params),
 	KUNIT_CASE(vtap_test_vxlan),
+	KUNIT_CASE(vtap_test_gre_csum),
 	KUNIT_CASE_PARAM(vtap_test_encap_check, vtap_test_settings_gen_params),
 	{}
 };

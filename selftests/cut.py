@@ -230,6 +230,32 @@ def offload():
         ok("MTU 1280: long copies come in fragments", all({c.fragments for c in by[name]} == {1, 2} for name in TUNNELS))
 
 
+def csum():
+    """GRE with a checksum: segments of odd and even length, whole, truncated and in fragments."""
+    with ksft.one_cpu(), Topology(1500, 9000) as t, Collector(t.col, mtu=9000) as rx, \
+            Sniffer(t.b, "eth0") as far, Sender(t.a, "eth0", vnet=True) as tx:
+        def case(what, words, has=True, **more):
+            tunnel_sessions(t, words)
+            rx.taken = 0
+            by = offload_case(t, rx, lambda: supers(t, tx, far), what, **more)
+            eq(f"{what}: {'all' if has else 'no'} copies have a checksum",
+               {c.csum for name in TUNNELS for c in by[name]}, {has})
+            return by
+
+        case("csum on", "csum on")
+        case("csum off", "csum off", has=False)
+        case("csum, seq", "csum on seq on")
+        case("csum, decap", "csum on decap on")
+        case("csum, odd snaplen", "csum on snaplen 1001", limit=1001)
+        case("csum, snaplen within the inner headers", "csum on seq on snaplen 61", limit=61)
+        t.host.ip("link set up0 mtu 1280")
+        rx.decode.mtu = 1280
+        for words in ("csum on", "csum on seq on"):
+            by = case(f"{words}, MTU 1280", words)
+            ok(f"{words}, MTU 1280: long copies come in fragments",
+               all({c.fragments for c in by[name]} == {1, 2} for name in TUNNELS))
+
+
 def unfinished(frame):
     """Return: what wire.inner() says of FRAME, whose checksum may be left to a device that knows how long it is."""
     info = wire.inner(frame, cut=not frame.csum_ready)
@@ -286,4 +312,4 @@ def count_segments(frame):
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "8021q")
-    ksft.run(tcp, udp, offload, offload_streams)
+    ksft.run(tcp, udp, offload, offload_streams, csum)

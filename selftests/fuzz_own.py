@@ -32,9 +32,11 @@ TUNNELS = [
     (47, bytes.fromhex("100022eb00000001200000060000000000008000")),
     (17, bytes.fromhex("c00012b5000000000800000000000900")),
     (17, bytes.fromhex("c00012b6000000000800000000000800")),
+    # a checksum, which no two copies have in common
+    (47, bytes.fromhex("a0006558abcd00000000000b")),
 ]
 SESSIONS = ["gre key 7", "erspan1", "erspan2 id 5", "erspan3 id 6", "vxlan key 9",
-            "vxlan key 8 dport 4790"]
+            "vxlan key 8 dport 4790", "gre key 11 csum on"]
 # others: VXLAN on a port of no session, GENEVE, GRE with IP inside, IP in IP
 OTHERS = [(17, bytes.fromhex("c0000035000000000800000000000900")),
           (17, bytes.fromhex("c00017c1000000000000655800000900")),
@@ -194,7 +196,7 @@ def twin():
            busywait(lambda: seen()["own"] == len(frames)), seen)
         # the last byte of the key, of the session id, of the network identifier
         others = []
-        for i, at in ((0, 7), (2, 11), (3, 11), (4, 14), (5, 14)):
+        for i, at in ((0, 7), (2, 11), (3, 11), (4, 14), (5, 14), (6, 11)):
             other = bytearray(frames[i])
             other[14 + 20 + at] ^= 1
             others.append(bytes(other))

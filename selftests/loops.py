@@ -363,7 +363,8 @@ def reflected():
 
 def errors():
     """ICMP errors about copies are ours: of a collector without receiver, or a router."""
-    for words in ("type gre key 9", "type erspan3 id 9", "type vxlan key 9"):
+    for words in ("type gre key 9", "type gre key 9 seq on csum on", "type erspan3 id 9",
+                  "type vxlan key 9"):
         for version, far in ((4, "198.51.100.9"), (6, "2001:db8:51::9")):
             for remote in ((t_ip := Topology.IP4 if version == 4 else Topology.IP6)["col"], far):
                 with Topology() as t:

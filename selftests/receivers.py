@@ -50,8 +50,11 @@ def _vxlan(d, rest, pseudo):
 
 def _gre(d, rest):
     flags, proto = struct.unpack("!HH", rest[:4])
-    d["right"] = d["right"] and not flags & ~0x3000
-    rest = rest[4:]
+    d["right"] = d["right"] and not flags & ~0xb000
+    d["csum"] = bool(flags & 0x8000)
+    if d["csum"]:
+        d["right"] = d["right"] and checksum(rest) == 0 and rest[6:8] == b"\0\0"
+    rest = rest[8 if d["csum"] else 4:]
     for name, bit in (("key", 0x2000), ("seq", 0x1000)):
         if flags & bit:
             d[name], rest = struct.unpack("!I", rest[:4])[0], rest[4:]
@@ -159,6 +162,14 @@ FIELDS = {"gre": {"type": "gre", "key": None}, "grek": {"type": "gre", "key": 7}
           "vx": {"type": "vxlan", "key": 5000}, "other": {"type": "gre", "key": 8},
           "gre6": {"type": "gre", "key": None}, "grek6": {"type": "gre", "key": 7}, "e26": {"type": "erspan2", "id": 100},
           "e36": {"type": "erspan3", "id": 101}, "vx6": {"type": "vxlan", "key": 6000}, "other6": {"type": "erspan2", "id": 555}}
+SUMS4 = {"gc": "type gre key 11 csum on", "gcs": "type gre key 12 seq on csum on", "gn": "type gre key 13 csum on",
+         "g0": "type gre key 14"}
+SUMDEVS4 = {"gc": "gretap key 11 icsum", "gcs": "gretap key 12 seq icsum",
+            # a checksum that this one does not want, and none where it does
+            "sum": "gretap key 13", "nosum": "gretap key 14 icsum"}
+SUMS6 = {f"{name}6": words for name, words in SUMS4.items()}
+SUMDEVS6 = {f"{name}6": "ip6" + words for name, words in SUMDEVS4.items()}
+FIELDS.update({name: {"type": "gre", "key": 11 + i % 4, "csum": i % 4 < 3} for i, name in enumerate([*SUMS4, *SUMS6])})
 
 
 def receivers(t, devices, local, remote):
@@ -287,6 +298,15 @@ def pings():
             nothing("a rule that is gone copies nothing", t, rx, caps, lambda: ping(t, 4, 5))
         for cap in caps.values():
             cap.__exit__()
+
+
+def sums():
+    """Devices that insist on a GRE checksum get the tapped frames, over IPv4 and IPv6; but not without a checksum."""
+    with Topology() as t:
+        for family, ses, devices in ((4, SUMS4, SUMDEVS4), (6, SUMS6, SUMDEVS6)):
+            for cap in ping_pass(t, family, ses, devices).values():
+                cap.__exit__()
+            batch(t.host, "rule flush", "session flush")
 
 
 # --- VLAN ---
@@ -503,7 +523,8 @@ def pcap(frames):
 
 def run_tshark(frames):
     """Return: for each of FRAMES what tshark says, the first occurrence of each field, by field name."""
-    names = [n for fields in TSHARK.values() for n in fields] + ["frame.protocols", "_ws.malformed", "ip.checksum.status"]
+    names = [n for fields in TSHARK.values() for n in fields]
+    names += ["frame.protocols", "_ws.malformed", "ip.checksum.status", "gre.checksum.status"]
     p = subprocess.run(["tshark", "-n", "-r", "-", "-T", "fields", "-E", "occurrence=f", "-o", "ip.check_checksum:TRUE",
                         "--disable-protocol", "http",  # streams that come once for each session make no sense to it
                         "-d", "udp.port==4790,vxlan"] + [x for n in names for x in ("-e", n)],
@@ -540,6 +561,8 @@ def tshark_faults(fields, mine):
         return got, want
     if f":{LAYERS[mine['type']]}" not in fields["frame.protocols"] or fields["ip.checksum.status"] not in ("1", ""):
         return fields["frame.protocols"], fields["ip.checksum.status"]
+    if mine.get("csum") and fields["gre.checksum.status"] not in ("1", "Good"):
+        return "GRE checksum", fields["gre.checksum.status"]
     return fields["_ws.malformed"] if not mine.get("cut") else ""
 
 
@@ -598,4 +621,4 @@ def scapy():
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "ip_gre", "ip6_gre", "vxlan", "8021q")
     with ksft.one_cpu():
-        ksft.run(pings, vlan, snaplen, header, published, tshark, scapy)
+        ksft.run(pings, sums, vlan, snaplen, header, published, tshark, scapy)

@@ -28,6 +28,9 @@ CONFIG = r"""
     session add gre type gre remote 192.0.2.9 local 192.0.2.1 dev up0 key 0 ttl 1 tos 4 snaplen 60 mtu truncate seq on \
         rate 2.5gbit pps 7 burst 64k decap on seed 18446744073709551615
     session add off type gre remote 192.0.2.9 offload on
+    session add sum type gre remote 192.0.2.9 csum on
+    session add ll type gre remote fe80::9%up0 csum on
+    session add llm type vxlan remote ff02::9%up0 dev up0 key 1
     session add e1 type erspan1 remote 2001:db8::9 mtu drop
     session add e2 type erspan2 remote 192.0.2.9 id 1023 index 5 vlan strip
     session add e3 type erspan3 remote 192.0.2.9 subheader on
@@ -218,14 +221,14 @@ def apply():
         with conf(CONFIG) as path:
             vtap(["apply", path], ns)
         saved, before = vtap("save", ns).stdout, everything(ns)
-        eq("all is there", [len(part) for part in before], [7, 9])
+        eq("all is there", [len(part) for part in before], [10, 9])
         with ns.enter():
             sh([VTAP, "apply", "-"], input=saved)
         eq("save | apply changes nothing, ids included", everything(ns), before)
         vtap("session add fence type port dev none", ns)
         lines = events.lines("fence")
         eq("and is no event", [line for line in lines if "add" not in line.split()[1] and "change" not in line.split()[1]], [])
-        eq("each object was added once", len([line for line in lines if line.split()[1] == "add"]), 17)
+        eq("each object was added once", len([line for line in lines if line.split()[1] == "add"]), 20)
         vtap("rule flush", ns)
         vtap("session flush", ns)
         with ns.enter():

@@ -55,11 +55,12 @@ def _need(cond, what, data=b""):
 
 class Copy:
     """One decapsulated copy: frame, kind (gre, erspan1, erspan2, erspan3, vxlan), version (4 or 6) of the outer IP
-    header, src, dst, outer (length of the whole outer packet), fragments, key, seq, words (the ERSPAN header), sport,
-    ttl, tos, ident."""
+    header, src, dst, outer (length of the whole outer packet), fragments, csum (there is a GRE checksum), key, seq, words
+    (the ERSPAN header), sport, ttl, tos, ident."""
     key = seq = sport = ident = None
     words = ()
     fragments = 1
+    csum = False
 
     @property
     def truncated(self):
@@ -146,8 +147,12 @@ class Decoder:
 
     def _gre(self, c, p):
         flags, proto = struct.unpack_from("!HH", p)
-        _need(not flags & ~0x3000, "GRE flags", p)
+        _need(not flags & ~0xb000, "GRE flags", p)
         at = 4
+        if flags & 0x8000:
+            _need(proto == 0x6558 and p[6:8] == b"\0\0" and sum_ok(p), "GRE checksum", p)
+            c.csum = True
+            at += 4
         if flags & 0x2000:
             c.key, = struct.unpack_from("!I", p, at)
             at += 4

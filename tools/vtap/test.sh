@@ -62,6 +62,7 @@ bad_file() {
 }
 
 S="session add s type gre remote 192.0.2.9"
+L="session add s type gre remote"
 R="rule add pref 1 action skip"
 long15=abcdefghijklmno
 long31=abcdefghijklmnopqrstuvwxyz01234
@@ -107,7 +108,7 @@ bad '"id"' $R id 3
 bad '"packets"' $R packets 3
 bad '"match"' $R match
 for w in type remote local dev key id index ttl tos snaplen mtu vlan seq subheader dport \
-	 rate pps burst decap offload seed; do
+	 rate pps burst decap offload seed csum; do
 	bad "\"$w\" requires" session add s $w
 done
 for w in pref port master mac dir src_mac dst_mac protocol vlan_id vlan_prio src_ip dst_ip \
@@ -151,6 +152,23 @@ for v in '' x 1xbit 1.bit .5mbit 1.2.3 1gbitx -1 1.0000001gbit 99999999tbit; do
 	bad "\"$v\" is not a valid value for \"rate\"" $S rate "$v"
 done
 bad '"5g"' $S burst 5g
+
+# a device behind the address
+different='"remote" and "dev" name different devices: "up0" and "up1"'
+bad "$different" $L fe80::9%up0 dev up1
+bad "$different" session add s type gre dev up1 remote fe80::9%up0
+bad '"up0" and ""' $L fe80::9%up0 dev ''
+bad "$different" session set s remote ff02::9%up0 dev up1
+for a in 2001:db8::9 ::1 fec0::9 ff05::9 ff0e::9 :: 192.0.2.9 169.254.0.9; do
+	bad "\"$a%up0\": only a link-local IPv6 address takes %DEV" $L "$a%up0"
+done
+bad 'the device is missing behind the %' $L fe80::9%
+bad '"abcdefghijklmnop" is too long for a device' $L fe80::9%abcdefghijklmnop
+bad '"fe80::g%up0" is not a valid value for "remote"' $L fe80::g%up0
+bad '"fe80::9/64%up0" is not a valid value for "remote"' $L fe80::9/64%up0
+bad '"%up0" is not a valid value for "remote"' $L %up0
+bad '"fe80::1%up0" is not a valid value for "local"' $L fe80::9%up0 local fe80::1%up0
+bad 'duplicate "dev"' $L fe80::9%up0 dev up0 dev up0
 bad '"1kbit"' $S burst 1kbit
 
 # names of values
@@ -162,6 +180,7 @@ bad '"yes"' $S seq yes
 bad '"1"' $S subheader 1
 bad '"1"' $S decap 1
 bad '"1"' $S offload 1
+bad '"1"' $S csum 1
 bad '"ipip"' $R tunnel ipip
 bad '"in"' $R dir in
 bad '"copy"' rule add action copy
@@ -246,6 +265,15 @@ parsed $R src_ip 2001:db8::1 tunnel vxlan tunnel_key 77 inner src_ip 10.0.0.0/8 
 parsed rule add inner vlan_id 5 protocol arp tunnel gre action mirror a dst_port 8472 pref 1
 parsed $S decap on
 parsed $S offload on
+parsed $S csum on
+for a in fe80::9 febf::1 ff02::9 ff12::9; do
+	parsed $L "$a%up0"
+	parsed $L "$a%up0" dev up0
+	parsed session add s type gre dev up0 remote "$a%up0"
+	parsed session set s remote "$a%up0"
+done
+parsed $L fe80::9%abcdefghijklmno local fe80::1
+parsed $L fe80::9 dev up0
 parsed rule set id 3 match any
 parsed rule set id 3 action skip
 parsed rule del id 3

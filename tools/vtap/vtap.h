@@ -187,6 +187,9 @@ int word_take(struct parse *p, const struct word *w);
 void word_format(FILE *f, const struct word *w, const struct view *v);
 void word_json(const struct word *w, const struct view *v);
 
+/* remote.c */
+extern const struct type type_remote, type_dev;
+
 /* filter.c */
 extern const struct type type_filter, type_bytecode;
 
