@@ -58,7 +58,7 @@ MUTATIONS = [
      "cut.py csum"),
     ("GRE checksum in the place of Reserved1", "encap.c",
      "(__sum16 *)gre->opt;", "(__sum16 *)gre->opt + 1;", "cut.py csum"),
-    ("GRE key before the checksum", "encap.c",
+    ("GRE checksum where the key belongs", "encap.c",
      "\t\t\tgre->flags |= htons(VTAP_GRE_CSUM);\n\t\t\topt++;\n\t\t}\n",
      "\t\t\tgre->flags |= htons(VTAP_GRE_CSUM);\n\t\t\tif (!cfg->has_key)\n\t\t\t\topt++;\n\t\t}\n",
      "cut.py csum"),
