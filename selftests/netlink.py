@@ -428,8 +428,8 @@ SESSION = [
     *[(f"offload of {kind}", (INVAL, "offload is for type gre", None), {"type": kind, "remote": V4, "offload": 1, **more})
       for kind, more in (("erspan1", {}), ("erspan2", {}), ("erspan3", {}), ("vxlan", {"key": 1}))],
     *[(f"csum of {kind}", (INVAL, "csum is for type gre", None), {"type": kind, "csum": 1, **more})
-      for kind, more in (("erspan1", {"remote": V4}), ("erspan2", {"remote": V4}), ("erspan3", {"remote": V4}),
-                         ("vxlan", {"remote": V4, "key": 1}), ("port", {"dev": "d"}))],
+      for kind, more in (("erspan1", {"remote": V4}), ("erspan2", {"remote": V4}),
+                         ("erspan3", {"remote": V4}), ("vxlan", {"remote": V4, "key": 1}), ("port", {"dev": "d"}))],
     ("offload of port", (INVAL, "offload is for type gre", None), {"type": "port", "dev": "d", "offload": 1}),
     *[(f"offload with {name}", (INVAL, "offload goes with neither csum nor seq nor decap", None),
        {**GRE, "offload": 1, name: 1}) for name in ("csum", "seq", "decap")],
@@ -704,7 +704,8 @@ def edges(b):
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "name", "session-new": "csum", "session-set": "csum", "session-del": "name", "session-flush": "type",
+OPS = {"session-get": "name", "session-new": "csum", "session-set": "csum",
+       "session-del": "name", "session-flush": "type",
        "rule-get": "id", "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref",
        "port-get": "name", "commit": "change"}
 

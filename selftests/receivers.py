@@ -162,14 +162,15 @@ FIELDS = {"gre": {"type": "gre", "key": None}, "grek": {"type": "gre", "key": 7}
           "vx": {"type": "vxlan", "key": 5000}, "other": {"type": "gre", "key": 8},
           "gre6": {"type": "gre", "key": None}, "grek6": {"type": "gre", "key": 7}, "e26": {"type": "erspan2", "id": 100},
           "e36": {"type": "erspan3", "id": 101}, "vx6": {"type": "vxlan", "key": 6000}, "other6": {"type": "erspan2", "id": 555}}
-SUMS4 = {"gc": "type gre key 11 csum on", "gcs": "type gre key 12 seq on csum on", "gn": "type gre key 13 csum on",
-         "g0": "type gre key 14"}
+SUMS4 = {"gc": "type gre key 11 csum on", "gcs": "type gre key 12 seq on csum on",
+         "gn": "type gre key 13 csum on", "g0": "type gre key 14"}
 SUMDEVS4 = {"gc": "gretap key 11 icsum", "gcs": "gretap key 12 seq icsum",
             # a checksum that this one does not want, and none where it does
             "sum": "gretap key 13", "nosum": "gretap key 14 icsum"}
 SUMS6 = {f"{name}6": words for name, words in SUMS4.items()}
 SUMDEVS6 = {f"{name}6": "ip6" + words for name, words in SUMDEVS4.items()}
-FIELDS.update({name: {"type": "gre", "key": 11 + i % 4, "csum": i % 4 < 3} for i, name in enumerate([*SUMS4, *SUMS6])})
+FIELDS.update({name: {"type": "gre", "key": 11 + i % 4, "csum": i % 4 < 3}
+               for i, name in enumerate([*SUMS4, *SUMS6])})
 
 
 def receivers(t, devices, local, remote):
@@ -301,7 +302,7 @@ def pings():
 
 
 def sums():
-    """Devices that insist on a GRE checksum get the tapped frames, over IPv4 and IPv6; but not without a checksum."""
+    """Devices that insist on a GRE checksum get the tapped frames; but not those without one."""
     with Topology() as t:
         for family, ses, devices in ((4, SUMS4, SUMDEVS4), (6, SUMS6, SUMDEVS6)):
             for cap in ping_pass(t, family, ses, devices).values():
