@@ -96,7 +96,6 @@ static void vtap_hook_remove_out(struct vtap_port *port)
 #define VTAP_HOOK_OUT	VTAP_HOOK_PACKET
 #endif
 
-
 /*
  * From one ingress hook to another. The new one is in place before the old one
  * goes, and a frame that passes both is known by its note: none is lost, none is

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Notes: which sessions have a frame already, known by the frame's memory and never by its bytes alone. */
+/* Notes: which sessions have a frame already, known by its memory, never by its bytes alone. */
 #ifndef _VTAP_NOTE_H
 #define _VTAP_NOTE_H
 
@@ -10,8 +10,8 @@
 
 /* Where frames wait, besides queues that have the ifindex of a device */
 #define VTAP_QUEUE_NONE		0
-#define VTAP_QUEUE_NESTED	-1	/* nowhere: devices are stacked, and pass the frame on at once */
-#define VTAP_QUEUE_OVS		-2	/* between ports of Open vSwitch and the host */
+#define VTAP_QUEUE_NESTED	(-1)	/* nowhere: stacked devices pass a frame on at once */
+#define VTAP_QUEUE_OVS		(-2)	/* between ports of Open vSwitch and the host */
 
 /**
  * struct vtap_given - what has been decided about a frame so far
@@ -21,10 +21,11 @@
  * @session: vtap_session.serial of the sessions that got the frame
  */
 struct vtap_given {
+	/* cleared in one go */
 	struct_group(decided,
-		u16 n;
-		u16 flags;
-		u32 rule;
+		     u16 n;
+		     u16 flags;
+		     u32 rule;
 	);
 	u32 session[VTAP_RULE_SESSIONS_MAX];
 } __aligned(8);

@@ -124,6 +124,7 @@ static void vtap_port_set_queues(struct vtap_port *port, const struct net_device
 	const void __rcu *const *rps = NULL, *const *tc = vtap_dev_tc_ingress(port->dev);
 	struct net_device *dev = port->dev;
 	int in = VTAP_QUEUE_NONE, out = VTAP_QUEUE_NONE;
+	bool stacked = vtap_port_is_switch(dev) || netif_is_macvlan(dev) || is_vlan_dev(dev);
 	int up = master ? master->ifindex : dev->ifindex;
 
 	if (vtap_port_is_local_pair(dev)) {
@@ -149,8 +150,7 @@ static void vtap_port_set_queues(struct vtap_port *port, const struct net_device
 	WRITE_ONCE(port->queue_in, in);
 	WRITE_ONCE(port->queue_out, out);
 	WRITE_ONCE(port->queue_up, up);
-	WRITE_ONCE(port->stacked, vtap_port_is_switch(dev) || netif_is_macvlan(dev) ||
-				  is_vlan_dev(dev));
+	WRITE_ONCE(port->stacked, stacked);
 	WRITE_ONCE(port->waits_up[0], rps ?: &vtap_port_no_queue);
 	/* what tc redirects to an ifb device comes back later */
 	WRITE_ONCE(port->waits_up[1], tc ?: &vtap_port_no_queue);

@@ -25,7 +25,7 @@ u32 vtap_loop_class_id(const struct vtap_net *vn, const struct vtap_frame *f)
 		return 0;
 	h = (__force u16)key->proto << 16 | (__force u16)key->dport;
 	if (key->flags & VTAP_KEY_IP)
-		h = jhash2(key->dst.s6_addr32, 4, vl->seed ^ h);
+		h = jhash2((__force const u32 *)key->dst.s6_addr32, 4, vl->seed ^ h);
 	else
 		h = jhash(key->dst_mac, ETH_ALEN, vl->seed ^ h);
 	return jhash_1word(key->ip_proto, h) ?: 1;

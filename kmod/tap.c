@@ -22,8 +22,8 @@ void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_po
  * @port: the port
  * @rule: the rule
  * @f: the frame
- * @given: what has been decided about the frame so far; NULL at ingress when no other port asks, and
- *	at egress when that is still to be found out
+ * @given: what has been decided about the frame so far; NULL at ingress when no other port asks,
+ *	and at egress when that is still to be found out
  *
  * Kept out of line, so that other frames do not pay for what it needs.
  */

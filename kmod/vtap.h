@@ -75,8 +75,8 @@ enum { VTAP_IN, VTAP_OUT, VTAP_NDIR };
  * @block: counters that the next rules get, or NULL; RTNL
  * @ports: struct vtap_port; RTNL
  * @port_index: the same by ifindex; written under RTNL, read under RCU
- * @ovs_internal: not NULL while an internal port of Open vSwitch is a port; written under RTNL, read
- *	under RCU
+ * @ovs_internal: not NULL while an internal port of Open vSwitch is a port; written under RTNL,
+ *	read under RCU
  * @n_ovs_internal: how many there are; RTNL
  * @noting: vtap_port.noting of all ports; RTNL
  * @n_sessions: length of @sessions; written under RTNL, read anywhere
@@ -646,7 +646,8 @@ struct vtap_port_id {
  * @node: in vtap_net.port_index; written under RTNL, read under RCU
  * @vn: the namespace's vtap
  * @dev: the device; no reference, the port goes before the device does
- * @table: rules for this port, NULL for one that is only watched; written under RTNL, read under RCU
+ * @table: rules for this port, NULL for one that is only watched; written under RTNL, read under
+ *	RCU
  * @left: jiffies when a copy was last seen to leave by it, or 0; written and read anywhere
  * @stats: counters
  * @noting: frames that come in leave a note, since another port may see them again; written under

@@ -21,8 +21,7 @@ rng = random.Random(SEED)
 
 HOST, COL, A, B = (socket.inet_aton(a) for a in ("192.0.2.1", "192.0.2.9", "10.0.0.1", "10.0.0.2"))
 HOST6, COL6, A6, B6 = (socket.inet_pton(socket.AF_INET6, a)
-                       for a in ("2001:db8:9::1", "2001:db8:9::9", "2001:db8::1",
-                                                                       "2001:db8::2"))
+                       for a in ("2001:db8:9::1", "2001:db8:9::9", "2001:db8::1", "2001:db8::2"))
 MACS = [mac(m) for m in Topology.MAC.values()]
 # what the sessions of this test put behind their outer IP header: protocol, header
 TUNNELS = [

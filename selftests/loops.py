@@ -314,7 +314,7 @@ def rewritten():
                      net__ipv4__conf__eth0__send_redirects=0)
         if t.col.sh(["nft",
                      "add table ip t; add chain ip t c "
-                      "{ type nat hook postrouting priority 100; }; "
+                     "{ type nat hook postrouting priority 100; }; "
                      "add rule ip t c ip protocol gre snat to 192.0.2.10"], check=False).returncode:
             ksft.skip("a router that rewrites the source", "nft cannot")
             return

@@ -129,8 +129,10 @@ def esp():
                 with Sniffer(t.b, "eth0") as far, Sniffer(t.a, "d1", "out") as out:
                     transfer(t, 200000)
                     wire = [f for f in far.frames(1) if f[23] == 50]
+                    copies = []
+                    busywait(lambda: copies.extend(out.frames(0)) or
+                             len(copies) == stats_of(t.a)["sent"])
                     here, there = stats_of(t.a), stats_of(t.host)
-                    copies = out.frames(0)
                 ok(f"{what}: the connection is in ESP",
                    len(wire) > 10 and there["drop_frame"] == 0 < there["sent"], (len(wire), there))
                 if late and hook != "packet":

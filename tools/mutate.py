@@ -230,10 +230,11 @@ MUTATIONS = [
      "once.py vlan_filtering"),
     ("ends of a veth pair not known as one place", "port.c",
      "in = dev_get_iflink(dev);", "", "once.py proxmox"),
-    ("hook behind tc", "chain.c", " || (tc && rcu_access_pointer(*tc))", "", "seen.py shaped_below_master"),
+    ("hook behind tc", "chain.c", " || (tc && rcu_access_pointer(*tc))", "",
+     "seen.py shaped_below_master"),
     # what is refused
     *[(f"not refused: {what}", "refuse.c", text, f"{text} && 0", "netlink.py rule_refused")
-     for what, text in (
+      for what, text in (
         ("EtherType of a tag", "eth_type_vlan(htons(m->protocol))"),
         ("ports in ARP", "m->protocol != ETH_P_IPV6 && m->present & VTAP_REFUSE_IP"),
         ("ICMPv6 in IPv4", "proto == IPPROTO_ICMPV6 && ether == ETH_P_IP"),
