@@ -316,12 +316,19 @@ static struct vtap_note *vtap_note_of(const struct vtap_net *vn, const struct sk
 noinline struct vtap_given *vtap_note_find(const struct vtap_port *port,
 					   const struct sk_buff *skb, struct vtap_given *buf)
 {
+	const struct vtap_port *in = NULL;
 	struct vtap_note *note = NULL;
 
-	if (skb->skb_iif)
+	if (skb->skb_iif) {
 		note = vtap_note_of(port->vn, skb, skb->skb_iif);
+		in = vtap_port_by_index(port->vn, skb->skb_iif);
+	}
 	if (note)
 		return &note->given;
+	/* tc set it aside, and gave it back behind the hook of the port */
+	if (in && rcu_access_pointer(*in->waits_up[1]) &&
+	    vtap_note_receive(skb, READ_ONCE(in->queue_up), buf))
+		return buf;
 	return vtap_note_receive(skb, VTAP_QUEUE_NESTED, buf) ? buf : NULL;
 }
 

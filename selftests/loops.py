@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import ksft
 from ksft import Netns, Sender, Sniffer, Topology, busywait, eq, note, ok, vtap, vtap_json
@@ -55,12 +56,14 @@ def settled(*hosts):
     seen = []
 
     def still():
-        seen.append((sent(*hosts),
+        now = time.monotonic()
+        seen.append((now, sent(*hosts),
                      sum(s["stats"]["drop_loop"] for ns in hosts for s in sessions(ns))))
         # WireGuard's keepalive packets are copied, and cause each other: one in 10 s
-        return len(seen) >= 30 and seen[-1][0] - seen[-30][0] <= 3
+        before = [n for at, n, _ in seen if now - at >= 3]
+        return before and seen[-1][1] - before[-1] <= 3
     ok("it comes to rest", busywait(still, timeout=30), lambda: seen[-30:])
-    return seen[-1][0]
+    return seen[-1][1]
 
 
 def damped(name, t, *others, port=None, dropped=True):

@@ -85,8 +85,12 @@ for kernel; do
 	check "self-tests under $kernel ran to their end" selftests "$kernel" "${TESTS:-}"
 done
 for smoke in ${SMOKE:-}; do
-	kernel=${smoke%%=*} series=${smoke#"$kernel"} tests="bed.py classify.py hooks.py"
-	[ "$kernel" != debug ] || tests="bed.py kunit.py faults.py"
+	kernel=${smoke%%=*} series=${smoke#"$kernel"}
+	case $kernel in
+	5.10) tests="bed.py classify.py hooks.py" ;;
+	debug) tests="bed.py kunit.py faults.py" ;;
+	*) tests="bed.py classify.py hooks.py once.py" ;;
+	esac
 	if [ "$kernel" = debug ] && ! tools/debug-kernel.sh cached; then
 		skip "smoke test under $kernel" "it is not built, which takes 12 minutes of two processors: make debug-kernel"
 	elif ! release=$(tools/kernel.sh release "$kernel"); then
