@@ -440,7 +440,7 @@ def egress_in_bridge():
 
 
 def each_other():
-    """Two hosts whose copies pass the other's tapped ports: a copy of a copy of an own copy is not made."""
+    """Two hosts whose copies pass the other's tapped ports: the loop is found and ends."""
     with World("h1", "h2", "a", "b") as w:
         w.host(w.h1)
         w.host(w.h2)
@@ -463,15 +463,12 @@ def each_other():
             a.send(*[make(n, VM % 2, VM % 1) for n in range(20)])
             end = settle(w.h1, w.h2)
             more = [e - s for e, s in zip(end or [0, 0], start or [0, 0])]
-            # a frame, and the other's copy of it, with its copy of ours: three at most
-            ok("each other: 20 frames cause a bounded number of copies", end and all(20 <= m <= 60 for m in more), more)
+            ok("each other: 20 frames cause a bounded number of copies", end and all(20 <= m < 1000 for m in more), more)
             ksft.note(f"each other: {more} copies")
-            own = [sum(p["ingress"]["own"] for p in ports(h).values()) for h in (w.h1, w.h2)]
-            ok("each other: own copies that come back are known and counted", all(n >= 20 for n in own), own)
 
 
 def gre_in_gre():
-    """A VM's own GRE is copied; a frame that has one of our copies in it is not."""
+    """A VM's own GRE is copied, whatever is inside it; a frame with the outer headers of one of our copies is not."""
     def gre(payload, key, src, dst):
         packet = struct.pack("!HHI", 0x2000, 0x6558, key) + payload
         head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(packet), 1, 0, 64, 47, 0)
@@ -494,15 +491,14 @@ def gre_in_gre():
         theirs = {name: wrap(other) for name, wrap in (("GRE", lambda f: gre(f, 1, "10.0.0.1", "10.0.0.2")), ("VXLAN", vxlan))}
         ours = {name: wrap(own) for name, wrap in (("GRE", lambda f: gre(f, 1, "10.0.0.1", "10.0.0.2")), ("VXLAN", vxlan))}
         ours["GRE in VXLAN"] = vxlan(ours["GRE"])
-        ours["nothing"] = own
         with Sender(w.a, "eth0") as a:
-            count = 0
             for name, frame in theirs.items():
                 eq(f"GRE in {name}: another's is copied", sent(w, a, [frame], [1]), [[frame]])
             for name, frame in ours.items():
-                count += 1
-                eq(f"GRE in {name}: our own is not", sent(w, a, [frame, plain], [1]), [[plain]])
-                eq(f"GRE in {name}: and is counted", ports(w.h)["vnet1"]["ingress"]["own"], count)
+                eq(f"GRE in {name}: what looks like ours is copied", sent(w, a, [frame], [1]), [[frame]])
+            eq("none of them counts as our own", ports(w.h)["vnet1"]["ingress"]["own"], 0)
+            eq("GRE with our outer headers: is not copied", sent(w, a, [own, plain], [1]), [[plain]])
+            eq("and is counted", ports(w.h)["vnet1"]["ingress"]["own"], 1)
 
 
 if __name__ == "__main__":
