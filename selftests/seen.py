@@ -66,10 +66,10 @@ def shaped_below_master():
         if modprobe("openvswitch"):
             switch = stack.enter_context(Vswitch(bed.h))
             bed.vm("g", "vnet7")
-            bed.vm("h", "vnet8")
+            bed.vm("i", "vnet8")
             switch.vsctl("add-br ovs0 -- set Open_vSwitch . other_config:max-idle=600000")
             switch.vsctl("add-port ovs0 vnet7 -- add-port ovs0 vnet8")
-            rows.append(Row("Open vSwitch", "g", "h"))
+            rows.append(Row("Open vSwitch", "g", "i"))
             ports["g"] = "vnet7"
         bed.have(rows)
         bed.ready()
@@ -102,7 +102,7 @@ STACKED = [
 @contextlib.contextmanager
 def stacked_bed(name="stacked"):
     """A bond in br0, the host's macvlan device on a port, two ports in a VRF."""
-    with Bed(name, "abcefghx", "'[!lmou]*'") as bed:
+    with Bed(name, "abcefgix", "'[!lmou]*'") as bed:
         h = bed.h
         h.ip("link add bond0 type bond mode active-backup miimon 10",
              "link set bond0 addrgenmode none")
