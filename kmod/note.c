@@ -242,7 +242,7 @@ noinline bool vtap_note_enter(const struct vtap_port *port, const struct sk_buff
 	if (unlikely(note == notes->note + VTAP_NOTES))
 		note = notes->note;
 	notes->last = note;
-	memset(&note->given.decided, 0, sizeof(note->given.decided));
+	vtap_given_clear(&note->given);
 	if (unlikely(again || port->queue_in))
 		vtap_note_renew(port, skb, again ? last : NULL, &note->given);
 	note->skb = skb;

@@ -21,12 +21,9 @@
  * @session: vtap_session.serial of the sessions that got the frame
  */
 struct vtap_given {
-	/* cleared in one go */
-	struct_group(decided,
-		     u16 n;
-		     u16 flags;
-		     u32 rule;
-	);
+	u16 n;
+	u16 flags;
+	u32 rule;
 	u32 session[VTAP_RULE_SESSIONS_MAX];
 } __aligned(8);
 
@@ -37,6 +34,13 @@ struct vtap_given *vtap_note_find(const struct vtap_port *port, const struct sk_
 void vtap_note_send(const struct sk_buff *skb, int queue, const struct vtap_given *given);
 int vtap_note_init(void);
 void vtap_note_exit(void);
+
+static __always_inline void vtap_given_clear(struct vtap_given *given)
+{
+	given->n = 0;
+	given->flags = 0;
+	given->rule = 0;
+}
 
 static __always_inline bool vtap_given_has(const struct vtap_given *given, u32 session)
 {

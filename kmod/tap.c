@@ -38,7 +38,7 @@ noinline void vtap_tap_matched(const struct vtap_port *port, const struct vtap_r
 		if (dir == VTAP_OUT)
 			given = vtap_note_find(port, f->skb, &buf);
 		if (!given) {
-			memset(&buf.decided, 0, sizeof(buf.decided));
+			vtap_given_clear(&buf);
 			given = &buf;
 		}
 	}

@@ -216,7 +216,7 @@ MUTATIONS = [
      "__skb_queue_tail(&vl->queue, skb)", "__skb_queue_head(&vl->queue, skb)", "loops.py slowly"),
     # each frame once
     ("note never cleared", "note.c",
-     "memset(&note->given.decided, 0, sizeof(note->given.decided));", "", "seen.py shaped"),
+     "vtap_given_clear(&note->given);", "", "seen.py shaped"),
     ("note believed by its pointers alone", "note.c",
      "skb->head) && vtap_note_is_below(vn, last, dev))", "skb->head))", "seen.py reused"),
     ("note believed in another run", "note.c", " || note->run != vtap_note_run())", ")",
