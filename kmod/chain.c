@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/static_call.h>
 
+#include "compat.h"
 #include "hook.h"
 #include "tap.h"
 

@@ -13,7 +13,9 @@
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 
-#include "vtap.h"
+#include "encap.h"
+#include "flow.h"
+#include "session.h"
 
 #define VTAP_GRE_CSUM		0x8000
 #define VTAP_GRE_KEY		0x2000

@@ -5,7 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/slab.h>
 
-#include "vtap.h"
+#include "rule.h"
 
 /* Of a packet with a made-up Ethernet header, bytes that a filter sees */
 #define VTAP_FILTER_SEEN	2048

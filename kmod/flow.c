@@ -17,7 +17,8 @@
 #include <linux/random.h>
 #include <linux/siphash.h>
 
-#include "vtap.h"
+#include "flow.h"
+#include "frame.h"
 
 /* A number that is odd and has no structure, to make a second secret of the seed */
 #define VTAP_FLOW_ODD	0x9e3779b97f4a7c15ULL

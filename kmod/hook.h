@@ -3,7 +3,7 @@
 #ifndef _VTAP_HOOK_H
 #define _VTAP_HOOK_H
 
-#include "vtap.h"
+#include "port.h"
 
 bool vtap_hook_reconcile(struct vtap_port *port, u32 dirs, bool may_chain, bool leaving);
 

@@ -7,7 +7,10 @@
 #include <net/rtnetlink.h>
 
 #include "kind.h"
-#include "vtap.h"
+#include "port.h"
+#include "rule.h"
+#include "session.h"
+#include "txn.h"
 
 #define VTAP_OVS_DATAPATH	"ovs-system"	/* that of ovs-vswitchd */
 

@@ -7,9 +7,36 @@
  */
 #include <linux/kernel.h>
 #include <linux/random.h>
-#include <linux/rtnetlink.h>
 
 #include "loop.h"
+#include "session.h"
+
+static struct sk_buff *vtap_loop_pop(struct vtap_loop *vl)
+{
+	struct sk_buff *skb = __skb_dequeue(&vl->queue);
+
+	if (skb)
+		vl->bytes -= skb->truesize;
+	return skb;
+}
+
+/**
+ * vtap_loop_take - take copies from the front of the queue; under the lock
+ * @vl: the breaker
+ * @out: gets them
+ * @n: how many
+ * @id: only those of this class count, the ones between them are taken as well; or 0
+ */
+void vtap_loop_take(struct vtap_loop *vl, struct sk_buff_head *out, unsigned int n, u32 id)
+{
+	struct sk_buff *skb;
+
+	while (n && (skb = vtap_loop_pop(vl))) {
+		if (!id || vtap_held(skb)->suspect == id)
+			n--;
+		__skb_queue_tail(out, skb);
+	}
+}
 
 #define VTAP_LOOP_PROBES	4
 
@@ -30,7 +57,6 @@
 #define VTAP_LOOP_ROUNDS	3			/* of each kind */
 #define VTAP_LOOP_RELEASE	4			/* suspicious copies in a round */
 #define VTAP_LOOP_EXEMPT	64			/* seconds at most */
-#define VTAP_LOOP_END		(5 * HZ)
 
 /* Up to twice as long, so that hosts which experiment at the same time do not stay in step. */
 static u64 vtap_loop_random(u64 ns)
@@ -276,75 +302,4 @@ void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_bu
 		}
 		break;
 	}
-}
-
-/* Nothing is a loop any more; under the lock. The sessions' state follows soon. */
-static void vtap_loop_clear(struct vtap_loop *vl)
-{
-	struct vtap_session *s;
-
-	list_for_each_entry(s, &vl->vn->sessions, list) {
-		if (!s->loops)
-			continue;
-		WRITE_ONCE(s->loops, false);
-		WRITE_ONCE(s->loop_port, 0);
-		schedule_delayed_work(&vl->vn->kick, 0);
-	}
-}
-
-/**
- * vtap_loop_reset - rules or sessions are others: all begins anew; RTNL
- * @vn: the namespace's vtap
- */
-void vtap_loop_reset(struct vtap_net *vn)
-{
-	struct vtap_loop *vl = rtnl_dereference(vn->loop);
-
-	if (!vl)
-		return;
-	vtap_loop_flush(vl);
-	spin_lock_bh(&vl->lock);
-	if (!vl->class) {
-		memset(vl->classes, 0, sizeof(vl->classes));
-		vl->rest = jiffies;
-		vtap_loop_clear(vl);
-	}
-	spin_unlock_bh(&vl->lock);
-}
-
-/**
- * vtap_loop_tick - is a loop over? RTNL
- * @vn: the namespace's vtap
- *
- * It is when copies are sent, and none has come back for some seconds.
- */
-void vtap_loop_tick(struct vtap_net *vn)
-{
-	struct vtap_loop *vl = rtnl_dereference(vn->loop);
-	struct vtap_loop_class *c, *last = NULL;
-	u64 v[__VTAP_ST_MAX], sent = 0;
-	struct vtap_session *s;
-
-	if (!vl)
-		return;
-	list_for_each_entry(s, &vn->sessions, list) {
-		if (!READ_ONCE(s->loops))
-			continue;
-		vtap_session_read(s, v);
-		sent += v[VTAP_ST_SENT];
-	}
-	spin_lock_bh(&vl->lock);
-	for (c = vl->classes; c < vl->classes + VTAP_LOOP_CLASSES; c++) {
-		if (c->loop && (!last || time_after(c->last, last->last)))
-			last = c;
-	}
-	if (last && last->last != vl->mark_at) {
-		vl->mark_at = last->last;
-		vl->mark = sent;
-	} else if (last && sent > vl->mark && time_after(jiffies, vl->mark_at + VTAP_LOOP_END)) {
-		for (c = vl->classes; c < vl->classes + VTAP_LOOP_CLASSES; c++)
-			c->loop = false;
-		vtap_loop_clear(vl);
-	}
-	spin_unlock_bh(&vl->lock);
 }

@@ -4,8 +4,13 @@
 #define _VTAP_LOOP_H
 
 #include <linux/hrtimer.h>
+#include <linux/skbuff.h>
 
 #include "own.h"
+#include "port.h"
+
+struct vtap_session;
+struct vtap_tmpl;
 
 /**
  * struct vtap_tally - copies that are counted together
@@ -32,12 +37,6 @@ struct vtap_held {
 	u32 suspect;
 	struct vtap_tally n;
 };
-
-static inline struct vtap_held *vtap_held(const struct sk_buff *skb)
-{
-	BUILD_BUG_ON(sizeof(struct vtap_held) > sizeof(skb->cb));
-	return (struct vtap_held *)skb->cb;
-}
 
 #define VTAP_LOOP_CLASSES	64
 #define VTAP_LOOP_BATCH		64	/* copies that leave at a time */
@@ -132,18 +131,44 @@ struct vtap_loop {
 	struct vtap_loop_class classes[VTAP_LOOP_CLASSES];
 };
 
-static inline void vtap_loop_timer_in(struct vtap_loop *vl, u64 ns)
-{
-	hrtimer_start(&vl->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_SOFT);
-}
-
 #define VTAP_LOOP_LEFT	(3 * HZ)	/* so long a port counts as one by which copies leave */
 #define VTAP_GENEVE_MASK	0xc000ffff	/* version 0, an Ethernet frame inside */
 #define VTAP_GENEVE_TEB	0x00006558
 
+/* release.c */
+void vtap_copy_release(struct sk_buff *skb);
+void vtap_copy_discard(struct sk_buff *skb);
+void vtap_loop_flush(struct vtap_loop *vl);
+void vtap_loop_forget(struct vtap_net *vn, struct vtap_tmpl *t);
+int vtap_loop_init_net(struct vtap_net *vn);
+void vtap_loop_exit_net(struct vtap_net *vn);
+void vtap_loop_reset(struct vtap_net *vn);
+void vtap_loop_tick(struct vtap_net *vn);
+
+/* hold.c */
+bool vtap_loop_hold(const struct vtap_tmpl *t, struct sk_buff *skb, u32 suspect, u32 hash,
+		    struct vtap_tally n);
+
+/* loop.c */
+void vtap_loop_take(struct vtap_loop *vl, struct sk_buff_head *out, unsigned int n, u32 id);
+void vtap_loop_end(struct vtap_loop *vl, bool own);
+bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f);
+void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_buff_head *drop);
+
 /* suspect.c */
 u32 vtap_loop_class_id(const struct vtap_net *vn, const struct vtap_frame *f);
 bool vtap_loop_tunnel(const struct vtap_own *o, const struct vtap_frame *f);
+
+static inline struct vtap_held *vtap_held(const struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct vtap_held) > sizeof(skb->cb));
+	return (struct vtap_held *)skb->cb;
+}
+
+static inline void vtap_loop_timer_in(struct vtap_loop *vl, u64 ns)
+{
+	hrtimer_start(&vl->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_SOFT);
+}
 
 /* May the UDP payload be a tunnel's? Return: false when it begins as none does. */
 static __always_inline bool vtap_loop_udp(const struct vtap_frame *f)
@@ -189,21 +214,5 @@ static __always_inline u32 vtap_loop_suspect(const struct vtap_port *port,
 		maybe = maybe || vtap_loop_tunnel(o, f);
 	return unlikely(maybe) ? vtap_loop_class_id(port->vn, f) : 0;
 }
-
-/* loop.c: the experiment */
-bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f);
-void vtap_loop_end(struct vtap_loop *vl, bool own);
-void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_buff_head *drop);
-void vtap_loop_reset(struct vtap_net *vn);
-void vtap_loop_tick(struct vtap_net *vn);
-
-/* hold.c: the copies that are held back */
-bool vtap_loop_hold(const struct vtap_tmpl *t, struct sk_buff *skb, u32 suspect, u32 hash,
-		    struct vtap_tally n);
-void vtap_loop_take(struct vtap_loop *vl, struct sk_buff_head *out, unsigned int n, u32 id);
-void vtap_loop_flush(struct vtap_loop *vl);
-void vtap_loop_forget(struct vtap_net *vn, struct vtap_tmpl *t);
-int vtap_loop_init_net(struct vtap_net *vn);
-void vtap_loop_exit_net(struct vtap_net *vn);
 
 #endif /* _VTAP_LOOP_H */

@@ -1,9 +1,140 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vtap: a virtual network TAP. Loading, unloading, and its part of each namespace. */
+/* vtap: a virtual network TAP. Loading, unloading, namespaces, and device events. */
 #include <linux/module.h>
+#include <linux/rtnetlink.h>
 #include <net/genetlink.h>
 
+#include "flow.h"
+#include "hook.h"
+#include "kind.h"
+#include "nl.h"
 #include "note.h"
+#include "path.h"
+#include "ruleset.h"
+#include "session.h"
+#include "skb.h"
+#include "table.h"
+
+/* An event: bind now, and look again when it is over, since some masters act after it. */
+static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
+{
+	struct vtap_bind b;
+
+	if (!vn->n_rules)
+		return;
+	vtap_kind_resolve(vn);
+	if (!vtap_port_prepare(vn, dev, &b))
+		vtap_port_commit(vn, &b, false);
+	schedule_delayed_work(&vn->bind, 0);
+}
+
+/* A chained port's rx_handler is about to go, or to be passed by: netfilter, until all is over. */
+static void vtap_port_leave(struct vtap_port *port)
+{
+	if (vtap_hook_reconcile(port, vtap_port_dirs(port), false, true) &&
+	    rcu_access_pointer(port->table))
+		vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
+	schedule_delayed_work(&port->vn->bind, 0);
+}
+
+/*
+ * Ahead of an upper device that comes or goes: a master takes its handler away
+ * next, and it must be its own again; a VLAN device takes its frames before any.
+ */
+static void vtap_port_upper(struct vtap_net *vn, struct net_device *dev,
+			    const struct netdev_notifier_changeupper_info *upper)
+{
+	struct vtap_port *port = vtap_port_of(vn, dev);
+
+	if (port && port->chain && (!upper->linking || is_vlan_dev(upper->upper_dev)))
+		vtap_port_leave(port);
+}
+
+/*
+ * A bond takes its handler away before it unlinks; what it says before that is
+ * that the slave sends no more, though its link is up. When nothing follows, the
+ * chain comes back. A slave whose link fails is left alone: failover must not wait.
+ */
+static void vtap_port_lower(struct vtap_net *vn, struct net_device *dev,
+			    const struct netdev_notifier_changelowerstate_info *lower)
+{
+	const struct netdev_lag_lower_state_info *state = lower->lower_state_info;
+	struct vtap_port *port = vtap_port_of(vn, dev);
+
+	if (port && port->chain && netif_is_bond_slave(dev) && state->link_up && !state->tx_enabled)
+		vtap_port_leave(port);
+}
+
+/* RTNL. Never refuses: a tap keeps nobody from doing anything. */
+static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+	struct vtap_net *vn = vtap_pernet(dev_net(dev));
+	struct vtap_port *port;
+
+	switch (event) {
+	case NETDEV_REGISTER:
+	case NETDEV_CHANGENAME:
+		vtap_session_dev_changed(vn);
+		fallthrough;
+	case NETDEV_CHANGEUPPER:
+	case NETDEV_POST_TYPE_CHANGE:
+		vtap_port_bind(vn, dev);
+		break;
+	case NETDEV_PRECHANGEUPPER:
+		vtap_port_upper(vn, dev, ptr);
+		break;
+	case NETDEV_CHANGELOWERSTATE:
+		vtap_port_lower(vn, dev, ptr);
+		break;
+	case NETDEV_UNREGISTER:
+		port = vtap_port_of(vn, dev);
+		if (port)
+			vtap_port_detach(port);
+		fallthrough;
+	case NETDEV_DOWN:
+		vtap_session_dev_down(vn, dev);
+		break;
+	case NETDEV_UP:
+	case NETDEV_CHANGE:
+		/* alternative names have no other event, and none while the device is down */
+		if (vtap_kind_resolve(vn))
+			schedule_delayed_work(&vn->bind, 0);
+		fallthrough;
+	case NETDEV_CHANGEMTU:
+	case NETDEV_CHANGEADDR:
+		vtap_session_dev_changed(vn);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+/* Before the masters' own: what is ours is off the device when they look at it. */
+static struct notifier_block vtap_port_netdev_nb = {
+	.notifier_call = vtap_port_netdev,
+	.priority = INT_MAX,
+};
+
+/**
+ * vtap_port_init - start listening to device events
+ *
+ * Return: 0 or a negative error.
+ */
+static int vtap_port_init(void)
+{
+	vtap_port_on = true;
+	return register_netdevice_notifier(&vtap_port_netdev_nb);
+}
+
+/** vtap_port_exit - stop listening to device events; takes all ports away */
+static void vtap_port_exit(void)
+{
+	/* a device could go without our knowing: no work may bind to it any more */
+	rtnl_lock();
+	vtap_port_on = false;
+	rtnl_unlock();
+	unregister_netdevice_notifier(&vtap_port_netdev_nb);
+}
 
 unsigned int vtap_net_id __read_mostly;
 

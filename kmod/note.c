@@ -21,6 +21,7 @@
 #include <linux/siphash.h>
 #include <linux/vmalloc.h>
 
+#include "compat.h"
 #include "note.h"
 
 #define VTAP_HOP_BITS	10

@@ -3,7 +3,7 @@
 #ifndef _VTAP_NOTE_H
 #define _VTAP_NOTE_H
 
-#include "vtap.h"
+#include "port.h"
 
 /* vtap_given.flags */
 #define VTAP_GIVEN_OWN	BIT(0)	/* the frame is a copy that vtap made */

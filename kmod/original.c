@@ -4,7 +4,6 @@
  * shares with its copy.
  */
 #include "original.h"
-#include "vtap.h"
 
 /**
  * vtap_original_esp - is ESP of this outgoing frame still to be done?

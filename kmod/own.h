@@ -7,7 +7,9 @@
 #include <linux/icmpv6.h>
 #include <linux/percpu.h>
 
-#include "vtap.h"
+#include "encap.h"
+#include "frame.h"
+#include "net.h"
 
 #define VTAP_OWN_BITS	11
 

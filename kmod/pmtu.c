@@ -14,7 +14,10 @@
 #include <net/l3mdev.h>
 #include <net/route.h>
 
-#include "vtap.h"
+#include "encap.h"
+#include "net.h"
+#include "path.h"
+#include "session.h"
 
 /*
  * How much an answer has to do with a session of the same addresses. Several such sessions may

@@ -5,67 +5,21 @@
 #include <linux/slab.h>
 #include <net/rtnetlink.h>
 
+#include "compat.h"
 #include "hook.h"
 #include "kind.h"
+#include "nl.h"
 #include "note.h"
+#include "ruleset.h"
+#include "table.h"
 
 #define VTAP_BIND_RETRY		HZ
 
 /* Device events are listened to, so ports may be; RTNL */
-static bool vtap_port_on;
-
-/**
- * struct vtap_bind - what a device's port shall become
- * @dev: the device
- * @port: its port now, a new one, or NULL when it needs none
- * @table: its rules, or NULL for none
- * @watch: frames have to be known again behind it, whether rules bind to it or not
- */
-struct vtap_bind {
-	struct net_device *dev;
-	struct vtap_port *port;
-	struct vtap_table *table;
-	bool watch;
-};
+bool vtap_port_on;
 
 /* For ports above which no queue is. */
 static const void __rcu *vtap_port_no_queue;
-
-/**
- * vtap_port_by_index - the port of a device
- * @vn: the namespace's vtap
- * @ifindex: of the device
- *
- * Return: the port, or NULL; under RCU, or RTNL.
- */
-struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex)
-{
-	struct vtap_port *port;
-
-	hash_for_each_possible_rcu(vn->port_index, port, node, ifindex, lockdep_rtnl_is_held()) {
-		if (port->id.ifindex == ifindex)
-			return port;
-	}
-	return NULL;
-}
-
-/**
- * vtap_port_of - a device's port; RTNL
- * @vn: the namespace's vtap
- * @dev: the device
- *
- * Return: the port, which may be one that is only watched, or NULL.
- */
-struct vtap_port *vtap_port_of(const struct vtap_net *vn, const struct net_device *dev)
-{
-	struct vtap_port *port;
-
-	list_for_each_entry(port, &vn->ports, list) {
-		if (port->dev == dev)
-			return port;
-	}
-	return NULL;
-}
 
 static void vtap_port_free(struct vtap_port *port)
 {
@@ -174,7 +128,7 @@ static bool vtap_port_is_watched(const struct net_device *dev)
 	       netif_is_ovs_master(dev);
 }
 
-static u32 vtap_port_dirs(const struct vtap_port *port)
+u32 vtap_port_dirs(const struct vtap_port *port)
 {
 	const struct vtap_table *table = rtnl_dereference(port->table);
 	u32 dirs = table ? vtap_table_dirs(table) : 0;
@@ -211,7 +165,7 @@ static void vtap_port_set_noting(struct vtap_net *vn)
 }
 
 /* The device is no port any more, or goes away; RTNL. */
-static void vtap_port_detach(struct vtap_port *port)
+void vtap_port_detach(struct vtap_port *port)
 {
 	if (rcu_access_pointer(port->table))
 		vtap_nl_port_notify(port, VTAP_CMD_PORT_DEL_NTF);
@@ -225,7 +179,7 @@ static void vtap_port_detach(struct vtap_port *port)
 }
 
 /* All that can fail; nothing is visible yet. */
-static int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct vtap_bind *b)
+int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct vtap_bind *b)
 {
 	const bool eligible = vtap_port_on && vtap_kind_eligible(dev);
 
@@ -251,13 +205,13 @@ static void vtap_port_abandon(struct vtap_bind *b)
 	vtap_table_put(b->table);
 }
 
-static void vtap_port_changed(struct vtap_port *port, u8 cmd)
+void vtap_port_changed(struct vtap_port *port, u8 cmd)
 {
 	port->vn->gen++;
 	vtap_nl_port_notify(port, cmd);
 }
 
-static void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_chain)
+void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_chain)
 {
 	const struct net_device *master = netdev_master_upper_dev_get(b->dev);
 	int master_index = master ? master->ifindex : 0;
@@ -361,153 +315,6 @@ void vtap_port_recheck(struct vtap_net *vn)
 	rtnl_unlock();
 }
 
-/* An event: bind now, and look again when it is over, since some masters act after it. */
-static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
-{
-	struct vtap_bind b;
-
-	if (!vn->n_rules)
-		return;
-	vtap_kind_resolve(vn);
-	if (!vtap_port_prepare(vn, dev, &b))
-		vtap_port_commit(vn, &b, false);
-	schedule_delayed_work(&vn->bind, 0);
-}
-
-/* A chained port's rx_handler is about to go, or to be passed by: netfilter, until all is over. */
-static void vtap_port_leave(struct vtap_port *port)
-{
-	if (vtap_hook_reconcile(port, vtap_port_dirs(port), false, true) &&
-	    rcu_access_pointer(port->table))
-		vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
-	schedule_delayed_work(&port->vn->bind, 0);
-}
-
-/*
- * Ahead of an upper device that comes or goes: a master takes its handler away
- * next, and it must be its own again; a VLAN device takes its frames before any.
- */
-static void vtap_port_upper(struct vtap_net *vn, struct net_device *dev,
-			    const struct netdev_notifier_changeupper_info *upper)
-{
-	struct vtap_port *port = vtap_port_of(vn, dev);
-
-	if (port && port->chain && (!upper->linking || is_vlan_dev(upper->upper_dev)))
-		vtap_port_leave(port);
-}
-
-/*
- * A bond takes its handler away before it unlinks; what it says before that is
- * that the slave sends no more, though its link is up. When nothing follows, the
- * chain comes back. A slave whose link fails is left alone: failover must not wait.
- */
-static void vtap_port_lower(struct vtap_net *vn, struct net_device *dev,
-			    const struct netdev_notifier_changelowerstate_info *lower)
-{
-	const struct netdev_lag_lower_state_info *state = lower->lower_state_info;
-	struct vtap_port *port = vtap_port_of(vn, dev);
-
-	if (port && port->chain && netif_is_bond_slave(dev) && state->link_up && !state->tx_enabled)
-		vtap_port_leave(port);
-}
-
-/* RTNL. Never refuses: a tap keeps nobody from doing anything. */
-static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void *ptr)
-{
-	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
-	struct vtap_net *vn = vtap_pernet(dev_net(dev));
-	struct vtap_port *port;
-
-	switch (event) {
-	case NETDEV_REGISTER:
-	case NETDEV_CHANGENAME:
-		vtap_session_dev_changed(vn);
-		fallthrough;
-	case NETDEV_CHANGEUPPER:
-	case NETDEV_POST_TYPE_CHANGE:
-		vtap_port_bind(vn, dev);
-		break;
-	case NETDEV_PRECHANGEUPPER:
-		vtap_port_upper(vn, dev, ptr);
-		break;
-	case NETDEV_CHANGELOWERSTATE:
-		vtap_port_lower(vn, dev, ptr);
-		break;
-	case NETDEV_UNREGISTER:
-		port = vtap_port_of(vn, dev);
-		if (port)
-			vtap_port_detach(port);
-		fallthrough;
-	case NETDEV_DOWN:
-		vtap_session_dev_down(vn, dev);
-		break;
-	case NETDEV_UP:
-	case NETDEV_CHANGE:
-		/* alternative names have no other event, and none while the device is down */
-		if (vtap_kind_resolve(vn))
-			schedule_delayed_work(&vn->bind, 0);
-		fallthrough;
-	case NETDEV_CHANGEMTU:
-	case NETDEV_CHANGEADDR:
-		vtap_session_dev_changed(vn);
-		break;
-	}
-	return NOTIFY_DONE;
-}
-
-/* Before the masters' own: what is ours is off the device when they look at it. */
-static struct notifier_block vtap_port_netdev_nb = {
-	.notifier_call = vtap_port_netdev,
-	.priority = INT_MAX,
-};
-
-/**
- * vtap_port_left - copies leave by this device, whether its egress is tapped or not
- * @vn: the namespace's vtap
- * @ifindex: of the device
- *
- * RTNL, or RCU read side.
- */
-void vtap_port_left(struct vtap_net *vn, int ifindex)
-{
-	struct vtap_port *port = vtap_port_by_index(vn, ifindex);
-
-	if (port)
-		WRITE_ONCE(port->left, jiffies ?: 1);
-}
-
-/**
- * vtap_port_read - sum up a port's counters
- * @port: the port
- * @v: gets them
- */
-void vtap_port_read(const struct vtap_port *port, u64 v[VTAP_NDIR][__VTAP_PST_MAX])
-{
-	int cpu, dir, i;
-
-	memset(v, 0, sizeof(*v) * VTAP_NDIR);
-	for_each_possible_cpu(cpu) {
-		const struct vtap_port_stats *st = per_cpu_ptr(port->stats, cpu);
-		u64 now[VTAP_NDIR][__VTAP_PST_MAX];
-		unsigned int start;
-
-		do {
-			start = u64_stats_fetch_begin(&st->syncp);
-			for (dir = 0; dir < VTAP_NDIR; dir++) {
-				for (i = 0; i < __VTAP_PST_MAX; i++)
-					now[dir][i] = u64_stats_read(&st->v[dir][i]);
-			}
-		} while (u64_stats_fetch_retry(&st->syncp, start));
-		for (dir = 0; dir < VTAP_NDIR; dir++) {
-			for (i = 0; i < __VTAP_PST_MAX; i++)
-				v[dir][i] += now[dir][i];
-		}
-	}
-	/* not counted frame by frame */
-	for (dir = 0; dir < VTAP_NDIR; dir++)
-		v[dir][VTAP_PST_SEEN] = v[dir][VTAP_PST_MATCHED] + v[dir][VTAP_PST_UNMATCHED];
-}
-
 /**
  * vtap_port_init_net - a namespace's ports
  * @vn: its vtap
@@ -532,25 +339,4 @@ void vtap_port_exit_net(struct vtap_net *vn)
 		vtap_port_detach(port);
 	rtnl_unlock();
 	cancel_delayed_work_sync(&vn->bind);
-}
-
-/**
- * vtap_port_init - start listening to device events
- *
- * Return: 0 or a negative error.
- */
-int vtap_port_init(void)
-{
-	vtap_port_on = true;
-	return register_netdevice_notifier(&vtap_port_netdev_nb);
-}
-
-/** vtap_port_exit - stop listening to device events; takes all ports away */
-void vtap_port_exit(void)
-{
-	/* a device could go without our knowing: no work may bind to it any more */
-	rtnl_lock();
-	vtap_port_on = false;
-	rtnl_unlock();
-	unregister_netdevice_notifier(&vtap_port_netdev_nb);
 }

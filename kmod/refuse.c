@@ -7,8 +7,8 @@
 #include <linux/netlink.h>
 #include <net/netlink.h>
 
+#include "match.h"
 #include "refuse.h"
-#include "vtap.h"
 
 #define VTAP_REFUSE_PORTS	(BIT(VTAP_A_MATCH_SRC_PORT) | BIT(VTAP_A_MATCH_DST_PORT))
 #define VTAP_REFUSE_ICMP	(BIT(VTAP_A_MATCH_ICMP_TYPE) | BIT(VTAP_A_MATCH_ICMP_CODE))

@@ -3,6 +3,7 @@
 #include <linux/jhash.h>
 
 #include "loop.h"
+#include "tunnel.h"
 
 #define VTAP_LOOP_DEPTH		4	/* tunnels inside each other that are looked through */
 

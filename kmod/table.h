@@ -3,7 +3,13 @@
 #ifndef _VTAP_TABLE_H
 #define _VTAP_TABLE_H
 
-#include "vtap.h"
+#include <linux/hash.h>
+#include <linux/rcupdate.h>
+
+#include "frame.h"
+
+struct vtap_net;
+struct vtap_rule;
 
 #define VTAP_GROUP_MAX		64	/* tuples: bits of a slot */
 #define VTAP_SIEVES_MAX		3
@@ -107,6 +113,108 @@ struct vtap_sift {
 #define VTAP_SIEVE_BITS_MAX	15
 #define VTAP_SIEVE_SLOTS_MAX	BIT(VTAP_SIEVE_BITS_MAX)
 
+#define VTAP_LINEAR_MAX		8
+
+/**
+ * struct vtap_entry - a rule as frames are compared with it
+ * @rule: the rule's number
+ * @next: the next entry in the same bucket as an index to vtap_table.pool, 0 at its end
+ * @key: the words that the tuple's mask has, then with port ranges a word of these
+ */
+struct vtap_entry {
+	u32 rule;
+	u32 next;
+	u64 key[];
+};
+
+/**
+ * struct vtap_glance - the word that tells the most of a rule that is tried alone
+ * @mask: its bits that the rule looks at
+ * @value: what they must be
+ * @word: which word of the key
+ * @tuple: the rule's tuple
+ * @key: its entry's key
+ * @rule: the rule
+ * @more: the mask is not all that it asks for: port ranges, a filter, or what is in a tunnel
+ */
+struct vtap_glance {
+	u64 mask;
+	u64 value;
+	u64 word;
+	const struct vtap_tuple *tuple;
+	const u64 *key;
+	const struct vtap_rule *rule;
+	bool more;
+};
+
+/**
+ * struct vtap_table - the rules that bind to a port
+ * @last: the last of @linear, NULL when there are more rules than fit; with @deep the one that all
+ *	frames match
+ * @linear: few rules, in their order
+ * @groups: the tuples by 64
+ * @early: the last of @groups that is looked at before the cache
+ * @end: behind the last of @groups
+ * @tuples: by their best rule; as many as @groups have, or as needed by @linear
+ * @heads: buckets of all tuples: an index to @pool, or 0
+ * @pool: entries, in the order of the rules; nothing at index 0
+ * @slots: of all sieves
+ * @rules: all of them in their order
+ * @n: length of @rules
+ * @n_tuples: length of @tuples
+ * @id: no other table has had it
+ * @sends: where VMs' frames are seen that they send, as vtap_kind_sends() has it
+ * @mask: all bits that any rule looks at
+ * @dirs: directions that any rule is for
+ * @deep: rules look at tunnels
+ * @list: in vtap_net.tables; RTNL
+ * @refs: ports that use it; RTNL
+ * @rcu: frees it when no packet can see it any more
+ */
+struct vtap_table {
+	const struct vtap_glance *last;
+	struct vtap_glance linear[VTAP_LINEAR_MAX];
+	struct vtap_group *groups;
+	const struct vtap_group *early;
+	const struct vtap_group *end;
+	struct vtap_tuple *tuples;
+	u32 *heads;
+	u64 *pool;
+	u64 *slots;
+	const struct vtap_rule **rules;
+	unsigned int n;
+	unsigned int n_tuples;
+	u64 id;
+	struct vtap_mask mask;
+	u8 sends;
+	u8 dirs;
+	bool deep;
+	struct list_head list;
+	unsigned int refs;
+	struct rcu_head rcu;
+};
+
+/* sieve.c */
+unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX], const struct vtap_sift *in,
+			       u64 *scratch);
+void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sift *in);
+
+/* table.c */
+const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, struct vtap_frame *f);
+int vtap_table_init(void);
+void vtap_table_exit(void);
+
+/* build.c */
+void vtap_table_free(struct vtap_table *t);
+struct vtap_table *vtap_table_build(u8 sends, const struct vtap_rule *const *rules, unsigned int n);
+
+/* tables.c */
+struct vtap_table *vtap_table_get(struct vtap_net *vn, u8 sends,
+				  const struct vtap_rule *const *rules, unsigned int n);
+void vtap_table_put(struct vtap_table *t);
+unsigned int vtap_table_ports(const struct vtap_net *vn, const struct vtap_rule *rule);
+u32 vtap_table_dirs(const struct vtap_table *t);
+
 /* Reads up to 7 bytes behind the key, and leaves them out. */
 static inline size_t vtap_sieve_slot(const struct vtap_sieve *s, const void *key)
 {
@@ -114,11 +222,6 @@ static inline size_t vtap_sieve_slot(const struct vtap_sieve *s, const void *key
 
 	return (bits * GOLDEN_RATIO_64) >> s->shift;
 }
-
-/* sieve.c */
-unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX], const struct vtap_sift *in,
-			       u64 *scratch);
-void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sift *in);
 
 /**
  * vtap_mask_word - a word of a mask
@@ -136,6 +239,19 @@ static inline u64 vtap_mask_word(const struct vtap_mask *m, unsigned int word)
 			return m->bits[i];
 	}
 	return 0;
+}
+
+/* The words of @key under a mask, and a hash of them, of which the highest bits are good. */
+static __always_inline u64 vtap_mask_apply(const struct vtap_mask *m, const u64 *key, u64 *masked)
+{
+	size_t i = m->n;
+	u64 h = 0;
+
+	while (i--) {
+		masked[i] = key[m->word[i]] & m->bits[i];
+		h = (h ^ masked[i]) * GOLDEN_RATIO_64;
+	}
+	return (h ^ h >> 32) * GOLDEN_RATIO_64;
 }
 
 #endif /* _VTAP_TABLE_H */

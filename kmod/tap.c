@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The slow half of a tap: frames that a rule decided on, and copies that pass a port. */
+#include "copy.h"
+#include "loop.h"
+#include "session.h"
 #include "tap.h"
 
 /**

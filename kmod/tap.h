@@ -3,9 +3,11 @@
 #ifndef _VTAP_TAP_H
 #define _VTAP_TAP_H
 
-#include "loop.h"
 #include "note.h"
 #include "own.h"
+#include "parse.h"
+#include "rule.h"
+#include "table.h"
 
 void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_port_stat stat);
 void vtap_tap_matched(const struct vtap_port *port, const struct vtap_rule *rule,

@@ -3,7 +3,7 @@
 """Netlink fuzzer: messages made from the family's own policies, then broken; KCOV, where the kernel has it, says which to keep.
 
 fuzz_netlink.py [MESSAGES [SEED]]: a seed repeats a run; without one it is new, and printed. With KCOV and a module
-built by `make VTAP_KCOV=1`, VTAP_KO=PATH lists the lines of netlink.c that no message of the run reached.
+built by `make VTAP_KCOV=1`, VTAP_KO=PATH lists the lines of the netlink files that no message of the run reached.
 """
 import collections
 import ctypes
@@ -412,8 +412,10 @@ def report(run, most, seconds):
          f"and {most[1]} rules{kept}")
     note("answers: " + ", ".join(f"{errno.errorcode.get(e, 'ok')} {n}" for e, n in run.errors.most_common()))
     if run.kcov.seen and os.environ.get("VTAP_KO"):
-        reached, blocks, lines = run.kcov.missed(os.environ["VTAP_KO"], "netlink.c")
-        note(f"netlink.c: {reached} of {blocks} blocks reached; not reached: {' '.join(map(str, lines))}")
+        for source in ("netlink.c", "nl_change.c", "nl_attr.c", "nl_msg.c"):
+            reached, blocks, lines = run.kcov.missed(os.environ["VTAP_KO"], source)
+            note(f"{source}: {reached} of {blocks} blocks reached; "
+                 f"not reached: {' '.join(map(str, lines))}")
 
 
 def fuzz():

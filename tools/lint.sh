@@ -44,9 +44,9 @@ silent() { "$@" > "$tmp/out" 2>&1; cat "$tmp/out"; [ ! -s "$tmp/out" ]; }	# COMM
 ignore=LONG_LINE_STRING,UNNECESSARY_ELSE,UNCOMMENTED_DEFINITION,MACRO_ARG_REUSE
 #   in kmod/compat.h, the place for version checks
 compat=LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED
-#   in kmod/vtap.h, which includes the vtap.h of uapi, and uses struct_group()
-private=EMBEDDED_FILENAME,PARENTHESIS_ALIGNMENT
-#   in kmod/vtap_test.c, frames in hexadecimal digits
+#   where struct_group() is used
+groups=PARENTHESIS_ALIGNMENT
+#   in KUnit tests, frames in hexadecimal digits
 frames=STRING_FRAGMENTS,SPLIT_STRING,MISSING_SPACE
 #   in user space: <inttypes.h>, no __printf(), and command words that are names of functions
 user=CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
@@ -55,8 +55,8 @@ checkpatch() {	# FILE...; leaves files where it runs
 	for f; do
 		case $f in
 		kmod/compat.h) more=,$compat ;;
-		kmod/vtap.h) more=,$private ;;
-		kmod/vtap_test.c) more=,$frames ;;
+		kmod/frame.h) more=,$groups ;;
+		kmod/*_test.c | kmod/test*.[ch]) more=,$frames ;;
 		tools/* | selftests/*) more=,$user ;;
 		*) more="" ;;
 		esac
@@ -139,6 +139,7 @@ check clang clang
 check cocci cocci
 check generated tools/gen.sh --check
 check version-checks version_checks
+check rooms tools/rooms.py
 check spdx spdx
 check shellcheck shellcheck "${scripts[@]}"
 check yamllint yamllint -s "${yaml[@]}"

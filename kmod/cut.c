@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Super-frames of TCP and UDP, cut to the size of the wire. */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include "cut.h"
+#include "offload.h"
+#include "send.h"
+#include "skb.h"
+#include "super.h"
+
+/* The next @n bytes of the payload, passed over when @to is NULL. */
+static __always_inline void vtap_copy_cut_next(struct vtap_cut *c, u8 *to, unsigned int n)
+{
+	const struct skb_shared_info *sh = skb_shinfo(c->f->skb);
+
+	while (unlikely(n > c->left)) {
+		if (to) {
+			memcpy(to, c->at, c->left);
+			to += c->left;
+		}
+		n -= c->left;
+		c->at = skb_frag_address(&sh->frags[c->frag]);
+		c->left = skb_frag_size(&sh->frags[c->frag]);
+		c->frag++;
+	}
+	if (to)
+		memcpy(to, c->at, n);
+	c->at += n;
+	c->left -= n;
+}
+
+/* Where bytes of the segment at @off are not copied, or payload is in odd places. */
+static noinline __wsum vtap_copy_cut_slow(struct vtap_cut *c, u8 *to, unsigned int off)
+{
+	const int from = c->f->mac + (int)(c->skip + off);
+	const unsigned int l4len = c->hlen - c->l4;
+	__wsum sum;
+
+	skb_copy_bits(c->f->skb, from, to + c->hlen, c->part);
+	sum = csum_partial(to + c->l4, l4len + c->part, (__force __wsum)c->psum);
+	if (c->part < c->n)
+		sum = csum_block_add(sum, skb_checksum(c->f->skb, from + (int)c->part,
+						       c->n - c->part, 0), l4len + c->part);
+	if (c->walk)
+		vtap_copy_cut_next(c, NULL, c->n);
+	return sum;
+}
+
+static __always_inline void vtap_copy_segment(const struct vtap_tmpl *t, struct vtap_cut *c,
+					      unsigned int off)
+{
+	struct sk_buff *copy = NULL;
+	__sum16 check;
+	__wsum sum;
+	u8 *p;
+
+	if (likely(c->room))
+		copy = vtap_copy_alloc(t, c->room);
+	if (unlikely(!copy)) {
+		vtap_copy_drop(t->s, c->room ? VTAP_ST_DROP_NOMEM : VTAP_ST_DROP_MTU, 1);
+		if (c->walk)
+			vtap_copy_cut_next(c, NULL, c->n);
+		return;
+	}
+	p = copy->data;
+	memcpy(p, c->hdr, c->hlen);
+	if (c->ipv4) {
+		struct iphdr *iph = (struct iphdr *)(p + c->l3);
+
+		iph->id = htons(c->id);
+		iph->check = csum_fold((__force __wsum)(c->ipsum + (__force u16)iph->id));
+	}
+	if (c->tcp)
+		((struct tcphdr *)(p + c->l4))->seq = htonl(c->seq + off);
+	if (likely(c->walk && c->part == c->n)) {
+		vtap_copy_cut_next(c, p + c->hlen, c->n);
+		/* to copy and add up in one go takes a third more instructions */
+		sum = csum_partial(p + c->l4, c->room - c->l4, (__force __wsum)c->psum);
+	} else {
+		sum = vtap_copy_cut_slow(c, p, off);
+	}
+	check = csum_fold(sum);
+	if (c->tcp)
+		((struct tcphdr *)(p + c->l4))->check = check;
+	else
+		((struct udphdr *)(p + c->l4))->check = check ?: CSUM_MANGLED_0;
+	if (unlikely(c->cut))
+		skb_trim(copy, c->room - c->cut);
+	vtap_copy_send(t, copy, c->f, c->hash, c->part < c->n || c->cut, &c->tally);
+}
+
+/*
+ * TCP and UDP in plain IP are cut here, but for datagrams that may be tunnels.
+ * Return: false for anything else.
+ */
+noinline bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_frame *f)
+{
+	const struct skb_shared_info *sh = skb_shinfo(f->skb);
+	const bool tcp = f->key.ip_proto == IPPROTO_TCP;
+	const unsigned int known = SKB_GSO_DODGY | (tcp ? SKB_GSO_TCPV4 | SKB_GSO_TCPV6 |
+				   SKB_GSO_TCP_ECN | SKB_GSO_TCP_FIXEDID : SKB_GSO_UDP_L4);
+	const u8 need = VTAP_KEY_IP | VTAP_KEY_PORTS | (tcp ? VTAP_KEY_TCP : 0);
+	unsigned int off, mss = sh->gso_size;
+	struct vtap_cut c __uninitialized;
+	int from, linear;
+
+	if (sh->gso_type & ~known || f->skb->encapsulation ||
+	    (!tcp && (f->key.ip_proto != IPPROTO_UDP || t->decap)) ||
+	    (f->key.flags & (need | VTAP_KEY_FRAG)) != need)
+		return false;
+	c.f = f;
+	c.tcp = tcp;
+	c.ipv4 = f->key.proto == htons(ETH_P_IP);
+	if ((!c.ipv4 && f->l4 - f->l3 != sizeof(struct ipv6hdr)) || !vtap_copy_cut_init(t, &c))
+		return false;
+	c.step = !(sh->gso_type & SKB_GSO_TCP_FIXEDID);
+	c.hash = vtap_flow_hash(t->seed, &f->key);
+	c.tally = (struct vtap_tally){};
+	if (unlikely(t->offload) && vtap_copy_whole(t, &c))
+		return true;
+	/* lists of frames are rare, and pages that have no address */
+	c.walk = !IS_ENABLED(CONFIG_HIGHMEM) && !skb_has_frag_list(f->skb);
+	if (c.walk) {
+		from = f->mac + (int)c.skip;
+		linear = skb_headlen(f->skb);
+		c.at = f->skb->data + min(from, linear);
+		c.left = linear - min(from, linear);
+		c.frag = 0;
+		vtap_copy_cut_next(&c, NULL, from - min(from, linear));
+	}
+
+	for (off = 0; off < c.payload; off += mss) {
+		/* the first one, those in the middle, the last one */
+		if (off <= mss || c.payload - off <= mss)
+			vtap_copy_cut_shape(t, &c, off, min(mss, c.payload - off));
+		vtap_copy_segment(t, &c, off);
+		c.id += c.step;
+	}
+	vtap_copy_count(t->s, &c.tally);
+	return true;
+}

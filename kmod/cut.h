@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Super-frames cut to the size of the wire. */
+#ifndef _VTAP_CUT_H
+#define _VTAP_CUT_H
+
+#include <linux/types.h>
+
+struct vtap_frame;
+struct vtap_tmpl;
+
+bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_frame *f);
+
+#endif /* _VTAP_CUT_H */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* All of vtap in one network namespace. */
+#ifndef _VTAP_NET_H
+#define _VTAP_NET_H
+
+#include <linux/hashtable.h>
+#include <linux/netfilter.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+struct vtap_loop;
+struct vtap_own;
+struct vtap_rule_block;
+
+/**
+ * struct vtap_net - all of vtap in one network namespace
+ * @net: the namespace; it outlives this
+ * @sessions: struct vtap_session in order of creation; written under RTNL, read under RCU
+ * @rules: struct vtap_rule in the order in which they are tried; RTNL
+ * @rule_ids: the same by id, besides those that a transaction has deleted; RTNL
+ * @tables: struct vtap_table, what ports look rules up in; RTNL
+ * @block: counters that the next rules get, or NULL; RTNL
+ * @ports: struct vtap_port; RTNL
+ * @port_index: the same by ifindex; written under RTNL, read under RCU
+ * @ovs_internal: not NULL while an internal port of Open vSwitch is a port; written under RTNL,
+ *	read under RCU
+ * @n_ovs_internal: how many there are; RTNL
+ * @noting: vtap_port.noting of all ports; RTNL
+ * @n_sessions: length of @sessions; written under RTNL, read anywhere
+ * @n_rules: length of @rules; RTNL
+ * @last_id: last rule id given; RTNL
+ * @gen: changes with every change that a dump could see; RTNL
+ * @tick: looks every second whether routes and neighbours still hold
+ * @kick: the same, soon after an event that says they may have changed
+ * @bind: looks at every device of the namespace and binds rules to it
+ * @fib_nb: asks for @kick when routes change
+ * @pmtu_ops: hooks for what routers say of copies that are too long
+ * @pmtu_on: @pmtu_ops are registered; RTNL
+ * @own: what copies look like, NULL before the first session; set under RTNL, read under RCU
+ * @loop: what finds loops, NULL before the first session; set under RTNL, read under RCU
+ * @holding: copies are held back; written under the lock of @loop, read anywhere
+ */
+struct vtap_net {
+	struct net *net;
+	struct list_head sessions;
+	struct list_head rules;
+	struct xarray rule_ids;
+	struct list_head tables;
+	struct vtap_rule_block *block;
+	struct list_head ports;
+	DECLARE_HASHTABLE(port_index, 6);
+	const void *ovs_internal;
+	unsigned int n_ovs_internal;
+	bool noting;
+	unsigned int n_sessions;
+	unsigned int n_rules;
+	u32 last_id;
+	u32 gen;
+	struct delayed_work tick;
+	struct delayed_work kick;
+	struct delayed_work bind;
+	struct notifier_block fib_nb;
+	struct nf_hook_ops pmtu_ops[2];
+	bool pmtu_on;
+	struct vtap_own __rcu *own;
+	struct vtap_loop __rcu *loop;
+	bool holding;
+};
+
+extern unsigned int vtap_net_id;
+
+static inline struct vtap_net *vtap_pernet(const struct net *net)
+{
+	return net_generic(net, vtap_net_id);
+}
+
+#endif /* _VTAP_NET_H */

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Netlink attributes to plain structures. */
+#include <linux/ctype.h>
+#include <net/netlink.h>
+
+#include "compat.h"
+#include "net.h"
+#include "netlink_gen.h"
+#include "nl_attr.h"
+#include "refuse.h"
+#include "rule.h"
+#include "ruleset.h"
+#include "session.h"
+#include "txn.h"
+
+/* @clear: an address of no bytes is none */
+static int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
+			    const struct nlattr *len, bool clear,
+			    struct netlink_ext_ack *extack)
+{
+	unsigned int bits;
+
+	if (!a) {
+		if (!len)
+			return 0;
+		NL_SET_ERR_MSG_ATTR(extack, len, "prefix length without an address");
+		return -EINVAL;
+	}
+	switch (nla_len(a)) {
+	case 0:
+		if (!clear)
+			goto bad;
+		memset(addr, 0, sizeof(*addr));
+		return 0;
+	case sizeof(struct in_addr):
+		addr->family = AF_INET;
+		bits = 32;
+		break;
+	case sizeof(struct in6_addr):
+		addr->family = AF_INET6;
+		bits = 128;
+		break;
+	default:
+		goto bad;
+	}
+	memset(&addr->ip, 0, sizeof(addr->ip));
+	memcpy(&addr->ip, nla_data(a), nla_len(a));
+	addr->len = len ? nla_get_u8(len) : bits;
+	if (addr->len > bits) {
+		NL_SET_ERR_MSG_ATTR(extack, len, "prefix is longer than the address");
+		return -EINVAL;
+	}
+	return 0;
+
+bad:
+	NL_SET_ERR_MSG_ATTR(extack, a, "an address has 4 or 16 bytes");
+	return -EINVAL;
+}
+
+/* Names and patterns come back as text, so they have to be printable. "" is none. */
+static bool vtap_nl_is_word(const struct nlattr *a)
+{
+	const char *p = nla_data(a);
+
+	while (isascii(*p) && isgraph(*p))
+		p++;
+	return !*p;
+}
+
+int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr **a,
+			    struct netlink_ext_ack *extack)
+{
+	int err;
+
+	err = vtap_nl_get_addr(&cfg->remote, a[VTAP_A_SESSION_REMOTE], NULL, false, extack) ?:
+	      vtap_nl_get_addr(&cfg->local, a[VTAP_A_SESSION_LOCAL], NULL, true, extack);
+	if (err)
+		return err;
+	if (a[VTAP_A_SESSION_DEV]) {
+		if (!vtap_nl_is_word(a[VTAP_A_SESSION_DEV])) {
+			NL_SET_ERR_MSG_ATTR(extack, a[VTAP_A_SESSION_DEV],
+					    "dev is no device name");
+			return -EINVAL;
+		}
+		if (vtap_refuse_device(a[VTAP_A_SESSION_DEV], extack))
+			return -EINVAL;
+		nla_strscpy(cfg->dev, a[VTAP_A_SESSION_DEV], sizeof(cfg->dev));
+	}
+	if (a[VTAP_A_SESSION_KEY]) {
+		cfg->key = nla_get_u32(a[VTAP_A_SESSION_KEY]);
+		cfg->has_key = true;
+	}
+	if (a[VTAP_A_SESSION_ID])
+		cfg->id = nla_get_u16(a[VTAP_A_SESSION_ID]);
+	if (a[VTAP_A_SESSION_INDEX])
+		cfg->index = nla_get_u32(a[VTAP_A_SESSION_INDEX]);
+	if (a[VTAP_A_SESSION_TTL])
+		cfg->ttl = nla_get_u8(a[VTAP_A_SESSION_TTL]);
+	if (a[VTAP_A_SESSION_TOS])
+		cfg->tos = nla_get_u8(a[VTAP_A_SESSION_TOS]);
+	if (a[VTAP_A_SESSION_SNAPLEN])
+		cfg->snaplen = nla_get_u32(a[VTAP_A_SESSION_SNAPLEN]);
+	if (a[VTAP_A_SESSION_MTU])
+		cfg->mtu = nla_get_u32(a[VTAP_A_SESSION_MTU]);
+	if (a[VTAP_A_SESSION_VLAN])
+		cfg->vlan = nla_get_u32(a[VTAP_A_SESSION_VLAN]);
+	if (a[VTAP_A_SESSION_SEQ])
+		cfg->seq = nla_get_u8(a[VTAP_A_SESSION_SEQ]);
+	if (a[VTAP_A_SESSION_SUBHEADER])
+		cfg->subheader = nla_get_u8(a[VTAP_A_SESSION_SUBHEADER]);
+	if (a[VTAP_A_SESSION_DPORT])
+		cfg->dport = nla_get_u16(a[VTAP_A_SESSION_DPORT]);
+	if (a[VTAP_A_SESSION_RATE])
+		cfg->rate = nla_get_u64(a[VTAP_A_SESSION_RATE]);
+	if (a[VTAP_A_SESSION_BURST])
+		cfg->burst = nla_get_u32(a[VTAP_A_SESSION_BURST]);
+	if (a[VTAP_A_SESSION_PPS])
+		cfg->pps = nla_get_u32(a[VTAP_A_SESSION_PPS]);
+	if (a[VTAP_A_SESSION_DECAP])
+		cfg->decap = nla_get_u8(a[VTAP_A_SESSION_DECAP]);
+	if (a[VTAP_A_SESSION_OFFLOAD])
+		cfg->offload = nla_get_u8(a[VTAP_A_SESSION_OFFLOAD]);
+	if (a[VTAP_A_SESSION_SEED])
+		cfg->seed = nla_get_u64(a[VTAP_A_SESSION_SEED]);
+	if (a[VTAP_A_SESSION_CSUM])
+		cfg->csum = nla_get_u8(a[VTAP_A_SESSION_CSUM]);
+	return 0;
+}
+
+struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, const struct nlattr *a,
+					  struct netlink_ext_ack *extack)
+{
+	struct vtap_session *s;
+
+	if (!a) {
+		NL_SET_ERR_MSG(extack, "name is missing");
+		return ERR_PTR(-EINVAL);
+	}
+	s = vtap_session_find(vn, nla_data(a));
+	if (s)
+		return s;
+	NL_SET_ERR_MSG_ATTR(extack, a, "no session of this name");
+	return ERR_PTR(-ENOENT);
+}
+
+/* @n: length of @a */
+static int vtap_nl_get_fields(struct vtap_match *m, struct nlattr **a, unsigned int n,
+			      struct netlink_ext_ack *extack)
+{
+	unsigned int i;
+	int err;
+
+	memset(m, 0, sizeof(*m));
+	for (i = 1; i < n; i++) {
+		if (a[i])
+			m->present |= BIT(i);
+	}
+	err = vtap_nl_get_addr(&m->src_ip, a[VTAP_A_MATCH_SRC_IP], a[VTAP_A_MATCH_SRC_IP_LEN],
+			       false, extack) ?:
+	      vtap_nl_get_addr(&m->dst_ip, a[VTAP_A_MATCH_DST_IP], a[VTAP_A_MATCH_DST_IP_LEN],
+			       false, extack);
+	if (err)
+		return err;
+	if ((a[VTAP_A_MATCH_SRC_MAC_MASK] && !a[VTAP_A_MATCH_SRC_MAC]) ||
+	    (a[VTAP_A_MATCH_DST_MAC_MASK] && !a[VTAP_A_MATCH_DST_MAC]) ||
+	    (a[VTAP_A_MATCH_TCP_FLAGS_MASK] && !a[VTAP_A_MATCH_TCP_FLAGS]) ||
+	    (a[VTAP_A_MATCH_IP_FLAGS_MASK] && !a[VTAP_A_MATCH_IP_FLAGS])) {
+		NL_SET_ERR_MSG(extack, "mask without a value");
+		return -EINVAL;
+	}
+	if (a[VTAP_A_MATCH_SRC_MAC]) {
+		memcpy(m->src_mac, nla_data(a[VTAP_A_MATCH_SRC_MAC]), ETH_ALEN);
+		eth_broadcast_addr(m->src_mac_mask);
+	}
+	if (a[VTAP_A_MATCH_SRC_MAC_MASK])
+		memcpy(m->src_mac_mask, nla_data(a[VTAP_A_MATCH_SRC_MAC_MASK]), ETH_ALEN);
+	if (a[VTAP_A_MATCH_DST_MAC]) {
+		memcpy(m->dst_mac, nla_data(a[VTAP_A_MATCH_DST_MAC]), ETH_ALEN);
+		eth_broadcast_addr(m->dst_mac_mask);
+	}
+	if (a[VTAP_A_MATCH_DST_MAC_MASK])
+		memcpy(m->dst_mac_mask, nla_data(a[VTAP_A_MATCH_DST_MAC_MASK]), ETH_ALEN);
+	if (a[VTAP_A_MATCH_PROTOCOL])
+		m->protocol = nla_get_u16(a[VTAP_A_MATCH_PROTOCOL]);
+	if (a[VTAP_A_MATCH_VLAN_ID])
+		m->vlan_id = nla_get_u16(a[VTAP_A_MATCH_VLAN_ID]);
+	if (a[VTAP_A_MATCH_VLAN_PRIO])
+		m->vlan_prio = nla_get_u8(a[VTAP_A_MATCH_VLAN_PRIO]);
+	if (a[VTAP_A_MATCH_IP_PROTO])
+		m->ip_proto = nla_get_u8(a[VTAP_A_MATCH_IP_PROTO]);
+	if (a[VTAP_A_MATCH_SRC_PORT])
+		m->src_port = nla_get_u16(a[VTAP_A_MATCH_SRC_PORT]);
+	m->src_port_max = a[VTAP_A_MATCH_SRC_PORT_MAX] ?
+			  nla_get_u16(a[VTAP_A_MATCH_SRC_PORT_MAX]) : m->src_port;
+	if (a[VTAP_A_MATCH_DST_PORT])
+		m->dst_port = nla_get_u16(a[VTAP_A_MATCH_DST_PORT]);
+	m->dst_port_max = a[VTAP_A_MATCH_DST_PORT_MAX] ?
+			  nla_get_u16(a[VTAP_A_MATCH_DST_PORT_MAX]) : m->dst_port;
+	if (a[VTAP_A_MATCH_TCP_FLAGS]) {
+		m->tcp_flags = nla_get_u16(a[VTAP_A_MATCH_TCP_FLAGS]);
+		m->tcp_flags_mask = a[VTAP_A_MATCH_TCP_FLAGS_MASK] ?
+				    nla_get_u16(a[VTAP_A_MATCH_TCP_FLAGS_MASK]) : 0xfff;
+	}
+	if (a[VTAP_A_MATCH_ICMP_TYPE])
+		m->icmp_type = nla_get_u8(a[VTAP_A_MATCH_ICMP_TYPE]);
+	if (a[VTAP_A_MATCH_ICMP_CODE])
+		m->icmp_code = nla_get_u8(a[VTAP_A_MATCH_ICMP_CODE]);
+	if (a[VTAP_A_MATCH_IP_FLAGS]) {
+		m->ip_flags = nla_get_u32(a[VTAP_A_MATCH_IP_FLAGS]);
+		m->ip_flags_mask = a[VTAP_A_MATCH_IP_FLAGS_MASK] ?
+				   nla_get_u32(a[VTAP_A_MATCH_IP_FLAGS_MASK]) : m->ip_flags;
+	}
+	return 0;
+}
+
+static int vtap_nl_get_inner(struct vtap_match *m, const struct nlattr *nest,
+			     struct netlink_ext_ack *extack)
+{
+	struct nlattr *a[ARRAY_SIZE(vtap_match_inner_nl_policy)];
+	int err;
+
+	err = nla_parse_nested(a, ARRAY_SIZE(a) - 1, nest, vtap_match_inner_nl_policy, extack);
+	return err ?: vtap_nl_get_fields(m, a, ARRAY_SIZE(a), extack);
+}
+
+static int vtap_nl_get_match(struct vtap_rule_cfg *cfg, const struct nlattr *nest,
+			     struct netlink_ext_ack *extack)
+{
+	struct nlattr *a[ARRAY_SIZE(vtap_match_nl_policy)];
+	struct vtap_match *m = &cfg->match;
+	int err;
+
+	BUILD_BUG_ON(ARRAY_SIZE(vtap_match_nl_policy) > 32);
+	err = nla_parse_nested(a, ARRAY_SIZE(a) - 1, nest, vtap_match_nl_policy, extack) ?:
+	      vtap_nl_get_fields(m, a, ARRAY_SIZE(a), extack);
+	if (err)
+		return err;
+	if (a[VTAP_A_MATCH_TUNNEL])
+		m->tunnel = nla_get_u32(a[VTAP_A_MATCH_TUNNEL]);
+	if (a[VTAP_A_MATCH_TUNNEL_KEY])
+		m->tunnel_key = nla_get_u32(a[VTAP_A_MATCH_TUNNEL_KEY]);
+	memset(&cfg->inner, 0, sizeof(cfg->inner));
+	return a[VTAP_A_MATCH_INNER] ?
+	       vtap_nl_get_inner(&cfg->inner, a[VTAP_A_MATCH_INNER], extack) : 0;
+}
+
+static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
+				const struct vtap_nl_args *args)
+{
+	const struct nlattr *a;
+	int rem, i;
+
+	cfg->n_sessions = 0;
+	nla_for_each_attr(a, args->head, args->len, rem) {
+		char name[VTAP_NAME_MAX + 1];
+		struct vtap_session *s;
+
+		if (nla_type(a) != VTAP_A_RULE_SESSION)
+			continue;
+		nla_strscpy(name, a, sizeof(name));
+		s = vtap_session_find(txn->vn, name);
+		if (!s) {
+			NL_SET_ERR_MSG_ATTR(txn->extack, a, "no session of this name");
+			return -ENOENT;
+		}
+		for (i = 0; i < cfg->n_sessions; i++) {
+			if (cfg->sessions[i] == s) {
+				NL_SET_ERR_MSG_ATTR(txn->extack, a, "the session is named twice");
+				return -EINVAL;
+			}
+		}
+		if (cfg->n_sessions == VTAP_RULE_SESSIONS_MAX) {
+			NL_SET_ERR_MSG_ATTR(txn->extack, a, "a rule has at most 8 sessions");
+			return -EINVAL;
+		}
+		cfg->sessions[cfg->n_sessions++] = s;
+	}
+	return 0;
+}
+
+/* With a filter in @cfg comes a reference. */
+static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, struct nlattr **a,
+			      struct netlink_ext_ack *extack)
+{
+	const struct nlattr *text = a[VTAP_A_RULE_FILTER_TEXT], *prog = a[VTAP_A_RULE_FILTER];
+	struct vtap_filter *old = cfg->filter;
+	const struct sock_filter *insns;
+	unsigned int n;
+
+	cfg->filter = NULL;
+	if (prog) {
+		insns = nla_data(prog);
+		n = nla_len(prog) / sizeof(*insns);
+		if (nla_len(prog) % sizeof(*insns)) {
+			NL_SET_ERR_MSG_ATTR(extack, prog,
+					    "a filter is made of 8-byte instructions");
+			return -EINVAL;
+		}
+		if (n > VTAP_FILTER_MAX) {
+			NL_SET_ERR_MSG_ATTR(extack, prog, "a filter has at most 2048 instructions");
+			return -EINVAL;
+		}
+	} else {
+		insns = old ? old->insns : NULL;
+		n = old ? old->n : 0;
+	}
+	if (text && nla_len(text) > 1 && (!prog || !n)) {
+		NL_SET_ERR_MSG_ATTR(extack, text, "filter-text without a filter");
+		return -EINVAL;
+	}
+	if (!prog && !text) {
+		cfg->filter = vtap_filter_get(old);
+		return 0;
+	}
+	if (!n)
+		return 0;
+	cfg->filter = vtap_filter_new(insns, n, text ? nla_data(text) : "", extack);
+	if (!IS_ERR(cfg->filter))
+		return 0;
+	if (extack && !extack->bad_attr)
+		NL_SET_BAD_ATTR(extack, prog ?: text);
+	n = PTR_ERR(cfg->filter);
+	cfg->filter = NULL;
+	return n;
+}
+
+/* The caller puts the reference to the filter in @cfg, after errors as well. */
+int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
+			 const struct vtap_nl_args *args)
+{
+	struct nlattr **a = args->a;
+	int err;
+
+	err = vtap_nl_get_filter(cfg, a, txn->extack);
+	if (err)
+		return err;
+
+	if (a[VTAP_A_RULE_PREF])
+		cfg->pref = nla_get_u32(a[VTAP_A_RULE_PREF]);
+	if (a[VTAP_A_RULE_PORT]) {
+		if (!vtap_nl_is_word(a[VTAP_A_RULE_PORT])) {
+			NL_SET_ERR_MSG_ATTR(txn->extack, a[VTAP_A_RULE_PORT],
+					    "port is no device name and no pattern");
+			return -EINVAL;
+		}
+		if (vtap_refuse_port(a[VTAP_A_RULE_PORT], txn->extack))
+			return -EINVAL;
+		nla_strscpy(cfg->port, a[VTAP_A_RULE_PORT], sizeof(cfg->port));
+	}
+	if (a[VTAP_A_RULE_MASTER]) {
+		if (!vtap_nl_is_word(a[VTAP_A_RULE_MASTER])) {
+			NL_SET_ERR_MSG_ATTR(txn->extack, a[VTAP_A_RULE_MASTER],
+					    "master is no device name");
+			return -EINVAL;
+		}
+		if (vtap_refuse_device(a[VTAP_A_RULE_MASTER], txn->extack))
+			return -EINVAL;
+		nla_strscpy(cfg->master, a[VTAP_A_RULE_MASTER], sizeof(cfg->master));
+	}
+	if (a[VTAP_A_RULE_MAC])
+		ether_addr_copy(cfg->mac, nla_data(a[VTAP_A_RULE_MAC]));
+	if (a[VTAP_A_RULE_DUP])
+		cfg->dup = nla_get_u8(a[VTAP_A_RULE_DUP]);
+	if (a[VTAP_A_RULE_SAMPLE])
+		cfg->sample = nla_get_u32(a[VTAP_A_RULE_SAMPLE]);
+	if (a[VTAP_A_RULE_SAMPLE_FLOW])
+		cfg->sample_flow = nla_get_u8(a[VTAP_A_RULE_SAMPLE_FLOW]);
+	if (a[VTAP_A_RULE_DIR])
+		cfg->dir = nla_get_u32(a[VTAP_A_RULE_DIR]);
+	if (a[VTAP_A_RULE_ACTION]) {
+		cfg->action = nla_get_u32(a[VTAP_A_RULE_ACTION]);
+		if (cfg->action == VTAP_ACTION_SKIP) {
+			cfg->n_sessions = 0;
+			if (!a[VTAP_A_RULE_SAMPLE])
+				cfg->sample = 1;
+		}
+	}
+	if (a[VTAP_A_RULE_SESSION]) {
+		err = vtap_nl_get_sessions(cfg, txn, args);
+		if (err)
+			return err;
+	}
+	if (a[VTAP_A_RULE_MATCH])
+		return vtap_nl_get_match(cfg, a[VTAP_A_RULE_MATCH], txn->extack);
+	return 0;
+}
+
+struct vtap_rule *vtap_nl_find_rule(struct vtap_net *vn, const struct nlattr *a,
+				    struct netlink_ext_ack *extack)
+{
+	struct vtap_rule *rule;
+
+	if (!a) {
+		NL_SET_ERR_MSG(extack, "id is missing");
+		return ERR_PTR(-EINVAL);
+	}
+	rule = vtap_rule_find(vn, nla_get_u32(a));
+	if (rule)
+		return rule;
+	NL_SET_ERR_MSG_ATTR(extack, a, "no rule of this id");
+	return ERR_PTR(-ENOENT);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Netlink attributes to plain structures. */
+#ifndef _VTAP_NL_ATTR_H
+#define _VTAP_NL_ATTR_H
+
+#include <net/netlink.h>
+
+struct netlink_ext_ack;
+struct vtap_net;
+struct vtap_rule;
+struct vtap_rule_cfg;
+struct vtap_session;
+struct vtap_session_cfg;
+struct vtap_txn;
+
+/*
+ * One change: the attributes of a command, or of a nest in a transaction
+ * @a: by type
+ * @head: all of them, @len bytes
+ */
+struct vtap_nl_args {
+	struct nlattr **a;
+	const struct nlattr *head;
+	int len;
+};
+
+int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr **a,
+			    struct netlink_ext_ack *extack);
+struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, const struct nlattr *a,
+					  struct netlink_ext_ack *extack);
+int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
+			 const struct vtap_nl_args *args);
+struct vtap_rule *vtap_nl_find_rule(struct vtap_net *vn, const struct nlattr *a,
+				    struct netlink_ext_ack *extack);
+
+#endif /* _VTAP_NL_ATTR_H */

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Changes: commands and transactions. */
+#include <linux/rtnetlink.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
+
+#include "compat.h"
+#include "netlink_gen.h"
+#include "nl_attr.h"
+#include "nl_msg.h"
+#include "rule.h"
+#include "ruleset.h"
+#include "session.h"
+#include "txn.h"
+
+static int vtap_nl_session_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
+{
+	struct vtap_session_cfg cfg = { .ttl = 64 };
+	struct nlattr **a = args->a;
+	int err;
+
+	if (!a[VTAP_A_SESSION_NAME]) {
+		NL_SET_ERR_MSG(txn->extack, "name is missing");
+		return -EINVAL;
+	}
+	if (!a[VTAP_A_SESSION_TYPE]) {
+		NL_SET_ERR_MSG(txn->extack, "type is missing");
+		return -EINVAL;
+	}
+	nla_strscpy(cfg.name, a[VTAP_A_SESSION_NAME], sizeof(cfg.name));
+	cfg.type = nla_get_u32(a[VTAP_A_SESSION_TYPE]);
+	if (cfg.type == VTAP_SESSION_TYPE_VXLAN)
+		cfg.dport = VTAP_VXLAN_PORT;
+	err = vtap_nl_get_session_cfg(&cfg, a, txn->extack);
+	return err ?: vtap_session_add(txn, &cfg);
+}
+
+static int vtap_nl_session_set(struct vtap_txn *txn, const struct vtap_nl_args *args)
+{
+	struct nlattr *type = args->a[VTAP_A_SESSION_TYPE];
+	struct vtap_session_cfg cfg;
+	struct vtap_session *s;
+	int err;
+
+	s = vtap_nl_find_session(txn->vn, args->a[VTAP_A_SESSION_NAME], txn->extack);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	cfg = s->cfg;
+	if (type && nla_get_u32(type) != cfg.type) {
+		NL_SET_ERR_MSG_ATTR(txn->extack, type, "the type of a session cannot be changed");
+		return -EINVAL;
+	}
+	err = vtap_nl_get_session_cfg(&cfg, args->a, txn->extack);
+	return err ?: vtap_session_set(txn, s, &cfg);
+}
+
+static int vtap_nl_session_del(struct vtap_txn *txn, const struct vtap_nl_args *args)
+{
+	struct vtap_session *s;
+
+	s = vtap_nl_find_session(txn->vn, args->a[VTAP_A_SESSION_NAME], txn->extack);
+	return IS_ERR(s) ? PTR_ERR(s) : vtap_session_del(txn, s);
+}
+
+static int vtap_nl_session_flush(struct vtap_txn *txn, const struct vtap_nl_args *args)
+{
+	struct nlattr *a = args->a[VTAP_A_SESSION_TYPE];
+	u32 type = a ? nla_get_u32(a) : 0;
+
+	return vtap_session_flush(txn, a ? &type : NULL);
+}
+
+static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
+{
+	struct vtap_rule_cfg cfg = { .dir = VTAP_DIR_INGRESS | VTAP_DIR_EGRESS, .sample = 1 };
+	int err;
+
+	if (!args->a[VTAP_A_RULE_PREF]) {
+		NL_SET_ERR_MSG(txn->extack, "pref is missing");
+		return -EINVAL;
+	}
+	if (!args->a[VTAP_A_RULE_ACTION]) {
+		NL_SET_ERR_MSG(txn->extack, "action is missing");
+		return -EINVAL;
+	}
+	err = vtap_nl_get_rule_cfg(&cfg, txn, args);
+	if (!err)
+		err = vtap_rule_add(txn, &cfg);
+	vtap_filter_put(cfg.filter);
+	return err;
+}
+
+static int vtap_nl_rule_set(struct vtap_txn *txn, const struct vtap_nl_args *args)
+{
+	struct vtap_rule_cfg cfg;
+	struct vtap_rule *rule;
+	int err;
+
+	rule = vtap_nl_find_rule(txn->vn, args->a[VTAP_A_RULE_ID], txn->extack);
+	if (IS_ERR(rule))
+		return PTR_ERR(rule);
+	vtap_rule_get_cfg(rule, &cfg);
+	err = vtap_nl_get_rule_cfg(&cfg, txn, args);
+	if (!err)
+		err = vtap_rule_set(txn, rule, &cfg);
+	vtap_filter_put(cfg.filter);
+	return err;
+}
+
+static int vtap_nl_rule_del(struct vtap_txn *txn, const struct vtap_nl_args *args)
+{
+	struct vtap_rule *rule;
+
+	rule = vtap_nl_find_rule(txn->vn, args->a[VTAP_A_RULE_ID], txn->extack);
+	return IS_ERR(rule) ? PTR_ERR(rule) : vtap_rule_del(txn, rule);
+}
+
+static int vtap_nl_rule_flush(struct vtap_txn *txn, const struct vtap_nl_args *args)
+{
+	struct nlattr *a = args->a[VTAP_A_RULE_PREF];
+	u32 pref = a ? nla_get_u32(a) : 0;
+
+	return vtap_rule_flush(txn, a ? &pref : NULL);
+}
+
+#define VTAP_NL_CHANGE(attr, name, nl_policy)				\
+	[VTAP_A_CHANGE_##attr] = {					\
+		.make = vtap_nl_##name,					\
+		.policy = vtap_##nl_policy##_nl_policy,			\
+		.max = ARRAY_SIZE(vtap_##nl_policy##_nl_policy) - 1,	\
+	}
+
+static const struct {
+	int (*make)(struct vtap_txn *txn, const struct vtap_nl_args *args);
+	const struct nla_policy *policy;
+	int max;
+} vtap_nl_changes[] = {
+	VTAP_NL_CHANGE(SESSION_NEW, session_new, session_words),
+	VTAP_NL_CHANGE(SESSION_SET, session_set, session_words),
+	VTAP_NL_CHANGE(SESSION_DEL, session_del, session_key),
+	VTAP_NL_CHANGE(SESSION_FLUSH, session_flush, session_kind),
+	VTAP_NL_CHANGE(RULE_NEW, rule_new, rule_words),
+	VTAP_NL_CHANGE(RULE_SET, rule_set, rule_change),
+	VTAP_NL_CHANGE(RULE_DEL, rule_del, rule_key),
+	VTAP_NL_CHANGE(RULE_FLUSH, rule_flush, rule_pref),
+};
+
+/*
+ * The end of a transaction, with the reply to it if there is one. Nobody can be
+ * told of an error any more when the changes are made.
+ */
+static int vtap_nl_finish(struct genl_info *info, struct vtap_txn *txn, int err,
+			  struct sk_buff *reply)
+{
+	if (!err && IS_ERR(reply))
+		err = PTR_ERR(reply);
+	if (err)
+		vtap_txn_abort(txn);
+	else
+		err = vtap_txn_commit(txn);
+	if (IS_ERR_OR_NULL(reply))
+		return err;
+	if (err)
+		nlmsg_free(reply);
+	else
+		genlmsg_reply(reply, info);
+	return err;
+}
+
+/* A command is a transaction of one change. */
+static int vtap_nl_single(struct genl_info *info, int change)
+{
+	const struct vtap_nl_args args = {
+		.a = info->attrs,
+		.head = genlmsg_data(info->genlhdr),
+		.len = genlmsg_len(info->genlhdr),
+	};
+	struct sk_buff *reply = NULL;
+	struct vtap_txn txn;
+	int err;
+
+	rtnl_lock();
+	vtap_txn_begin(&txn, vtap_nl_net(info), info->extack);
+	err = vtap_nl_changes[change].make(&txn, &args);
+	if (!err && change == VTAP_A_CHANGE_RULE_NEW)
+		reply = vtap_nl_prepare(info, vtap_rule_find(txn.vn, txn.vn->last_id),
+					vtap_nl_put_rule, VTAP_CMD_RULE_NEW);
+	err = vtap_nl_finish(info, &txn, err, reply);
+	rtnl_unlock();
+	return err;
+}
+
+int vtap_nl_session_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_NEW);
+}
+
+int vtap_nl_session_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_SET);
+}
+
+int vtap_nl_session_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_DEL);
+}
+
+int vtap_nl_session_flush_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_FLUSH);
+}
+
+int vtap_nl_rule_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_NEW);
+}
+
+int vtap_nl_rule_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_SET);
+}
+
+int vtap_nl_rule_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_DEL);
+}
+
+int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_FLUSH);
+}
+
+/* enough for every policy in the table */
+#define VTAP_NL_ATTRS	32
+static_assert(VTAP_A_SESSION_MAX < VTAP_NL_ATTRS && VTAP_A_RULE_MAX < VTAP_NL_ATTRS);
+
+/* @change: the nest, with one attribute that says what to do */
+static int vtap_nl_change(struct vtap_txn *txn, const struct nlattr *change)
+{
+	struct nlattr *a[VTAP_NL_ATTRS];
+	const struct nlattr *op = nla_data(change);
+	struct vtap_nl_args args = { .a = a };
+	int err, type;
+
+	if (!nla_ok(op, nla_len(change)) || NLA_ALIGN(op->nla_len) < nla_len(change)) {
+		NL_SET_ERR_MSG(txn->extack, "a change has one attribute");
+		return -EINVAL;
+	}
+	type = nla_type(op);
+	err = nla_parse_nested(a, vtap_nl_changes[type].max, op, vtap_nl_changes[type].policy,
+			       txn->extack);
+	if (err)
+		return err;
+	args.head = nla_data(op);
+	args.len = nla_len(op);
+	return vtap_nl_changes[type].make(txn, &args);
+}
+
+int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *reply = NULL;
+	const struct nlattr *change;
+	struct vtap_txn txn;
+	int rem, err = 0;
+
+	rtnl_lock();
+	vtap_txn_begin(&txn, vtap_nl_net(info), info->extack);
+	/* all of them are VTAP_A_COMMIT_CHANGE, and valid: the policy says so */
+	nla_for_each_attr(change, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
+		err = vtap_nl_change(&txn, change);
+		if (err) {
+			/* tells which one */
+			if (info->extack && !info->extack->bad_attr)
+				NL_SET_BAD_ATTR(info->extack, change);
+			break;
+		}
+		cond_resched();
+	}
+	if (!err)
+		reply = vtap_nl_prepare(info, &txn, vtap_nl_put_commit, VTAP_CMD_COMMIT);
+	err = vtap_nl_finish(info, &txn, err, reply);
+	rtnl_unlock();
+	return err;
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sessions, rules and ports as netlink messages; events. */
+#include <linux/rtnetlink.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
+
+#include "encap.h"
+#include "kind.h"
+#include "netlink_gen.h"
+#include "nl.h"
+#include "nl_msg.h"
+#include "rule.h"
+#include "stats.h"
+#include "table.h"
+#include "txn.h"
+
+static void *vtap_nl_put_header(struct sk_buff *skb, const struct vtap_nl_msg *m)
+{
+	void *hdr = genlmsg_put(skb, m->portid, m->seq, &vtap_nl_family, m->flags, m->cmd);
+
+	if (hdr && m->cb)
+		genl_dump_check_consistent(m->cb, hdr);
+	return hdr;
+}
+
+static int vtap_nl_put_addr(struct sk_buff *skb, int attr, const struct vtap_addr *addr)
+{
+	if (!addr->family)
+		return 0;
+	return nla_put(skb, attr, addr->family == AF_INET ? 4 : 16, &addr->ip);
+}
+
+static int vtap_nl_put_u64(struct sk_buff *skb, int attr, u64 v, int pad)
+{
+	return nla_put_u64_64bit(skb, attr, v, pad);
+}
+
+static int vtap_nl_put_session_stats(struct sk_buff *skb, const struct vtap_session *s)
+{
+	static const u8 attr[__VTAP_ST_MAX] = {
+		[VTAP_ST_MATCHED] = VTAP_A_SESSION_STATS_MATCHED,
+		[VTAP_ST_SENT] = VTAP_A_SESSION_STATS_SENT,
+		[VTAP_ST_BYTES] = VTAP_A_SESSION_STATS_BYTES,
+		[VTAP_ST_DROP_INACTIVE] = VTAP_A_SESSION_STATS_DROP_INACTIVE,
+		[VTAP_ST_DROP_NOMEM] = VTAP_A_SESSION_STATS_DROP_NOMEM,
+		[VTAP_ST_DROP_MTU] = VTAP_A_SESSION_STATS_DROP_MTU,
+		[VTAP_ST_DROP_RATE] = VTAP_A_SESSION_STATS_DROP_RATE,
+		[VTAP_ST_DROP_XMIT] = VTAP_A_SESSION_STATS_DROP_XMIT,
+		[VTAP_ST_DROP_LOOP] = VTAP_A_SESSION_STATS_DROP_LOOP,
+		[VTAP_ST_DROP_FRAME] = VTAP_A_SESSION_STATS_DROP_FRAME,
+		[VTAP_ST_TRUNCATED] = VTAP_A_SESSION_STATS_TRUNCATED,
+		[VTAP_ST_FRAGMENTED] = VTAP_A_SESSION_STATS_FRAGMENTED,
+		[VTAP_ST_DECAPPED] = VTAP_A_SESSION_STATS_DECAPPED,
+	};
+	struct nlattr *nest = nla_nest_start(skb, VTAP_A_SESSION_STATS);
+	u64 v[__VTAP_ST_MAX];
+	int i;
+
+	if (!nest)
+		return -EMSGSIZE;
+	vtap_session_read(s, v);
+	for (i = 0; i < __VTAP_ST_MAX; i++) {
+		if (vtap_nl_put_u64(skb, attr[i], v[i], VTAP_A_SESSION_STATS_PAD))
+			return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/* The device may be gone. */
+static int vtap_nl_put_loop_port(struct sk_buff *skb, const struct vtap_session *s)
+{
+	const struct net_device *dev = NULL;
+
+	if (s->state == VTAP_SESSION_STATE_LOOP)
+		dev = __dev_get_by_index(s->vn->net, READ_ONCE(s->loop_port));
+	return dev ? nla_put_string(skb, VTAP_A_SESSION_LOOP_PORT, dev->name) : 0;
+}
+
+int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
+{
+	const struct vtap_session *s = obj;
+	const struct vtap_tmpl *t = rtnl_dereference(s->tmpl);
+	const struct vtap_session_cfg *cfg = &s->cfg;
+	void *hdr = vtap_nl_put_header(skb, m);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (nla_put_string(skb, VTAP_A_SESSION_NAME, cfg->name) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_TYPE, cfg->type) ||
+	    vtap_nl_put_addr(skb, VTAP_A_SESSION_REMOTE, &cfg->remote) ||
+	    vtap_nl_put_addr(skb, VTAP_A_SESSION_LOCAL, &cfg->local) ||
+	    (cfg->dev[0] && nla_put_string(skb, VTAP_A_SESSION_DEV, cfg->dev)) ||
+	    (cfg->has_key && nla_put_u32(skb, VTAP_A_SESSION_KEY, cfg->key)) ||
+	    nla_put_u16(skb, VTAP_A_SESSION_ID, cfg->id) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_INDEX, cfg->index) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_TTL, cfg->ttl) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_TOS, cfg->tos) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_SNAPLEN, cfg->snaplen) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_MTU, cfg->mtu) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_VLAN, cfg->vlan) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_SEQ, cfg->seq) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_SUBHEADER, cfg->subheader) ||
+	    (cfg->dport && nla_put_u16(skb, VTAP_A_SESSION_DPORT, cfg->dport)) ||
+	    vtap_nl_put_u64(skb, VTAP_A_SESSION_RATE, cfg->rate, VTAP_A_SESSION_PAD) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_BURST, cfg->burst) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_PPS, cfg->pps) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_DECAP, cfg->decap) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_OFFLOAD, cfg->offload) ||
+	    vtap_nl_put_u64(skb, VTAP_A_SESSION_SEED, cfg->seed, VTAP_A_SESSION_PAD) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_CSUM, cfg->csum) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_STATE, s->state) ||
+	    (t && nla_put_string(skb, VTAP_A_SESSION_EGRESS, t->dev->name)) ||
+	    (t && nla_put_u32(skb, VTAP_A_SESSION_PATH_MTU, t->mtu)) ||
+	    vtap_nl_put_loop_port(skb, s) ||
+	    vtap_nl_put_session_stats(skb, s)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+struct sk_buff *vtap_nl_prepare(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd)
+{
+	const struct vtap_nl_msg m = {
+		.vn = vtap_nl_net(info), .portid = info->snd_portid, .seq = info->snd_seq,
+		.cmd = cmd,
+	};
+	struct sk_buff *msg;
+	int err;
+
+	msg = genlmsg_new(VTAP_NL_MSG_SIZE, GFP_KERNEL);
+	if (!msg)
+		return ERR_PTR(-ENOMEM);
+	err = put(msg, obj, &m);
+	if (err) {
+		nlmsg_free(msg);
+		return ERR_PTR(err);
+	}
+	return msg;
+}
+
+int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd)
+{
+	struct sk_buff *msg = vtap_nl_prepare(info, obj, put, cmd);
+
+	return IS_ERR(msg) ? PTR_ERR(msg) : genlmsg_reply(msg, info);
+}
+
+static void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t put, u8 cmd,
+			   size_t size)
+{
+	const struct vtap_nl_msg m = { .vn = vn, .cmd = cmd };
+	struct sk_buff *msg;
+	int err = -ENOMEM;
+
+	if (!genl_has_listeners(&vtap_nl_family, vn->net, VTAP_NLGRP_MONITOR))
+		return;
+	msg = genlmsg_new(size, GFP_KERNEL);
+	if (msg)
+		err = put(msg, obj, &m);
+	if (!err) {
+		genlmsg_multicast_netns(&vtap_nl_family, vn->net, msg, 0, VTAP_NLGRP_MONITOR,
+					GFP_KERNEL);
+		return;
+	}
+	nlmsg_free(msg);
+	/* listeners are told that they missed something */
+	genl_set_err(&vtap_nl_family, vn->net, 0, VTAP_NLGRP_MONITOR, -ENOBUFS);
+}
+
+/**
+ * vtap_nl_session_notify - tell listeners of a session; RTNL
+ * @s: the session
+ * @cmd: VTAP_CMD_SESSION_*_NTF
+ */
+void vtap_nl_session_notify(const struct vtap_session *s, u8 cmd)
+{
+	vtap_nl_notify(s->vn, s, vtap_nl_put_session, cmd, NLMSG_GOODSIZE);
+}
+
+static bool vtap_nl_has(const struct vtap_match *m, int attr)
+{
+	return m->present & BIT(attr);
+}
+
+/* @inner: what is inside the tunnel, NULL when @m itself is that */
+static int vtap_nl_put_match(struct sk_buff *skb, int attr, const struct vtap_match *m,
+			     const struct vtap_match *inner)
+{
+	struct nlattr *nest;
+
+	if (!m->present)
+		return 0;
+	nest = nla_nest_start(skb, attr);
+	if (!nest)
+		return -EMSGSIZE;
+	if ((vtap_nl_has(m, VTAP_A_MATCH_SRC_MAC) &&
+	     (nla_put(skb, VTAP_A_MATCH_SRC_MAC, ETH_ALEN, m->src_mac) ||
+	      nla_put(skb, VTAP_A_MATCH_SRC_MAC_MASK, ETH_ALEN, m->src_mac_mask))) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_DST_MAC) &&
+	     (nla_put(skb, VTAP_A_MATCH_DST_MAC, ETH_ALEN, m->dst_mac) ||
+	      nla_put(skb, VTAP_A_MATCH_DST_MAC_MASK, ETH_ALEN, m->dst_mac_mask))) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_PROTOCOL) &&
+	     nla_put_u16(skb, VTAP_A_MATCH_PROTOCOL, m->protocol)) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_VLAN_ID) &&
+	     nla_put_u16(skb, VTAP_A_MATCH_VLAN_ID, m->vlan_id)) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_VLAN_PRIO) &&
+	     nla_put_u8(skb, VTAP_A_MATCH_VLAN_PRIO, m->vlan_prio)) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_SRC_IP) &&
+	     (vtap_nl_put_addr(skb, VTAP_A_MATCH_SRC_IP, &m->src_ip) ||
+	      nla_put_u8(skb, VTAP_A_MATCH_SRC_IP_LEN, m->src_ip.len))) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_DST_IP) &&
+	     (vtap_nl_put_addr(skb, VTAP_A_MATCH_DST_IP, &m->dst_ip) ||
+	      nla_put_u8(skb, VTAP_A_MATCH_DST_IP_LEN, m->dst_ip.len))) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_IP_PROTO) &&
+	     nla_put_u8(skb, VTAP_A_MATCH_IP_PROTO, m->ip_proto)) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_SRC_PORT) &&
+	     (nla_put_u16(skb, VTAP_A_MATCH_SRC_PORT, m->src_port) ||
+	      nla_put_u16(skb, VTAP_A_MATCH_SRC_PORT_MAX, m->src_port_max))) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_DST_PORT) &&
+	     (nla_put_u16(skb, VTAP_A_MATCH_DST_PORT, m->dst_port) ||
+	      nla_put_u16(skb, VTAP_A_MATCH_DST_PORT_MAX, m->dst_port_max))) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_TCP_FLAGS) &&
+	     (nla_put_u16(skb, VTAP_A_MATCH_TCP_FLAGS, m->tcp_flags) ||
+	      nla_put_u16(skb, VTAP_A_MATCH_TCP_FLAGS_MASK, m->tcp_flags_mask))) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_ICMP_TYPE) &&
+	     nla_put_u8(skb, VTAP_A_MATCH_ICMP_TYPE, m->icmp_type)) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_ICMP_CODE) &&
+	     nla_put_u8(skb, VTAP_A_MATCH_ICMP_CODE, m->icmp_code)) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_IP_FLAGS) &&
+	     (nla_put_u32(skb, VTAP_A_MATCH_IP_FLAGS, m->ip_flags) ||
+	      nla_put_u32(skb, VTAP_A_MATCH_IP_FLAGS_MASK, m->ip_flags_mask))) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_TUNNEL) &&
+	     nla_put_u32(skb, VTAP_A_MATCH_TUNNEL, m->tunnel)) ||
+	    (vtap_nl_has(m, VTAP_A_MATCH_TUNNEL_KEY) &&
+	     nla_put_u32(skb, VTAP_A_MATCH_TUNNEL_KEY, m->tunnel_key)) ||
+	    (inner && vtap_nl_put_match(skb, VTAP_A_MATCH_INNER, inner, NULL)))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
+{
+	const struct vtap_rule *rule = obj;
+	const struct vtap_filter *filter = rule->filter;
+	void *hdr = vtap_nl_put_header(skb, m);
+	struct vtap_match match;
+	u64 packets, bytes;
+	unsigned int i;
+
+	if (!hdr)
+		return -EMSGSIZE;
+	vtap_rule_get_match(rule, &match);
+	vtap_rule_read(rule, &packets, &bytes);
+	if (nla_put_u32(skb, VTAP_A_RULE_ID, rule->id) ||
+	    nla_put_u32(skb, VTAP_A_RULE_PREF, rule->pref) ||
+	    (rule->port[0] && nla_put_string(skb, VTAP_A_RULE_PORT, rule->port)) ||
+	    (rule->master[0] && nla_put_string(skb, VTAP_A_RULE_MASTER, rule->master)) ||
+	    (!is_zero_ether_addr(rule->mac) &&
+	     nla_put(skb, VTAP_A_RULE_MAC, ETH_ALEN, rule->mac)) ||
+	    nla_put_u8(skb, VTAP_A_RULE_DUP, rule->dup) ||
+	    nla_put_u32(skb, VTAP_A_RULE_SAMPLE, rule->sample) ||
+	    nla_put_u8(skb, VTAP_A_RULE_SAMPLE_FLOW, rule->sample_flow) ||
+	    nla_put_u32(skb, VTAP_A_RULE_DIR, rule->dir) ||
+	    (m->cmd != VTAP_CMD_RULE_NEW &&
+	     nla_put_u32(skb, VTAP_A_RULE_PORTS, vtap_table_ports(m->vn, rule))) ||
+	    nla_put_u32(skb, VTAP_A_RULE_ACTION, rule->action) ||
+	    vtap_nl_put_match(skb, VTAP_A_RULE_MATCH, &match,
+			      rule->inner ? &rule->inner->match : NULL) ||
+	    (filter && nla_put(skb, VTAP_A_RULE_FILTER, filter->n * sizeof(*filter->insns),
+			       filter->insns)) ||
+	    (filter && filter->text &&
+	     nla_put_string(skb, VTAP_A_RULE_FILTER_TEXT, filter->text)) ||
+	    vtap_nl_put_u64(skb, VTAP_A_RULE_PACKETS, packets, VTAP_A_RULE_PAD) ||
+	    vtap_nl_put_u64(skb, VTAP_A_RULE_BYTES, bytes, VTAP_A_RULE_PAD))
+		goto cancel;
+	for (i = 0; i < rule->n_sessions; i++) {
+		if (nla_put_string(skb, VTAP_A_RULE_SESSION, rule->sessions[i]->cfg.name))
+			goto cancel;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+
+cancel:
+	genlmsg_cancel(skb, hdr);
+	return -EMSGSIZE;
+}
+
+/**
+ * vtap_nl_rule_notify - tell listeners of a rule; RTNL
+ * @vn: the namespace's vtap
+ * @rule: the rule
+ * @cmd: VTAP_CMD_RULE_*_NTF
+ */
+void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 cmd)
+{
+	vtap_nl_notify(vn, rule, vtap_nl_put_rule, cmd,
+		       rule->filter ? VTAP_NL_MSG_SIZE : NLMSG_GOODSIZE);
+}
+
+static int vtap_nl_put_port_stats(struct sk_buff *skb, int attr, const u64 v[__VTAP_PST_MAX])
+{
+	struct nlattr *nest = nla_nest_start(skb, attr);
+
+	if (!nest ||
+	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_SEEN, v[VTAP_PST_SEEN],
+			    VTAP_A_PORT_STATS_PAD) ||
+	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_MATCHED, v[VTAP_PST_MATCHED],
+			    VTAP_A_PORT_STATS_PAD) ||
+	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_UNMATCHED, v[VTAP_PST_UNMATCHED],
+			    VTAP_A_PORT_STATS_PAD) ||
+	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_OWN, v[VTAP_PST_OWN],
+			    VTAP_A_PORT_STATS_PAD) ||
+	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_DUP, v[VTAP_PST_DUP],
+			    VTAP_A_PORT_STATS_PAD))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
+{
+	const struct vtap_port *port = obj;
+	const struct net_device *master = netdev_master_upper_dev_get(port->dev);
+	u64 v[VTAP_NDIR][__VTAP_PST_MAX];
+	void *hdr;
+
+	/* watched for the sake of other ports */
+	if (!rcu_access_pointer(port->table))
+		return 0;
+	hdr = vtap_nl_put_header(skb, m);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	vtap_port_read(port, v);
+	if (nla_put_u32(skb, VTAP_A_PORT_IFINDEX, port->dev->ifindex) ||
+	    nla_put_string(skb, VTAP_A_PORT_NAME, port->dev->name) ||
+	    (master && nla_put_string(skb, VTAP_A_PORT_MASTER, master->name)) ||
+	    nla_put_u32(skb, VTAP_A_PORT_INGRESS_HOOK, port->hook[VTAP_IN]) ||
+	    nla_put_u32(skb, VTAP_A_PORT_EGRESS_HOOK, port->hook[VTAP_OUT]) ||
+	    nla_put_u32(skb, VTAP_A_PORT_VM_SENDS, port->sends) ||
+	    vtap_nl_put_u64(skb, VTAP_A_PORT_SINCE,
+			    ktime_to_ms(ktime_sub(ktime_get(), port->since)), VTAP_A_PORT_PAD) ||
+	    vtap_nl_put_port_stats(skb, VTAP_A_PORT_INGRESS, v[VTAP_IN]) ||
+	    vtap_nl_put_port_stats(skb, VTAP_A_PORT_EGRESS, v[VTAP_OUT])) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/* A device that is no port */
+int vtap_nl_put_reason(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
+{
+	struct net_device *dev = (struct net_device *)obj;
+	const struct net_device *master = netdev_master_upper_dev_get(dev);
+	void *hdr = vtap_nl_put_header(skb, m);
+	u32 reason = vtap_kind_reason(dev);
+
+	if (reason == VTAP_REASON_NO_RULE && dev->flags & IFF_LOOPBACK)
+		reason = VTAP_REASON_LOOPBACK;
+	if (!hdr || nla_put_u32(skb, VTAP_A_PORT_IFINDEX, dev->ifindex) ||
+	    nla_put_string(skb, VTAP_A_PORT_NAME, dev->name) ||
+	    (master && nla_put_string(skb, VTAP_A_PORT_MASTER, master->name)) ||
+	    nla_put_u32(skb, VTAP_A_PORT_REASON, reason))
+		return -EMSGSIZE;
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/**
+ * vtap_nl_port_notify - tell listeners of a port; RTNL
+ * @port: the port
+ * @cmd: VTAP_CMD_PORT_*_NTF
+ */
+void vtap_nl_port_notify(const struct vtap_port *port, u8 cmd)
+{
+	vtap_nl_notify(port->vn, port, vtap_nl_put_port, cmd, NLMSG_GOODSIZE);
+}
+
+int vtap_nl_put_commit(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
+{
+	const struct vtap_txn *txn = obj;
+	u32 n = txn->vn->last_id - txn->last_id;
+	void *hdr = vtap_nl_put_header(skb, m);
+
+	if (!hdr || nla_put_u32(skb, VTAP_A_COMMIT_RULES, n) ||
+	    (n && nla_put_u32(skb, VTAP_A_COMMIT_FIRST_ID, txn->last_id + 1)))
+		return -EMSGSIZE;
+	genlmsg_end(skb, hdr);
+	return 0;
+}

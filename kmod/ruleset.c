@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The rules of a namespace in their order, and which of them a device gets. */
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+
+#include "kind.h"
+#include "net.h"
+#include "rule.h"
+#include "ruleset.h"
+#include "session.h"
+#include "table.h"
+#include "txn.h"
+
+#define VTAP_RULES_MAX	65536
+#define VTAP_BLOCK_MAX	16
+
+static struct vtap_rule_block *vtap_rule_block_new(void)
+{
+	struct vtap_rule_block *b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
+
+	if (!b)
+		return NULL;
+	b->stats = __alloc_percpu_gfp(VTAP_BLOCK_MAX * sizeof(*b->stats),
+				      __alignof__(*b->stats), GFP_KERNEL_ACCOUNT);
+	if (!b->stats) {
+		kfree(b);
+		return NULL;
+	}
+	refcount_set(&b->ref, 1);
+	return b;
+}
+
+void vtap_rule_block_put(struct vtap_rule_block *b)
+{
+	if (!b || !refcount_dec_and_test(&b->ref))
+		return;
+	free_percpu(b->stats);
+	kfree(b);
+}
+
+/* Return: false when memory is short. */
+static bool vtap_rule_give_stats(struct vtap_net *vn, struct vtap_rule *rule)
+{
+	struct vtap_rule_block *b = vn->block ?: vtap_rule_block_new();
+
+	vn->block = b;
+	if (!b)
+		return false;
+	rule->block = b;
+	rule->stats = b->stats + b->used++;
+	if (b->used < VTAP_BLOCK_MAX)
+		refcount_inc(&b->ref);
+	else
+		vn->block = NULL;
+	return true;
+}
+
+static void vtap_rule_rcu(struct rcu_head *rcu)
+{
+	struct vtap_rule *rule = container_of(rcu, struct vtap_rule, rcu);
+
+	vtap_rule_block_put(rule->block);
+	vtap_rule_free(rule);
+}
+
+/* The counters are those of the rule that took its place. */
+static void vtap_rule_replaced_rcu(struct rcu_head *rcu)
+{
+	vtap_rule_free(container_of(rcu, struct vtap_rule, rcu));
+}
+
+/* The sessions that a rule in the list names cannot be deleted. */
+static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule, struct list_head *prev)
+{
+	unsigned int i;
+
+	for (i = 0; i < rule->n_sessions; i++)
+		rule->sessions[i]->users++;
+	list_add(&rule->list, prev);
+	vn->n_rules++;
+}
+
+static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
+{
+	unsigned int i;
+
+	for (i = 0; i < rule->n_sessions; i++)
+		rule->sessions[i]->users--;
+	list_del(&rule->list);
+	vn->n_rules--;
+}
+
+/* Put a rule in its place, which is often next to that of the one before. */
+static void vtap_rule_insert(struct vtap_txn *txn, struct vtap_rule *rule)
+{
+	struct list_head *head = &txn->vn->rules, *pos = txn->hint ?: head->prev;
+
+	while (pos != head && vtap_rule_before(rule, list_entry(pos, struct vtap_rule, list)))
+		pos = pos->prev;
+	while (pos->next != head &&
+	       vtap_rule_before(list_entry(pos->next, struct vtap_rule, list), rule))
+		pos = pos->next;
+	vtap_rule_link(txn->vn, rule, pos);
+	txn->hint = &rule->list;
+}
+
+/* Return: where the rule was. */
+static struct list_head *vtap_rule_remove(struct vtap_txn *txn, struct vtap_rule *rule)
+{
+	struct list_head *prev = rule->list.prev;
+
+	if (txn->hint == &rule->list)
+		txn->hint = prev;
+	vtap_rule_unlink(txn->vn, rule);
+	txn->rebind = true;
+	return prev;
+}
+
+static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_ack *extack)
+{
+	bool mac = !is_zero_ether_addr(cfg->mac);
+
+	if (!cfg->port[0] && !cfg->master[0] && !mac) {
+		NL_SET_ERR_MSG(extack, "a rule needs port, master or mac");
+		return -EINVAL;
+	}
+	if (is_multicast_ether_addr(cfg->mac)) {
+		NL_SET_ERR_MSG(extack, "mac is no address of a VM");
+		return -EINVAL;
+	}
+	if ((mac && cfg->dir & VTAP_DIR_INGRESS && !is_zero_ether_addr(cfg->match.src_mac_mask)) ||
+	    (mac && cfg->dir & VTAP_DIR_EGRESS && !is_zero_ether_addr(cfg->match.dst_mac_mask))) {
+		NL_SET_ERR_MSG(extack, "mac takes the place of src_mac at ingress, of dst_mac at egress");
+		return -EINVAL;
+	}
+	if (!cfg->dir) {
+		NL_SET_ERR_MSG(extack, "dir is neither ingress nor egress");
+		return -EINVAL;
+	}
+	if (cfg->action == VTAP_ACTION_MIRROR && !cfg->n_sessions) {
+		NL_SET_ERR_MSG(extack, "action mirror needs a session");
+		return -EINVAL;
+	}
+	if (cfg->action == VTAP_ACTION_SKIP && cfg->n_sessions) {
+		NL_SET_ERR_MSG(extack, "action skip takes no session");
+		return -EINVAL;
+	}
+	if (cfg->action == VTAP_ACTION_SKIP && cfg->sample > 1) {
+		NL_SET_ERR_MSG(extack, "sample is for action mirror");
+		return -EINVAL;
+	}
+	return vtap_match_check(&cfg->match, extack) ?: vtap_match_check(&cfg->inner, extack);
+}
+
+/**
+ * vtap_rule_add - create a rule
+ * @txn: the transaction
+ * @cfg: what the user said
+ *
+ * Its id is vtap_net.last_id.
+ *
+ * Return: 0, -EINVAL, -ENOSPC or -ENOMEM; nothing has changed unless 0.
+ */
+int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg)
+{
+	struct vtap_net *vn = txn->vn;
+	struct vtap_rule *rule;
+	struct vtap_undo *u;
+	int err;
+
+	err = vtap_rule_check(cfg, txn->extack);
+	if (err)
+		return err;
+	if (vn->n_rules >= VTAP_RULES_MAX || vn->last_id == U32_MAX) {
+		NL_SET_ERR_MSG(txn->extack, "too many rules");
+		return -ENOSPC;
+	}
+	rule = vtap_rule_alloc(cfg);
+	if (!rule)
+		return -ENOMEM;
+	u = vtap_txn_alloc(VTAP_CMD_RULE_ADD_NTF);
+	rule->id = vn->last_id + 1;
+	if (!u || !vtap_rule_give_stats(vn, rule) ||
+	    xa_err(xa_store(&vn->rule_ids, rule->id, rule, GFP_KERNEL_ACCOUNT))) {
+		vtap_rule_block_put(rule->block);
+		vtap_rule_free(rule);
+		kfree(u);
+		return -ENOMEM;
+	}
+	vn->last_id++;
+	u->rule = rule;
+	vtap_rule_insert(txn, rule);
+	txn->rebind = true;
+	vtap_txn_log(txn, u);
+	return 0;
+}
+
+/**
+ * vtap_rule_set - put another rule in the place of one
+ * @txn: the transaction
+ * @old: the rule
+ * @cfg: all that the new one shall be
+ *
+ * Id and counters go on.
+ *
+ * Return: 0, -EINVAL or -ENOMEM; nothing has changed unless 0.
+ */
+int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap_rule_cfg *cfg)
+{
+	struct vtap_rule *rule;
+	struct vtap_undo *u;
+	int err;
+
+	err = vtap_rule_check(cfg, txn->extack);
+	if (err)
+		return err;
+	rule = vtap_rule_alloc(cfg);
+	if (!rule)
+		return -ENOMEM;
+	u = vtap_txn_alloc(VTAP_CMD_RULE_CHANGE_NTF);
+	if (!u) {
+		vtap_rule_free(rule);
+		return -ENOMEM;
+	}
+	rule->id = old->id;
+	rule->stats = old->stats;
+	rule->block = old->block;
+	u->rule = rule;
+	u->old = old;
+	u->prev = vtap_rule_remove(txn, old);
+	txn->hint = u->prev;
+	vtap_rule_insert(txn, rule);
+	/* needs no memory: the id has a place */
+	xa_store(&txn->vn->rule_ids, rule->id, rule, GFP_KERNEL_ACCOUNT);
+	vtap_txn_log(txn, u);
+	return 0;
+}
+
+/**
+ * vtap_rule_del - delete a rule
+ * @txn: the transaction
+ * @rule: the rule
+ *
+ * Return: 0, or -ENOMEM and nothing has changed.
+ */
+int vtap_rule_del(struct vtap_txn *txn, struct vtap_rule *rule)
+{
+	struct vtap_undo *u = vtap_txn_alloc(VTAP_CMD_RULE_DEL_NTF);
+
+	if (!u)
+		return -ENOMEM;
+	u->old = rule;
+	u->prev = vtap_rule_remove(txn, rule);
+	/* its id keeps its place, so that nothing can fail when this is undone */
+	rule->gone = true;
+	vtap_txn_log(txn, u);
+	return 0;
+}
+
+/**
+ * vtap_rule_flush - delete all rules, or those of one pref
+ * @txn: the transaction
+ * @pref: which, or NULL for all
+ *
+ * Return: 0, or -ENOMEM and the transaction is to be aborted.
+ */
+int vtap_rule_flush(struct vtap_txn *txn, const u32 *pref)
+{
+	struct vtap_rule *rule, *next;
+	int err;
+
+	list_for_each_entry_safe(rule, next, &txn->vn->rules, list) {
+		if (pref && rule->pref != *pref)
+			continue;
+		err = vtap_rule_del(txn, rule);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * vtap_rule_undo - undo the last change of a transaction
+ * @txn: the transaction
+ * @u: the change, one of a rule
+ */
+void vtap_rule_undo(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	struct vtap_net *vn = txn->vn;
+
+	if (u->rule)
+		vtap_rule_unlink(vn, u->rule);
+	if (u->old) {
+		vtap_rule_link(vn, u->old, u->prev);
+		u->old->gone = false;
+		xa_store(&vn->rule_ids, u->old->id, u->old, GFP_KERNEL_ACCOUNT);
+		if (u->rule)
+			vtap_rule_free(u->rule);
+	} else {
+		xa_erase(&vn->rule_ids, u->rule->id);
+		vtap_rule_block_put(u->rule->block);
+		vtap_rule_free(u->rule);
+	}
+}
+
+/**
+ * vtap_rule_done - free what a change took away; no packet gets to see it any more
+ * @txn: the transaction
+ * @u: the change, one of a rule
+ */
+void vtap_rule_done(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	if (!u->old)
+		return;
+	if (u->rule) {
+		/* packets that still see the old rule count in what is the new one's */
+		call_rcu(&u->old->rcu, vtap_rule_replaced_rcu);
+	} else {
+		xa_erase(&txn->vn->rule_ids, u->old->id);
+		call_rcu(&u->old->rcu, vtap_rule_rcu);
+	}
+}
+
+/**
+ * vtap_rule_find - a rule by its id; RTNL
+ * @vn: the namespace's vtap
+ * @id: the id
+ *
+ * Return: the rule, or NULL.
+ */
+struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id)
+{
+	struct vtap_rule *rule = xa_load(&vn->rule_ids, id);
+
+	return rule && !rule->gone ? rule : NULL;
+}
+
+/**
+ * vtap_rule_table - the rules that bind to a device; RTNL
+ * @vn: the namespace's vtap
+ * @dev: a device that can be a port
+ *
+ * Return: a table with a reference, NULL when no rule binds to the device, or -ENOMEM as an
+ * ERR_PTR().
+ */
+struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
+{
+	const struct net_device *master = netdev_master_upper_dev_get(dev);
+	const struct vtap_rule *rule, *last = NULL, **rules;
+	struct vtap_table *t = NULL;
+	bool binds = false, mac = false;
+	unsigned int n = 0;
+
+	if (!vn->n_rules)
+		return NULL;
+	rules = kvmalloc_array(vn->n_rules, sizeof(*rules), GFP_KERNEL_ACCOUNT);
+	if (!rules)
+		return ERR_PTR(-ENOMEM);
+	list_for_each_entry(rule, &vn->rules, list) {
+		/* neighbours in the list often name the same ports */
+		if (!last || strcmp(last->port, rule->port) ||
+		    strcmp(last->master, rule->master))
+			binds = vtap_kind_binds(rule, dev, master);
+		last = rule;
+		if (!binds)
+			continue;
+		rules[n++] = rule;
+		mac |= !is_zero_ether_addr(rule->mac);
+	}
+	/* where VMs send makes no difference to rules without their addresses: ports share more */
+	if (n)
+		t = vtap_table_get(vn, mac ? vtap_kind_sends(dev) : BIT(VTAP_IN), rules, n) ?:
+		    ERR_PTR(-ENOMEM);
+	kvfree(rules);
+	return t;
+}
+
+/**
+ * vtap_rule_init_net - a namespace's rules
+ * @vn: its vtap
+ */
+void vtap_rule_init_net(struct vtap_net *vn)
+{
+	INIT_LIST_HEAD(&vn->rules);
+	xa_init_flags(&vn->rule_ids, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&vn->tables);
+}
+
+/**
+ * vtap_rule_exit_net - end of a namespace's rules; no port is left
+ * @vn: its vtap
+ */
+void vtap_rule_exit_net(struct vtap_net *vn)
+{
+	struct vtap_rule *rule, *next;
+
+	rtnl_lock();
+	list_for_each_entry_safe(rule, next, &vn->rules, list) {
+		vtap_rule_unlink(vn, rule);
+		call_rcu(&rule->rcu, vtap_rule_rcu);
+	}
+	vtap_rule_block_put(vn->block);
+	vn->block = NULL;
+	xa_destroy(&vn->rule_ids);
+	rtnl_unlock();
+}

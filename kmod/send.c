@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sending a copy, the slow half: what does not fit, limits, fragments, the host's output path. */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/percpu.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include "edit.h"
+#include "send.h"
+#include "skb.h"
+
+noinline void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, unsigned int n)
+{
+	struct vtap_session_stats *st = this_cpu_ptr(s->stats);
+
+	u64_stats_update_begin(&st->syncp);
+	u64_stats_add(&st->v[VTAP_ST_MATCHED], n);
+	u64_stats_add(&st->v[why], n);
+	u64_stats_update_end(&st->syncp);
+}
+
+/* How much of @len bytes fits when not all may; 0 when the copy has to be dropped. */
+noinline unsigned int vtap_copy_limit(const struct vtap_tmpl *t, unsigned int len)
+{
+	const unsigned int outer = t->hlen - t->l2len;
+
+	if (t->snaplen && len > t->snaplen)
+		len = t->snaplen;
+	if (outer + len <= t->mtu)
+		return len;
+	if (t->mtu_policy == VTAP_MTU_POLICY_FRAGMENT)
+		return t->family && outer + len <= IP_MAX_MTU ? len : 0;
+	if (t->mtu_policy == VTAP_MTU_POLICY_TRUNCATE && t->mtu >= outer + VTAP_MIN_COPY)
+		return t->mtu - outer;
+	return 0;
+}
+
+/* As eth_type_trans() has it, and without a change of the skb. */
+static __be16 vtap_copy_eth_type(const struct sk_buff *skb)
+{
+	const struct ethhdr *eth = (const struct ethhdr *)skb->data;
+
+	if (likely(eth_proto_is_802_3(eth->h_proto)))
+		return eth->h_proto;
+	/* Novell's frames have no LLC header, and no checksum in that of IPX */
+	if (skb->len >= ETH_HLEN + sizeof(u16) && get_unaligned((const u16 *)(eth + 1)) == 0xffff)
+		return htons(ETH_P_802_3);
+	return htons(ETH_P_802_2);
+}
+
+/* A raw copy, or one that goes through the host's output path. */
+noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb)
+{
+	int rc;
+
+	if (!t->family) {
+		skb_reset_mac_header(skb);
+		skb->protocol = vtap_copy_eth_type(skb);
+		skb_set_network_header(skb, ETH_HLEN);
+		rc = dev_queue_xmit(skb);
+		return net_xmit_eval(rc);
+	}
+	skb_dst_set(skb, dst_clone(t->dst));
+	memset(skb->cb, 0, sizeof(skb->cb));
+	/* IPv6 has no DF to be clear: without this, no fragments */
+	skb->ignore_df = t->mtu_policy == VTAP_MTU_POLICY_FRAGMENT;
+	if (t->family == AF_INET)
+		rc = ip_local_out(dev_net(t->dev), NULL, skb);
+	else
+		rc = vtap_ip6_local_out(dev_net(t->dev), skb);
+	return net_xmit_eval(rc);
+}
+
+int vtap_copy_xmit_whole(const struct vtap_tmpl *t, struct sk_buff *skb)
+{
+	const struct vtap_own_mark before = vtap_own_begin(t->s->vn, skb);
+	int rc = dev_queue_xmit(skb);
+
+	vtap_own_end(before);
+	return net_xmit_eval(rc);
+}
+
+/* One outer fragment: @n bytes from @off on of what follows the IP header. */
+static struct sk_buff *vtap_copy_fragment(const struct vtap_tmpl *t, const struct sk_buff *whole,
+					  u32 ipid, unsigned int off, unsigned int n)
+{
+	bool more = t->tun + off + n < whole->len;
+	bool ipv6 = t->family == AF_INET6;
+	unsigned int hlen = t->tun + (ipv6 ? sizeof(struct frag_hdr) : 0);
+	struct sk_buff *skb;
+
+	skb = vtap_copy_alloc(t, hlen + n);
+	if (!skb)
+		return NULL;
+	memcpy(skb->data, whole->data, t->tun);
+	memcpy(skb->data + hlen, whole->data + t->tun + off, n);
+	if (ipv6) {
+		struct ipv6hdr *ip6h = (struct ipv6hdr *)(skb->data + t->l2len);
+		struct frag_hdr *fh = (struct frag_hdr *)(ip6h + 1);
+
+		fh->nexthdr = ip6h->nexthdr;
+		fh->reserved = 0;
+		fh->frag_off = htons(off | more);
+		fh->identification = htonl(ipid);
+		ip6h->nexthdr = NEXTHDR_FRAGMENT;
+		ip6h->payload_len = htons(sizeof(*fh) + n);
+	} else {
+		struct iphdr *iph = (struct iphdr *)(skb->data + t->l2len);
+
+		iph->tot_len = htons(sizeof(*iph) + n);
+		iph->frag_off = htons(off / 8 | (more ? IP_MF : 0));
+		ip_send_check(iph);
+	}
+	return skb;
+}
+
+noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *whole,
+				  const struct vtap_frame *f, u32 hash, bool truncated)
+{
+	const u32 ipid = t->family == AF_INET6 ? atomic_inc_return(&t->s->ipid) : 0;
+	const struct vtap_tally all = {
+		.sent = 1, .bytes = whole->len - t->hlen, .truncated = truncated, .fragmented = 1,
+	};
+	unsigned int ip = t->tun - t->l2len + (t->family == AF_INET6 ? sizeof(struct frag_hdr) : 0);
+	unsigned int max = (t->mtu - ip) & ~7u, left = whole->len - t->tun, off = 0;
+	enum vtap_stat why;
+	bool held = false;
+
+	while (left) {
+		unsigned int n = min(left, max);
+		struct sk_buff *skb = vtap_copy_fragment(t, whole, ipid, off, n);
+
+		why = VTAP_ST_DROP_NOMEM;
+		if (!skb)
+			goto drop;
+		why = VTAP_ST_DROP_XMIT;
+		off += n;
+		left -= n;
+		held = vtap_copy_hold(t, skb, f, hash, left ? (struct vtap_tally){} : all);
+		if (!held && vtap_copy_xmit(t, skb, NULL, hash))
+			goto drop;
+	}
+	/* the last fragment tells of all */
+	if (!held)
+		vtap_copy_count(t->s, &all);
+	consume_skb(whole);
+	return;
+
+drop:
+	kfree_skb(whole);
+	vtap_copy_drop(t->s, why, 1);
+}
+
+/* Is there still room in a bucket that is empty at @due? */
+static bool vtap_session_bucket(u64 *due, u64 now, u64 cost, u64 burst)
+{
+	u64 from = max(*due, now);
+
+	if (from - now > burst)
+		return false;
+	*due = from + cost;
+	return true;
+}
+
+/**
+ * vtap_session_admit - may one more outer packet leave?
+ * @t: the session's template
+ * @bytes: its length
+ *
+ * Return: false when a rate limit is reached.
+ */
+bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes)
+{
+	struct vtap_session *s = t->s;
+	u64 now, paid, cost;
+	bool ok;
+
+	if (likely(!t->rate && !t->pps))
+		return true;
+
+	/* rounded up, so that no limit is exceeded */
+	cost = t->rate ? div64_u64(bytes * (u64)NSEC_PER_SEC + t->rate - 1, t->rate) : 0;
+	now = ktime_get_ns();
+	spin_lock(&s->bucket_lock);
+	paid = s->packets_due;
+	ok = !t->pps || vtap_session_bucket(&s->packets_due, now,
+					    DIV_ROUND_UP(NSEC_PER_SEC, t->pps),
+					    NSEC_PER_SEC / 10);
+	if (ok && t->rate) {
+		ok = vtap_session_bucket(&s->bytes_due, now, cost, t->burst_ns);
+		if (!ok)
+			s->packets_due = paid;
+	}
+	spin_unlock(&s->bucket_lock);
+	return ok;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Sending a copy: headers, limits, fragments, transmission, counters. */
+#ifndef _VTAP_SEND_H
+#define _VTAP_SEND_H
+
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netdevice.h>
+#include <linux/percpu.h>
+#include <linux/skbuff.h>
+#include <linux/u64_stats_sync.h>
+#include <net/sch_generic.h>
+
+#include "compat.h"
+#include "flow.h"
+#include "loop.h"
+#include "session.h"
+
+/*
+ * Skbs that are used again and again: a master and its data stay in their slot,
+ * what leaves is the companion that the slab has beside the master. Allocated
+ * when a CPU first needs that many at a time: 64 of 2.5 KB each at most.
+ */
+#define VTAP_IPID_BLOCK		16	/* a power of 2 */
+
+void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, unsigned int n);
+unsigned int vtap_copy_limit(const struct vtap_tmpl *t, unsigned int len);
+int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb);
+int vtap_copy_xmit_whole(const struct vtap_tmpl *t, struct sk_buff *skb);
+void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *whole,
+			 const struct vtap_frame *f, u32 hash, bool truncated);
+bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes);
+
+static __always_inline void vtap_copy_count(struct vtap_session *s, const struct vtap_tally *n)
+{
+	struct vtap_session_stats *st = this_cpu_ptr(s->stats);
+
+	u64_stats_update_begin(&st->syncp);
+	u64_stats_add(&st->v[VTAP_ST_MATCHED], n->sent);
+	u64_stats_add(&st->v[VTAP_ST_SENT], n->sent);
+	u64_stats_add(&st->v[VTAP_ST_BYTES], n->bytes);
+	if (unlikely(n->truncated))
+		u64_stats_add(&st->v[VTAP_ST_TRUNCATED], n->truncated);
+	if (unlikely(n->fragmented))
+		u64_stats_add(&st->v[VTAP_ST_FRAGMENTED], n->fragmented);
+	u64_stats_update_end(&st->syncp);
+}
+
+/*
+ * Would dev_queue_xmit() do nothing but call the driver? A copy is linear, of one packet, with
+ * its checksums and its tag in place: that leaves the queue, its choice and its lock, what hooks
+ * or listens on the way out, and a device that is not up.
+ */
+static __always_inline bool vtap_copy_direct(struct net_device *dev)
+{
+	struct netdev_queue *txq = netdev_get_tx_queue(dev, 0);
+
+	return vtap_dev_lltx(dev) && dev->real_num_tx_queues == 1 && netif_running(dev) &&
+	       !rcu_dereference_bh(txq->qdisc)->enqueue && !netif_xmit_frozen_or_stopped(txq) &&
+	       !vtap_dev_nf_egress(dev) && !vtap_dev_tc_egress(dev) && !dev_nit_active(dev);
+}
+
+static __always_inline int vtap_copy_xmit_direct(struct net_device *dev, struct sk_buff *skb)
+{
+	int rc;
+
+	skb_reset_mac_header(skb);
+	rc = netdev_start_xmit(skb, dev, netdev_get_tx_queue(dev, 0), false);
+	if (likely(dev_xmit_complete(rc)))
+		return net_xmit_eval(rc);
+	kfree_skb(skb);
+	return NET_XMIT_DROP;
+}
+
+/* @hash: 0 when it is still to be made of @f. Most copies leave by a device that asks for none. */
+static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
+					    const struct vtap_frame *f, u32 hash)
+{
+	const bool direct = likely(!t->far) && vtap_copy_direct(t->dev);
+	int rc;
+
+	skb->dev = t->dev;
+	skb->protocol = t->proto;
+	skb_set_network_header(skb, t->l2len);
+	skb_set_transport_header(skb, t->tun);
+	if (!direct || unlikely(t->spread)) {
+		if (!hash)
+			hash = vtap_flow_hash(t->seed, &f->key);
+		__skb_set_sw_hash(skb, hash, true);
+	}
+	if (direct)
+		return vtap_copy_xmit_direct(t->dev, skb);
+	if (unlikely(t->far))
+		return vtap_copy_xmit_far(t, skb);
+	rc = dev_queue_xmit(skb);
+	return net_xmit_eval(rc);
+}
+
+/* Hooks on the way out see what this CPU is sending. */
+static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
+					  const struct vtap_frame *f, u32 hash)
+{
+	const struct vtap_own_mark before = vtap_own_begin(t->s->vn, skb);
+	int rc = __vtap_copy_xmit(t, skb, f, hash);
+
+	vtap_own_end(before);
+	return rc;
+}
+
+/* Are copies held back, this one with them? It is counted when it leaves. */
+static __always_inline bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_buff *skb,
+					   const struct vtap_frame *f, u32 hash,
+					   struct vtap_tally n)
+{
+	return unlikely(READ_ONCE(t->s->vn->holding)) &&
+	       vtap_loop_hold(t, skb, f->suspect, hash ?: vtap_flow_hash(t->seed, &f->key), n);
+}
+
+/*
+ * The IPv4 id of a copy that may be fragmented. Each CPU takes blocks of the session's ids, so that
+ * CPUs share neither a cache line for each copy nor a fixed part of the 65536 ids. A CPU that has
+ * been idle while the others went round still has an old block, at most 15 ids of which may then be
+ * in use. Packets with DF need no id (RFC 6864), and IPv6 has one in fragments only.
+ *
+ * On PREEMPT_RT another task may come between any two steps; a block drawn in vain is then lost.
+ */
+static __always_inline u32 vtap_copy_ipid(const struct vtap_tmpl *t)
+{
+	u32 last, ipid;
+
+	if (t->family != AF_INET || t->mtu_policy != VTAP_MTU_POLICY_FRAGMENT)
+		return 0;
+	do {
+		last = this_cpu_read(t->s->stats->ipid);
+		ipid = last + 1;
+		/* the block is used up, or this CPU has had none yet */
+		if (unlikely(!(ipid % VTAP_IPID_BLOCK)))
+			ipid = (u32)atomic_add_return(VTAP_IPID_BLOCK, &t->s->ipid);
+	} while (unlikely(this_cpu_cmpxchg(t->s->stats->ipid, last, ipid) != last));
+	return ipid;
+}
+
+/* What the outer headers say of this very copy. */
+static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk_buff *skb,
+					    const struct vtap_frame *f, u32 ipid, bool truncated)
+{
+	unsigned int len = skb->len - t->l2len;
+	u8 *h = skb->data;
+
+	if (likely(t->family == AF_INET)) {
+		struct iphdr *iph = (struct iphdr *)(h + t->l2len);
+
+		iph->tot_len = htons(len);
+		iph->id = htons((u16)ipid);
+		iph->check = csum_fold((__force __wsum)(t->ipsum + (__force u16)iph->tot_len +
+							(__force u16)iph->id));
+	} else {
+		struct ipv6hdr *ip6h = (struct ipv6hdr *)(h + t->l2len);
+
+		ip6h->payload_len = htons(len - sizeof(*ip6h));
+	}
+	if (likely(t->seq))
+		put_unaligned_be32(atomic_fetch_inc(&t->s->seq), h + t->tun + t->l4len - 4);
+	if (unlikely(t->varies || truncated || f->key.vlan))
+		vtap_encap_finish(t, skb, f, truncated);
+}
+
+/*
+ * The inner frame is complete: wrap it, send it, add it to the tally. Takes the skb.
+ * @hash: of the flow, or 0 when it is still to be made
+ */
+static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_buff *skb,
+					   const struct vtap_frame *f, u32 hash, bool truncated,
+					   struct vtap_tally *n)
+{
+	const unsigned int inner = skb->len - t->hlen;
+	struct vtap_session *s = t->s;
+
+	if (unlikely(t->rate || t->pps) && !vtap_session_admit(t, skb->len - t->l2len)) {
+		kfree_skb(skb);
+		vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1);
+		return;
+	}
+	if (likely(t->family)) {
+		vtap_copy_outer(t, skb, f, vtap_copy_ipid(t), truncated);
+		if (unlikely(inner > t->whole) && skb->len - t->l2len > t->mtu && !t->dst) {
+			hash = hash ?: vtap_flow_hash(t->seed, &f->key);
+			vtap_copy_fragments(t, skb, f, hash, truncated);
+			return;
+		}
+	}
+	if (vtap_copy_hold(t, skb, f, hash, (struct vtap_tally){ 1, inner, truncated, 0 }))
+		return;
+	if (unlikely(vtap_copy_xmit(t, skb, f, hash))) {
+		vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1);
+		return;
+	}
+	n->sent++;
+	n->bytes += inner;
+	n->truncated += truncated;
+}
+
+#endif /* _VTAP_SEND_H */

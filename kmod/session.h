@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Sessions: what a user says of them, and their counters. */
+#ifndef _VTAP_SESSION_H
+#define _VTAP_SESSION_H
+
+#include <linux/netdevice.h>
+#include <linux/u64_stats_sync.h>
+
+#include "match.h"
+
+struct vtap_net;
+struct vtap_tmpl;
+struct vtap_txn;
+struct vtap_undo;
+
+/* Counters of a session; matched = sent + the sum of VTAP_ST_DROP_*. */
+enum vtap_stat {
+	VTAP_ST_MATCHED,
+	VTAP_ST_SENT,
+	VTAP_ST_BYTES,
+	VTAP_ST_DROP_INACTIVE,
+	VTAP_ST_DROP_NOMEM,
+	VTAP_ST_DROP_MTU,
+	VTAP_ST_DROP_RATE,
+	VTAP_ST_DROP_XMIT,
+	VTAP_ST_DROP_LOOP,
+	VTAP_ST_DROP_FRAME,
+	VTAP_ST_TRUNCATED,
+	VTAP_ST_FRAGMENTED,
+	VTAP_ST_DECAPPED,
+	__VTAP_ST_MAX,
+};
+
+/*
+ * struct vtap_session_cfg - what a user says of a session
+ *
+ * Members are named and bounded as the attributes in vtap.yaml.
+ */
+struct vtap_session_cfg {
+	char name[VTAP_NAME_MAX + 1];
+	char dev[IFNAMSIZ];
+	struct vtap_addr remote;
+	struct vtap_addr local;
+	u64 rate;
+	u64 seed;
+	u32 type;
+	u32 key;
+	u32 index;
+	u32 snaplen;
+	u32 mtu;
+	u32 vlan;
+	u32 burst;
+	u32 pps;
+	u16 id;
+	u16 dport;
+	u8 ttl;
+	u8 tos;
+	bool has_key;
+	bool seq;
+	bool subheader;
+	bool decap;
+	bool offload;
+	bool csum;
+};
+
+struct vtap_session_stats {
+	u64_stats_t v[__VTAP_ST_MAX];
+	struct u64_stats_sync syncp;
+	u32 ipid;	/* last IPv4 id given, in the block that this CPU has taken */
+};
+
+/**
+ * struct vtap_session - where copies go
+ * @list: in vtap_net.sessions; RTNL
+ * @vn: the namespace's vtap
+ * @cfg: what the user said; RTNL
+ * @state: enum vtap_session_state; RTNL
+ * @users: number of rules that name it; RTNL
+ * @gone: a transaction has deleted it and is not committed yet; RTNL
+ * @seed: for vtap_flow_hash(), 0 for this boot's secret; written under RTNL, read anywhere
+ * @loops: its copies came back; set and cleared under the lock of vtap_net.loop, read anywhere
+ * @loop_port: ifindex of the port that they came back by, or 0; the same
+ * @tmpl: outer headers and path, NULL while inactive; written under RTNL, read under RCU
+ * @serial: no other session has had it
+ * @stats: counters
+ * @rcu: frees it when no packet can see it any more
+ * @bucket_lock: guards the two members below it
+ * @bytes_due: when all bytes sent so far are paid for at the rate, ns
+ * @packets_due: when all packets sent so far are paid for at the packet rate, ns
+ * @seq: next sequence number; the only line that CPUs share when copying
+ * @ipid: last outer packet id that was drawn, from a random start
+ */
+struct vtap_session {
+	struct list_head list;
+	struct vtap_net *vn;
+	struct vtap_session_cfg cfg;
+	u32 state;
+	unsigned int users;
+	bool gone;
+	u32 serial;
+	bool loops;
+	int loop_port;
+	u64 seed;
+	struct vtap_tmpl __rcu *tmpl;
+	struct vtap_session_stats __percpu *stats;
+	struct rcu_head rcu;
+
+	spinlock_t bucket_lock;
+	u64 bytes_due;
+	u64 packets_due;
+
+	atomic_t seq ____cacheline_aligned_in_smp;
+	atomic_t ipid;
+};
+
+int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg);
+int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
+		     const struct vtap_session_cfg *cfg);
+int vtap_session_del(struct vtap_txn *txn, struct vtap_session *s);
+int vtap_session_flush(struct vtap_txn *txn, const u32 *type);
+void vtap_session_undo(const struct vtap_undo *u);
+void vtap_session_tell(const struct vtap_undo *u);
+void vtap_session_done(const struct vtap_undo *u);
+struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name);
+int vtap_session_init_net(struct vtap_net *vn);
+void vtap_session_exit_net(struct vtap_net *vn);
+
+#endif /* _VTAP_SESSION_H */

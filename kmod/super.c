@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The headers of a super-frame, and of the segments it is cut into. */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/tcp.h>
+
+#include "edit.h"
+#include "send.h"
+#include "super.h"
+
+/* What the segment of @n bytes at @off has in common with others. */
+noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c, unsigned int off,
+				  unsigned int n)
+{
+	unsigned int whole = c->hlen - t->hlen + n, len = whole;
+	unsigned int l4len = c->hlen - c->l4 + n;
+	__sum16 pseudo;
+
+	if (len > t->whole)
+		len = vtap_copy_limit(t, len);
+	/* the headers are written whole, and cut afterwards */
+	c->n = n;
+	c->room = len ? max(t->hlen + len, c->hlen) : 0;
+	c->cut = c->room - t->hlen - len;
+	c->part = c->room - c->hlen;
+
+	if (c->ipv4) {
+		struct iphdr *iph = (struct iphdr *)(c->hdr + c->l3);
+
+		iph->tot_len = htons(c->hlen - c->l3 + n);
+		c->ipsum = (__force u16)~ip_fast_csum(iph, iph->ihl);
+		pseudo = csum_tcpudp_magic(iph->saddr, iph->daddr, l4len, c->f->key.ip_proto, 0);
+	} else {
+		struct ipv6hdr *ip6h = (struct ipv6hdr *)(c->hdr + c->l3);
+
+		ip6h->payload_len = htons(l4len);
+		pseudo = csum_ipv6_magic(&ip6h->saddr, &ip6h->daddr, l4len, c->f->key.ip_proto, 0);
+	}
+	c->psum = (__force u16)~pseudo;
+	if (c->tcp) {
+		u8 flags = c->flags;
+
+		if (off)
+			flags &= ~TCPHDR_CWR;
+		if (off + n < c->payload)
+			flags &= ~(TCPHDR_FIN | TCPHDR_PSH);
+		tcp_flag_byte((struct tcphdr *)(c->hdr + c->l4)) = flags;
+	} else {
+		((struct udphdr *)(c->hdr + c->l4))->len = htons(l4len);
+	}
+}
+
+/* The headers of the frame, as all segments have them. Return: false when they are none. */
+bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c)
+{
+	const struct vtap_frame *f = c->f;
+	const struct vtap_edit e = vtap_copy_edit(t, f);
+	const unsigned int to = t->hlen + e.insert - e.remove;
+	u8 *p = c->hdr + t->hlen;
+
+	c->skip = f->l4 + (c->tcp ? sizeof(struct tcphdr) : sizeof(struct udphdr));
+	if (c->skip + VLAN_HLEN > VTAP_MAX_CUT_HDR || c->skip >= f->len)
+		return false;
+	c->l3 = to + f->l3;
+	c->l4 = to + f->l4;
+	vtap_copy_bytes(f, e, p, to + c->skip - t->hlen);
+	if (c->tcp) {
+		struct tcphdr *th = (struct tcphdr *)(c->hdr + c->l4);
+
+		c->skip = f->l4 + __tcp_hdrlen(th);
+		if (th->doff < 5 || c->skip + VLAN_HLEN > VTAP_MAX_CUT_HDR || c->skip >= f->len)
+			return false;
+		vtap_copy_bytes(f, e, p, to + c->skip - t->hlen);
+		c->seq = ntohl(th->seq);
+		c->flags = tcp_flag_byte(th);
+		th->check = 0;
+	} else {
+		struct udphdr *uh = (struct udphdr *)(c->hdr + c->l4);
+
+		/* then the sender wants none */
+		if (!uh->check && f->skb->ip_summed != CHECKSUM_PARTIAL)
+			return false;
+		uh->check = 0;
+	}
+	if (c->ipv4) {
+		struct iphdr *iph = (struct iphdr *)(c->hdr + c->l3);
+
+		c->id = ntohs(iph->id);
+		iph->id = 0;
+		iph->check = 0;
+	}
+	memcpy(c->hdr, t->hdr, t->hlen);
+	c->hlen = to + c->skip;
+	c->payload = f->len - c->skip;
+	return true;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* From a tunnel header to the frame inside. */
+#ifndef _VTAP_TUNNEL_H
+#define _VTAP_TUNNEL_H
+
+#include <linux/types.h>
+
+struct vtap_frame;
+struct vtap_inner;
+
+void vtap_match_tunnel(struct vtap_frame *f);
+bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner);
+bool vtap_match_decap(const struct vtap_frame *f, struct vtap_frame *inner);
+bool vtap_match_inside(const struct vtap_inner *m, const struct vtap_frame *f);
+
+#endif /* _VTAP_TUNNEL_H */

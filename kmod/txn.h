@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Changes that are made together. */
+#ifndef _VTAP_TXN_H
+#define _VTAP_TXN_H
+
+#include <linux/types.h>
+
+struct netlink_ext_ack;
+struct vtap_net;
+struct vtap_rule;
+struct vtap_session;
+struct vtap_session_cfg;
+
+/**
+ * struct vtap_undo - a change that a transaction has made
+ * @list: in vtap_txn.log
+ * @cmd: event that tells of it, VTAP_CMD_*_NTF
+ * @session: a session that was added, set or deleted
+ * @cfg: what a session that was set was before
+ * @rule: a rule that was added, or takes the place of @old
+ * @old: a rule that was replaced or deleted
+ * @prev: where @old was in vtap_net.rules
+ */
+struct vtap_undo {
+	struct list_head list;
+	u8 cmd;
+	struct vtap_session *session;
+	struct vtap_session_cfg *cfg;
+	struct vtap_rule *rule;
+	struct vtap_rule *old;
+	struct list_head *prev;
+};
+
+/**
+ * struct vtap_txn - changes that are made together, all or none
+ * @vn: the namespace's vtap
+ * @extack: gets the reason when a change is refused
+ * @log: struct vtap_undo in order
+ * @hint: in vtap_net.rules, where the last rule was put; NULL for none
+ * @last_id: vtap_net.last_id before
+ * @rebind: the rules are others
+ *
+ * Between begin and end RTNL is held, and nobody else sees the lists.
+ */
+struct vtap_txn {
+	struct vtap_net *vn;
+	struct netlink_ext_ack *extack;
+	struct list_head log;
+	struct list_head *hint;
+	u32 last_id;
+	bool rebind;
+};
+
+/* txn.c */
+void vtap_txn_begin(struct vtap_txn *txn, struct vtap_net *vn, struct netlink_ext_ack *extack);
+struct vtap_undo *vtap_txn_alloc(u8 cmd);
+void vtap_txn_log(struct vtap_txn *txn, struct vtap_undo *u);
+
+/* commit.c */
+void vtap_txn_abort(struct vtap_txn *txn);
+int vtap_txn_commit(struct vtap_txn *txn);
+
+#endif /* _VTAP_TXN_H */
