@@ -5,10 +5,11 @@
 # TESTS="a.py b.py" runs only these self-tests, and no lint. SMOKE="5.10 sid=7.2" are kernels for the most important
 # self-tests alone: one that cannot be fetched, or has become another than the series behind "=", is skipped.
 # Kernel "debug" is built first, once (for SMOKE it is not), and each run under it ends with proof that its detectors
-# are awake. RETRY=1 gives programs that fail a second try. The last line counts all tests; status 1 when any failed.
+# are awake. RETRY=1 gives programs that fail a second try. What failed is named again at the end; the last line counts
+# all tests; status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 2
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures=()
 [ $# -gt 0 ] || set -- 6.1
 
 check() {	# NAME COMMAND...
@@ -18,7 +19,7 @@ check() {	# NAME COMMAND...
 		passed=$((passed + 1))
 		echo "ok - $name"
 	else
-		failed=$((failed + 1))
+		failed=$((failed + 1)) failures+=("$name")
 		echo "not ok - $name"
 		return 1
 	fi
@@ -56,7 +57,7 @@ lint() {		# each of its lines is a test
 		printf '%s\n' "$line"
 		case $line in
 		"ok - "*) passed=$((passed + 1)) ;;
-		"not ok - "*) failed=$((failed + 1)) ;;
+		"not ok - "*) failed=$((failed + 1)) failures+=("lint: $line") ;;
 		esac
 	done < <(tools/lint.sh)
 	wait $!
@@ -64,13 +65,19 @@ lint() {		# each of its lines is a test
 }
 
 selftests() {	# KERNEL TESTS: the guest's own last line is counted instead of printed
-	local line ended=""
+	local line ended="" program="" failing=()
 	while IFS= read -r line; do
+		case $line in
+		"# "*": failed: once more") failing=() ;;
+		"# "*.py) failures+=("${failing[@]}") failing=() program=${line#\# } ;;
+		"not ok "*) failing+=("$1 $program: $line") ;;
+		esac
 		[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || { printf '%s\n' "$line"; continue; }
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
 		ended=yes
 		echo "# $1: $line"
 	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
+	failures+=("${failing[@]}")
 	wait $!
 	[ $? -le 1 ] && [ -n "$ended" ]
 }
@@ -102,5 +109,6 @@ for smoke in ${SMOKE:-}; do
 		check "smoke test under $kernel ran to its end" selftests "$kernel" "$tests"
 	fi
 done
+[ $failed = 0 ] || printf '# failed: %s\n' "${failures[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]
