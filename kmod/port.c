@@ -69,6 +69,12 @@ static bool vtap_port_is_switch(const struct net_device *dev)
 	       netif_is_lag_master(dev);
 }
 
+/* Frames that go out by it may go out by another port at once. */
+static bool vtap_port_is_stacked(const struct net_device *dev)
+{
+	return vtap_port_is_switch(dev) || netif_is_macvlan(dev) || is_vlan_dev(dev);
+}
+
 /*
  * Where frames wait, or are stacked, on their way to and from the device; RTNL. What
  * waits above a port is found again by the port's master, or by the macvlans on it.
@@ -78,7 +84,6 @@ static void vtap_port_set_queues(struct vtap_port *port, const struct net_device
 	const void __rcu *const *rps = NULL, *const *tc = vtap_dev_tc_ingress(port->dev);
 	struct net_device *dev = port->dev;
 	int in = VTAP_QUEUE_NONE, out = VTAP_QUEUE_NONE;
-	bool stacked = vtap_port_is_switch(dev) || netif_is_macvlan(dev) || is_vlan_dev(dev);
 	int up = master ? master->ifindex : dev->ifindex;
 
 	if (vtap_port_is_local_pair(dev)) {
@@ -104,7 +109,7 @@ static void vtap_port_set_queues(struct vtap_port *port, const struct net_device
 	WRITE_ONCE(port->queue_in, in);
 	WRITE_ONCE(port->queue_out, out);
 	WRITE_ONCE(port->queue_up, up);
-	WRITE_ONCE(port->stacked, stacked);
+	WRITE_ONCE(port->stacked, vtap_port_is_stacked(dev));
 	WRITE_ONCE(port->waits_up[0], rps ?: &vtap_port_no_queue);
 	/* what tc redirects to an ifb device comes back later */
 	WRITE_ONCE(port->waits_up[1], tc ?: &vtap_port_no_queue);
@@ -142,26 +147,41 @@ u32 vtap_port_dirs(const struct vtap_port *port)
 
 /*
  * Notes are for frames that a port sees going out, or that pass several devices. Where
- * rules look at frames that come in alone, nobody asks for them; RTNL.
+ * rules look at frames that come in alone, nobody asks for them.
  */
-static void vtap_port_set_noting(struct vtap_net *vn)
+static bool vtap_port_needs_notes(const struct net_device *dev, const struct vtap_table *table)
+{
+	return table && (vtap_table_dirs(table) & BIT(VTAP_OUT) || vtap_port_is_stacked(dev) ||
+			 vtap_port_is_local_pair(dev) || dev->flags & IFF_LOOPBACK);
+}
+
+static void vtap_port_set_noting(struct vtap_net *vn, bool noting)
 {
 	struct vtap_port *port;
-	bool noting = false;
+	bool hooked = false;
 
-	list_for_each_entry(port, &vn->ports, list) {
-		const struct vtap_table *table = rtnl_dereference(port->table);
-
-		noting |= table && (port->queue_out || port->stacked ||
-				    vtap_table_dirs(table) & BIT(VTAP_OUT));
-	}
 	vn->noting = noting;
 	list_for_each_entry(port, &vn->ports, list) {
 		if (port->noting == noting)
 			continue;
+		hooked |= port->hook[VTAP_IN] != VTAP_HOOK_NONE;
 		WRITE_ONCE(port->noting, noting);
 		vtap_hook_reconcile(port, vtap_port_dirs(port), false, false);
 	}
+	/* frames on their way have left no notes */
+	if (noting && hooked)
+		synchronize_net();
+}
+
+/* Some table has gone; RTNL. */
+static void vtap_port_review_noting(struct vtap_net *vn)
+{
+	struct vtap_port *port;
+	bool noting = false;
+
+	list_for_each_entry(port, &vn->ports, list)
+		noting |= vtap_port_needs_notes(port->dev, rtnl_dereference(port->table));
+	vtap_port_set_noting(vn, noting);
 }
 
 /* The device is no port any more, or goes away; RTNL. */
@@ -211,6 +231,7 @@ void vtap_port_changed(struct vtap_port *port, u8 cmd)
 	vtap_nl_port_notify(port, cmd);
 }
 
+/* Give a device's port what was prepared for it. Nothing can fail. */
 void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_chain)
 {
 	const struct net_device *master = netdev_master_upper_dev_get(b->dev);
@@ -225,6 +246,9 @@ void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_chain)
 			vtap_port_detach(port);
 		return;
 	}
+	/* the first frame that the table sees must find the notes of others */
+	if (!vn->noting && vtap_port_needs_notes(b->dev, b->table))
+		vtap_port_set_noting(vn, true);
 	old = rtnl_dereference(port->table);
 	if (old && !b->table)
 		vtap_port_changed(port, VTAP_CMD_PORT_DEL_NTF);
@@ -280,7 +304,7 @@ int vtap_port_bind_all(struct vtap_net *vn)
 		else
 			vtap_port_commit(vn, &b[i], true);
 	}
-	vtap_port_set_noting(vn);
+	vtap_port_review_noting(vn);
 	kvfree(b);
 	return err;
 }
