@@ -207,7 +207,9 @@ def bridge_receive():
         if modprobe("br_netfilter"):
             bed.h.sysctl(**{"net__bridge__bridge-nf-call-iptables": 1})
             bed.check(*few(bed), what=", br_netfilter")
+            # it goes between the hooks of every bridge, those of other programs included
             bed.h.sysctl(**{"net__bridge__bridge-nf-call-iptables": 0})
+            ksft.sh("modprobe -r br_netfilter", check=False)
         else:
             ksft.skip("bridge, br_netfilter", "no such module")
         for dev in ports:
