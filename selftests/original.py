@@ -129,10 +129,8 @@ def esp():
                 with Sniffer(t.b, "eth0") as far, Sniffer(t.a, "d1", "out") as out:
                     transfer(t, 200000)
                     wire = [f for f in far.frames(1) if f[23] == 50]
-                    copies = []
-                    busywait(lambda: copies.extend(out.frames(0)) or
-                             len(copies) == stats_of(t.a)["sent"])
-                    here, there = stats_of(t.a), stats_of(t.host)
+                    here, copies = counted(t.a, out)
+                    there = stats_of(t.host)
                 ok(f"{what}: the connection is in ESP",
                    len(wire) > 10 and there["drop_frame"] == 0 < there["sent"], (len(wire), there))
                 if late and hook != "packet":
@@ -149,6 +147,19 @@ def stats_of(ns):
     while shown != (now := vtap_json("-s session show", ns)[0]["stats"]):
         shown = now
     return shown
+
+
+def counted(ns, rx):
+    """Return: the counters of the only session of NS and its copies at RX, once they agree: the
+    last frames of a connection may still be on their way."""
+    copies, now = [], {}
+
+    def agree():
+        now.update(stats_of(ns))
+        copies.extend(rx.frames(0))
+        return len(copies) == now["sent"]
+    busywait(agree)
+    return now, copies
 
 
 def devices():
