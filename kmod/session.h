@@ -11,7 +11,6 @@
 struct vtap_net;
 struct vtap_tmpl;
 struct vtap_txn;
-struct vtap_undo;
 
 /* Counters of a session; matched = sent + the sum of VTAP_ST_DROP_*. */
 enum vtap_stat {
@@ -118,9 +117,6 @@ int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
 		     const struct vtap_session_cfg *cfg);
 int vtap_session_del(struct vtap_txn *txn, struct vtap_session *s);
 int vtap_session_flush(struct vtap_txn *txn, const u32 *type);
-void vtap_session_undo(const struct vtap_undo *u);
-void vtap_session_tell(const struct vtap_undo *u);
-void vtap_session_done(const struct vtap_undo *u);
 struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name);
 int vtap_session_init_net(struct vtap_net *vn);
 void vtap_session_exit_net(struct vtap_net *vn);
