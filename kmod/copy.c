@@ -8,9 +8,11 @@
 #include "copy.h"
 #include "cut.h"
 #include "edit.h"
+#include "offload.h"
 #include "original.h"
 #include "send.h"
 #include "skb.h"
+#include "super.h"
 #include "tunnel.h"
 
 #define VTAP_MIN_MSS		48	/* as TCP_MIN_SND_MSS: a VM that says less wants a flood */
@@ -186,6 +188,21 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 	}
 }
 
+/* Return: false for a super-frame that is left to the kernel's segmentation. */
+static noinline bool vtap_copy_super(const struct vtap_tmpl *t, const struct vtap_frame *f)
+{
+	struct vtap_cut c __uninitialized;
+
+	if ((!IS_ENABLED(CONFIG_VTAP_CUT) && !t->offload) || !vtap_copy_cut_begin(t, f, &c))
+		return false;
+	if (unlikely(t->offload) && vtap_copy_whole(t, &c))
+		return true;
+	if (!IS_ENABLED(CONFIG_VTAP_CUT))
+		return false;
+	vtap_copy_cut(t, &c);
+	return true;
+}
+
 /* Frames that a super-frame would be on a wire, for counting it without cutting it. */
 static unsigned int vtap_copy_segs(const struct vtap_frame *f)
 {
@@ -221,6 +238,6 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 			  skb_shinfo(f->skb)->gso_type & SKB_GSO_ESP ||
 			  !skb_frags_readable(f->skb)))
 		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, 1);
-	else if (!vtap_copy_cut(t, f))
+	else if (!vtap_copy_super(t, f))
 		vtap_copy_gso(t, f);
 }

@@ -9,18 +9,12 @@
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
 #include <linux/u64_stats_sync.h>
-#include <net/sch_generic.h>
 
-#include "compat.h"
+#include "direct.h"
 #include "flow.h"
 #include "loop.h"
 #include "session.h"
 
-/*
- * Skbs that are used again and again: a master and its data stay in their slot,
- * what leaves is the companion that the slab has beside the master. Allocated
- * when a CPU first needs that many at a time: 64 of 2.5 KB each at most.
- */
 #define VTAP_IPID_BLOCK		16	/* a power of 2 */
 
 void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, unsigned int n);
@@ -46,37 +40,11 @@ static __always_inline void vtap_copy_count(struct vtap_session *s, const struct
 	u64_stats_update_end(&st->syncp);
 }
 
-/*
- * Would dev_queue_xmit() do nothing but call the driver? A copy is linear, of one packet, with
- * its checksums and its tag in place: that leaves the queue, its choice and its lock, what hooks
- * or listens on the way out, and a device that is not up.
- */
-static __always_inline bool vtap_copy_direct(struct net_device *dev)
-{
-	struct netdev_queue *txq = netdev_get_tx_queue(dev, 0);
-
-	return vtap_dev_lltx(dev) && dev->real_num_tx_queues == 1 && netif_running(dev) &&
-	       !rcu_dereference_bh(txq->qdisc)->enqueue && !netif_xmit_frozen_or_stopped(txq) &&
-	       !vtap_dev_nf_egress(dev) && !vtap_dev_tc_egress(dev) && !dev_nit_active(dev);
-}
-
-static __always_inline int vtap_copy_xmit_direct(struct net_device *dev, struct sk_buff *skb)
-{
-	int rc;
-
-	skb_reset_mac_header(skb);
-	rc = netdev_start_xmit(skb, dev, netdev_get_tx_queue(dev, 0), false);
-	if (likely(dev_xmit_complete(rc)))
-		return net_xmit_eval(rc);
-	kfree_skb(skb);
-	return NET_XMIT_DROP;
-}
-
 /* @hash: 0 when it is still to be made of @f. Most copies leave by a device that asks for none. */
 static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
 					    const struct vtap_frame *f, u32 hash)
 {
-	const bool direct = likely(!t->far) && vtap_copy_direct(t->dev);
+	const bool direct = likely(!t->far) && vtap_direct_allowed(t->dev);
 	int rc;
 
 	skb->dev = t->dev;
@@ -89,7 +57,7 @@ static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk
 		__skb_set_sw_hash(skb, hash, true);
 	}
 	if (direct)
-		return vtap_copy_xmit_direct(t->dev, skb);
+		return vtap_direct_xmit(t->dev, skb);
 	if (unlikely(t->far))
 		return vtap_copy_xmit_far(t, skb);
 	rc = dev_queue_xmit(skb);

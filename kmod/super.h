@@ -67,6 +67,7 @@ struct vtap_cut {
 
 void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c, unsigned int off,
 			 unsigned int n);
-bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c);
+bool vtap_copy_cut_begin(const struct vtap_tmpl *t, const struct vtap_frame *f,
+			 struct vtap_cut *c);
 
 #endif /* _VTAP_SUPER_H */
