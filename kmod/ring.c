@@ -11,6 +11,9 @@ DEFINE_PER_CPU(struct vtap_ring, vtap_ring) = {
 /* The kernel's skbs behave as vtap_ring_companion() needs it; set before the first copy. */
 bool vtap_ring_on __read_mostly;
 
+/* The skb that showed that they do not; it stays, since nobody knows how to free it. */
+struct sk_buff *vtap_ring_left;
+
 static struct sk_buff *vtap_ring_master(gfp_t gfp)
 {
 	struct sk_buff *master = alloc_skb_fclone(VTAP_RING_ROOM, gfp);
@@ -74,6 +77,7 @@ const char *vtap_ring_prove(const struct vtap_ring_kernel *k, struct sk_buff **m
 	void (*const free[])(struct sk_buff *skb) = { k->consume, k->kfree };
 	struct sk_buff *m = vtap_ring_master(GFP_KERNEL), *skb, *other, theirs;
 	unsigned int i;
+	bool same;
 
 	if (!m)
 		return ERR_PTR(-ENOMEM);
@@ -94,9 +98,10 @@ const char *vtap_ring_prove(const struct vtap_ring_kernel *k, struct sk_buff **m
 		if (!vtap_ring_counts(m, 1, 1))
 			return "a clone that is freed does not leave the pair as it was";
 		skb = vtap_ring_companion(m);
-		if (!skb || !vtap_ring_same(skb, &theirs) || !skb_cloned(skb))
-			return "a clone is not what the companion is";
+		same = skb && vtap_ring_same(skb, &theirs) && skb_cloned(skb);
 		free[i](skb);
+		if (!same)
+			return "a clone is not what the companion is";
 	}
 
 	/* whoever clones the companion keeps the data from being used again */
@@ -152,8 +157,7 @@ static const struct vtap_ring_kernel vtap_ring_kernel = {
  */
 int vtap_ring_init(const struct vtap_ring_kernel *k)
 {
-	struct sk_buff *master;
-	const char *why = vtap_ring_prove(k ?: &vtap_ring_kernel, &master);
+	const char *why = vtap_ring_prove(k ?: &vtap_ring_kernel, &vtap_ring_left);
 
 	if (IS_ERR(why))
 		return PTR_ERR(why);

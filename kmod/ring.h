@@ -39,6 +39,7 @@ struct vtap_ring_kernel {
 
 DECLARE_PER_CPU(struct vtap_ring, vtap_ring);
 extern bool vtap_ring_on;
+extern struct sk_buff *vtap_ring_left;
 
 struct sk_buff *vtap_ring_advance(struct vtap_ring *r);
 const char *vtap_ring_prove(const struct vtap_ring_kernel *k, struct sk_buff **master);
