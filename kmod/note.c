@@ -24,13 +24,13 @@
 #include "compat.h"
 #include "note.h"
 
-#define VTAP_HOP_BITS	10
+#define VTAP_HOP_BITS	8
+#define VTAP_HOP_WAYS	4
 #define VTAP_HOP_BYTES	64	/* of the packet in the digest; its length and its end are too */
 #define VTAP_NOTE_UPPERS 4	/* devices above a port that are looked through */
 
 /**
- * struct vtap_hop - a frame that is about to wait in a queue
- * @lock: of all others
+ * struct vtap_hop - a frame that is about to wait in a queue; all under vtap_hop_set.lock
  * @queue: which queue, VTAP_QUEUE_* or an ifindex
  * @depth: nesting of transmissions at that time
  * @head: the frame's data, or NULL when the frame has been found again; only compared
@@ -38,12 +38,23 @@
  * @given: what has been decided about it
  */
 struct vtap_hop {
-	spinlock_t lock;
 	int queue;
 	int depth;
 	const unsigned char *head;
 	u64 digest;
 	struct vtap_given given;
+};
+
+/**
+ * struct vtap_hop_set - the last frames of a hash value
+ * @lock: of all others
+ * @next: the oldest of @hop
+ * @hop: the frames
+ */
+struct vtap_hop_set {
+	spinlock_t lock;
+	unsigned int next;
+	struct vtap_hop hop[VTAP_HOP_WAYS];
 };
 
 /**
@@ -81,7 +92,7 @@ struct vtap_notes {
 
 static struct vtap_notes __percpu *vtap_notes;
 
-static struct vtap_hop *vtap_hops;
+static struct vtap_hop_set *vtap_hops;
 static siphash_key_t vtap_note_key;
 
 /*
@@ -99,9 +110,22 @@ static __always_inline unsigned long vtap_note_run(void)
 		     runs[TIMER_SOFTIRQ]);
 }
 
-static struct vtap_hop *vtap_note_hop(const struct sk_buff *skb, int queue)
+static struct vtap_hop_set *vtap_note_hops(const struct sk_buff *skb, int queue)
 {
 	return &vtap_hops[hash_64((unsigned long)skb->head + queue, VTAP_HOP_BITS)];
+}
+
+/* The frame that is under the same memory in the same queue: there is one at most. */
+static struct vtap_hop *vtap_note_hop(struct vtap_hop_set *set, const struct sk_buff *skb,
+				      int queue)
+{
+	struct vtap_hop *hop;
+
+	for (hop = set->hop; hop < set->hop + VTAP_HOP_WAYS; hop++) {
+		if (READ_ONCE(hop->head) == skb->head && READ_ONCE(hop->queue) == queue)
+			return hop;
+	}
+	return NULL;
 }
 
 /* From the IP header on: MAC addresses and tags may change between two ends. 0 for none. */
@@ -127,16 +151,18 @@ static u64 vtap_note_digest(const struct sk_buff *skb)
  */
 void vtap_note_send(const struct sk_buff *skb, int queue, const struct vtap_given *given)
 {
-	struct vtap_hop *hop = vtap_note_hop(skb, queue);
+	struct vtap_hop_set *set = vtap_note_hops(skb, queue);
 	u64 digest = vtap_note_digest(skb);
+	struct vtap_hop *hop;
 
-	spin_lock(&hop->lock);
-	hop->head = digest ? skb->head : NULL;
-	hop->queue = queue;
+	spin_lock(&set->lock);
+	hop = vtap_note_hop(set, skb, queue) ?: &set->hop[set->next++ % VTAP_HOP_WAYS];
+	WRITE_ONCE(hop->head, digest ? skb->head : NULL);
+	WRITE_ONCE(hop->queue, queue);
 	hop->digest = digest;
 	hop->depth = dev_recursion_level();
 	hop->given = *given;
-	spin_unlock(&hop->lock);
+	spin_unlock(&set->lock);
 }
 
 /*
@@ -145,22 +171,24 @@ void vtap_note_send(const struct sk_buff *skb, int queue, const struct vtap_give
  */
 static bool vtap_note_receive(const struct sk_buff *skb, int queue, struct vtap_given *given)
 {
-	struct vtap_hop *hop = vtap_note_hop(skb, queue);
+	struct vtap_hop_set *set = vtap_note_hops(skb, queue);
 	bool nested = queue == VTAP_QUEUE_NESTED, found = false;
+	struct vtap_hop *hop;
 	u64 digest;
 
-	if (READ_ONCE(hop->head) != skb->head || (nested && !dev_recursion_level()))
+	if (!vtap_note_hop(set, skb, queue))
 		return false;
 	digest = vtap_note_digest(skb);
-	spin_lock(&hop->lock);
-	if (digest && hop->head == skb->head && hop->queue == queue && hop->digest == digest &&
+	spin_lock(&set->lock);
+	hop = vtap_note_hop(set, skb, queue);
+	if (hop && digest && hop->digest == digest &&
 	    (!nested || hop->depth < dev_recursion_level())) {
 		*given = hop->given;
 		if (!nested)
-			hop->head = NULL;
+			WRITE_ONCE(hop->head, NULL);
 		found = true;
 	}
-	spin_unlock(&hop->lock);
+	spin_unlock(&set->lock);
 	return found;
 }
 
@@ -278,18 +306,16 @@ static struct vtap_note *vtap_note_search(const struct vtap_port *in, const stru
 	       note->id.serial == in->id.serial && note->run == vtap_note_run() ? note : NULL;
 }
 
-/* The note of a frame that was last received from the device @ifindex. */
+/* The note of a frame that was last received from the device @ifindex, whose port is @in. */
 static struct vtap_note *vtap_note_of(const struct vtap_net *vn, const struct sk_buff *skb,
-				      int ifindex)
+				      int ifindex, const struct vtap_port *in)
 {
 	struct vtap_note *last = this_cpu_ptr(vtap_notes)->last;
 	const struct net_device *dev;
-	const struct vtap_port *in;
 
 	/* too much was received since */
 	if (__this_cpu_read(softnet_data.processed) - last->processed >= VTAP_NOTES)
 		return NULL;
-	in = vtap_port_by_index(vn, ifindex);
 	dev = in ? in->dev : dev_get_by_index_rcu(vn->net, ifindex);
 	if (!dev)
 		return NULL;
@@ -317,20 +343,20 @@ static struct vtap_note *vtap_note_of(const struct vtap_net *vn, const struct sk
 noinline struct vtap_given *vtap_note_find(const struct vtap_port *port,
 					   const struct sk_buff *skb, struct vtap_given *buf)
 {
-	const struct vtap_port *in = NULL;
-	struct vtap_note *note = NULL;
+	const struct vtap_port *in;
+	struct vtap_note *note;
 
 	if (skb->skb_iif) {
-		note = vtap_note_of(port->vn, skb, skb->skb_iif);
 		in = vtap_port_by_index(port->vn, skb->skb_iif);
+		note = vtap_note_of(port->vn, skb, skb->skb_iif, in);
+		if (note)
+			return &note->given;
+		/* tc set it aside, and gave it back behind the hook of the port */
+		if (in && rcu_access_pointer(*in->waits_up[1]) &&
+		    vtap_note_receive(skb, READ_ONCE(in->queue_up), buf))
+			return buf;
 	}
-	if (note)
-		return &note->given;
-	/* tc set it aside, and gave it back behind the hook of the port */
-	if (in && rcu_access_pointer(*in->waits_up[1]) &&
-	    vtap_note_receive(skb, READ_ONCE(in->queue_up), buf))
-		return buf;
-	return vtap_note_receive(skb, VTAP_QUEUE_NESTED, buf) ? buf : NULL;
+	return dev_recursion_level() && vtap_note_receive(skb, VTAP_QUEUE_NESTED, buf) ? buf : NULL;
 }
 
 /**

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """Each frame once at each session that a rule gives it: ways of rewriting, times places to tap."""
+import collections
 import contextlib
+import threading
 
 import ksft
-from ksft import Sniffer, eq, modprobe
+from ksft import Sniffer, eq, modprobe, ok
 from ovs import Vswitch
-from rows import BROADCAST, GATEWAY, MULTICAST, UNKNOWN, VM, Bed, Place, Row
+from rows import BROADCAST, GATEWAY, KEYS, MARK, MULTICAST, UNKNOWN, VM, Bed, Place, Row
 from rows import in_sysfs, places, sampling
 from switch import bridge, wire
 
@@ -156,6 +158,42 @@ def published(bed):
     row = next(r for r in BRIDGE if r.name == "DNAT")
     bed.check(Place("published port", [f"port '[ev]*' dst_ip {bed.address('a')} action mirror s"]),
               rows=[row])
+
+
+def arriving():
+    """Rules that come and go while frames cross: none of these is copied twice."""
+    with bridge_bed() as bed:
+        while_frames_cross(bed)
+
+
+def while_frames_cross(bed):
+    """Rules come and go 20 times."""
+    row = Row("numbered frames", "a", "b")
+    row.index, end, sent = 800, threading.Event(), []
+
+    def send():
+        while not end.is_set():
+            bed.tx["a"].send(row.frame(bed, 70000000 + len(sent)))
+            sent.append(None)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    copies = collections.Counter()
+    try:
+        for _ in range(20):
+            bed.rules()
+            bed.rules(f"port {bed.pattern} {row.match(False)} action mirror s")
+            at = len(sent) + 20
+            ksft.busywait(lambda n=at: len(sent) > n)
+            copies += bed.collect()
+    finally:
+        end.set()
+        sender.join()
+    copies += bed.collect()
+    copies = {n: c for (key, n), c in copies.items() if key == KEYS["s"] and n >= 70000000}
+    copies.pop(MARK, None)
+    ok("frames are copied while rules come and go", len(copies) > 100, len(copies))
+    eq("and none of them twice", [n for n, c in copies.items() if c > 1], [])
 
 
 def bridge_receive():
@@ -342,4 +380,4 @@ def hybrid():
 
 if __name__ == "__main__":
     modprobe("veth", "bridge")
-    ksft.run(bridges, bridge_receive, vlan_filtering, open_vswitch, proxmox, hybrid)
+    ksft.run(bridges, arriving, bridge_receive, vlan_filtering, open_vswitch, proxmox, hybrid)

@@ -146,8 +146,10 @@ MUTATIONS = [
     ("below macvlans, what a VM gets is at one side", "build.c",
      "(t->sends == both ? both : ~t->sends)", "~t->sends", "l3.py macvlan"),
     ("tables of other kinds of ports are shared", "tables.c", "t->sends == sends &&", "", "l3.py upper"),
+    ("notes begin when all tables are there", "port.c",
+     "if (!vn->noting && vtap_port_needs_notes(b->dev, b->table))", "if (0)", "once.py arriving"),
     ("where a VM sends stays as it was", "port.c",
-     "WRITE_ONCE(port->sends, sends);", "if (new)\n\t\tWRITE_ONCE(port->sends, sends);", "l3.py macvlan"),
+     "WRITE_ONCE(port->sends, sends);", "if (list_empty(&port->list))\n\t\tWRITE_ONCE(port->sends, sends);", "l3.py macvlan"),
     ("tun is no port", "kind.c", "case ARPHRD_NONE:", "case 0xfff0:", "l3.py tun"),
     ("ipip is no port", "kind.c", "case ARPHRD_TUNNEL:", "case 0xfff0:", "l3.py tunnels"),
     ("sit is no port", "kind.c", "case ARPHRD_SIT:", "case 0xfff0:", "l3.py tunnels"),
@@ -195,7 +197,9 @@ MUTATIONS = [
     ("copies are not known while they are sent", "own.h", "return unlikely(copy) &&", "return 0 &&", "loops.py raw"),
     ("what is inside a tunnel is ours", "own.c",
      "VTAP_OWN_EXACT);\n\treturn vtap_own_has(o, &k);",
-     "VTAP_OWN_EXACT);\n\tif (vtap_own_has(o, &k))\n\t\treturn true;\n\tstruct vtap_frame inner;\n\n"
+     "VTAP_OWN_EXACT);\n\tif (vtap_own_has(o, &k))\n\t\treturn true;\n"
+     "\tbool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner);\n"
+     "\tstruct vtap_frame inner;\n\n"
      "\treturn vtap_match_inner(f, f->key.ip_proto == IPPROTO_GRE ? VTAP_TUNNEL_GRE : VTAP_TUNNEL_VXLAN, &inner) &&\n"
      "\t       (inner.key.ip_proto == IPPROTO_UDP || inner.key.ip_proto == IPPROTO_GRE) && vtap_own_look(o, &inner);",
      "fuzz_own.py fuzz"),

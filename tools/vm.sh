@@ -9,7 +9,7 @@
 #   VTAP_THREAD=single       "multi": each processor on a host thread of its own; QEMU then livelocks
 #                            when netfilter or clsact hooks are toggled under traffic
 #   VTAP_OUT=                a directory that the guest shares for writing
-#   VTAP_TIMEOUT=1800        seconds until the VM is ended (status 124)
+#   VTAP_TIMEOUT=2700        seconds until the VM is ended (status 124)
 #   VTAP_VERBOSE=            not empty: the whole kernel log on stderr, not only its warnings
 set -euo pipefail
 
@@ -120,7 +120,7 @@ if [ -n "${VTAP_VERBOSE:-}" ]; then exec 4> >(cat >&2); else
 fi
 stderr=$!
 # shellcheck disable=SC2086,SC2048 # words
-timeout -k 5 "${VTAP_TIMEOUT:-1800}" virtme-run --kimg "$IMAGE" --mods auto --disable-kvm --force-9p --force-initramfs \
+timeout -k 5 "${VTAP_TIMEOUT:-2700}" virtme-run --kimg "$IMAGE" --mods auto --disable-kvm --force-9p --force-initramfs \
 	--overlay-rwdir /tmp --cpus "${VTAP_SMP:-2}" --memory "${VTAP_MEM:-3G}" --name vtap "${kopts[@]}" \
 	--show-boot-console --script-sh : --qemu-opts ${opts[*]} < /dev/null >&3 2>&4 3>&- 4>&- &
 vm=$!
