@@ -8,10 +8,12 @@
 #include "copy.h"
 #include "cut.h"
 #include "edit.h"
+#include "loop.h"
 #include "offload.h"
 #include "original.h"
 #include "send.h"
 #include "skb.h"
+#include "stats.h"
 #include "super.h"
 #include "tunnel.h"
 
@@ -110,11 +112,7 @@ static noinline void vtap_copy_decap(const struct vtap_tmpl *t, const struct vta
 	struct vtap_frame inner __uninitialized;
 
 	if (vtap_match_decap(f, &inner)) {
-		struct vtap_session_stats *st = this_cpu_ptr(t->s->stats);
-
-		u64_stats_update_begin(&st->syncp);
-		u64_stats_inc(&st->v[VTAP_ST_DECAPPED]);
-		u64_stats_update_end(&st->syncp);
+		vtap_stats_add(t->s->stats, VTAP_ST_DECAPPED, 1);
 		inner.suspect = f->suspect;
 		f = &inner;
 	}

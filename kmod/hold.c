@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copies that are held back while loops are looked for. */
+#include "hold.h"
 #include "loop.h"
-#include "session.h"
 
 /* so many end the experiment, four times as many are the most */
 #define VTAP_LOOP_QUEUE		4096

@@ -8,6 +8,7 @@
 #include <linux/kernel.h>
 #include <linux/random.h>
 
+#include "hold.h"
 #include "loop.h"
 #include "session.h"
 

@@ -12,32 +12,6 @@
 struct vtap_session;
 struct vtap_tmpl;
 
-/**
- * struct vtap_tally - copies that are counted together
- * @sent: how many
- * @bytes: of their frames
- * @truncated: how many of them were cut
- * @fragmented: how many of them left in outer fragments
- */
-struct vtap_tally {
-	unsigned int sent;
-	unsigned int bytes;
-	unsigned int truncated;
-	unsigned int fragmented;
-};
-
-/**
- * struct vtap_held - what is known of a copy that is held back, in skb->cb
- * @t: the template it is made of
- * @suspect: vtap_frame.suspect of the frame that was copied
- * @n: what to count when it leaves; nothing but for the last of several fragments
- */
-struct vtap_held {
-	const struct vtap_tmpl *t;
-	u32 suspect;
-	struct vtap_tally n;
-};
-
 #define VTAP_LOOP_CLASSES	64
 #define VTAP_LOOP_BATCH		64	/* copies that leave at a time */
 
@@ -145,10 +119,6 @@ void vtap_loop_exit_net(struct vtap_net *vn);
 void vtap_loop_reset(struct vtap_net *vn);
 void vtap_loop_tick(struct vtap_net *vn);
 
-/* hold.c */
-bool vtap_loop_hold(const struct vtap_tmpl *t, struct sk_buff *skb, u32 suspect, u32 hash,
-		    struct vtap_tally n);
-
 /* loop.c */
 void vtap_loop_take(struct vtap_loop *vl, struct sk_buff_head *out, unsigned int n, u32 id);
 void vtap_loop_end(struct vtap_loop *vl, bool own);
@@ -158,12 +128,6 @@ void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_bu
 /* suspect.c */
 u32 vtap_loop_class_id(const struct vtap_net *vn, const struct vtap_frame *f);
 bool vtap_loop_tunnel(const struct vtap_own *o, const struct vtap_frame *f);
-
-static inline struct vtap_held *vtap_held(const struct sk_buff *skb)
-{
-	BUILD_BUG_ON(sizeof(struct vtap_held) > sizeof(skb->cb));
-	return (struct vtap_held *)skb->cb;
-}
 
 static inline void vtap_loop_timer_in(struct vtap_loop *vl, u64 ns)
 {

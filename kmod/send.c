@@ -9,15 +9,11 @@
 #include "edit.h"
 #include "send.h"
 #include "skb.h"
+#include "stats.h"
 
 noinline void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, unsigned int n)
 {
-	struct vtap_session_stats *st = this_cpu_ptr(s->stats);
-
-	u64_stats_update_begin(&st->syncp);
-	u64_stats_add(&st->v[VTAP_ST_MATCHED], n);
-	u64_stats_add(&st->v[why], n);
-	u64_stats_update_end(&st->syncp);
+	vtap_stats_add2(s->stats, VTAP_ST_MATCHED, n, why, n);
 }
 
 /* How much of @len bytes fits when not all may; 0 when the copy has to be dropped. */

@@ -12,7 +12,8 @@
 
 #include "direct.h"
 #include "flow.h"
-#include "loop.h"
+#include "hold.h"
+#include "own.h"
 #include "session.h"
 
 #define VTAP_IPID_BLOCK		16	/* a power of 2 */

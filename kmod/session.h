@@ -12,7 +12,10 @@ struct vtap_net;
 struct vtap_tmpl;
 struct vtap_txn;
 
-/* Counters of a session; matched = sent + the sum of VTAP_ST_DROP_*. */
+/*
+ * Counters of a session, in the order of VTAP_A_SESSION_STATS_*; matched = sent + the sum of
+ * VTAP_ST_DROP_*.
+ */
 enum vtap_stat {
 	VTAP_ST_MATCHED,
 	VTAP_ST_SENT,
@@ -62,10 +65,25 @@ struct vtap_session_cfg {
 	bool csum;
 };
 
+/* begins as struct vtap_stats */
 struct vtap_session_stats {
-	u64_stats_t v[__VTAP_ST_MAX];
 	struct u64_stats_sync syncp;
+	u64_stats_t v[__VTAP_ST_MAX];
 	u32 ipid;	/* last IPv4 id given, in the block that this CPU has taken */
+};
+
+/**
+ * struct vtap_tally - copies that are counted together
+ * @sent: how many
+ * @bytes: of their frames
+ * @truncated: how many of them were cut
+ * @fragmented: how many of them left in outer fragments
+ */
+struct vtap_tally {
+	unsigned int sent;
+	unsigned int bytes;
+	unsigned int truncated;
+	unsigned int fragmented;
 };
 
 /**

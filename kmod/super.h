@@ -3,7 +3,8 @@
 #ifndef _VTAP_SUPER_H
 #define _VTAP_SUPER_H
 
-#include "loop.h"
+#include "encap.h"
+#include "session.h"
 
 struct vtap_frame;
 
