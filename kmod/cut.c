@@ -31,7 +31,7 @@ static __always_inline void vtap_copy_cut_next(struct vtap_cut *c, u8 *to, unsig
 	c->left -= n;
 }
 
-/* Where bytes of the segment at @off are not copied, or payload is in odd places. */
+/* For a segment that is truncated, or whose payload cannot be read in order. */
 static noinline __wsum vtap_copy_cut_slow(struct vtap_cut *c, u8 *to, unsigned int off)
 {
 	const int from = c->f->mac + (int)(c->skip + off);
@@ -76,7 +76,7 @@ static __always_inline void vtap_copy_segment(const struct vtap_tmpl *t, struct 
 		((struct tcphdr *)(p + c->l4))->seq = htonl(c->seq + off);
 	if (likely(c->walk && c->part == c->n)) {
 		vtap_copy_cut_next(c, p + c->hlen, c->n);
-		/* to copy and add up in one go takes a third more instructions */
+		/* copying and summing up in one pass takes a third more instructions */
 		sum = csum_partial(p + c->l4, c->room - c->l4, (__force __wsum)c->psum);
 	} else {
 		sum = vtap_copy_cut_slow(c, p, off);
@@ -98,7 +98,7 @@ noinline void vtap_copy_cut(const struct vtap_tmpl *t, struct vtap_cut *c)
 	unsigned int off, mss = skb_shinfo(f->skb)->gso_size;
 	int from, linear;
 
-	/* lists of frames are rare, and pages that have no address */
+	/* frag lists and pages without an address are rare, and take the slow way */
 	c->walk = !IS_ENABLED(CONFIG_HIGHMEM) && !skb_has_frag_list(f->skb);
 	if (c->walk) {
 		from = f->mac + (int)c->skip;
@@ -110,7 +110,7 @@ noinline void vtap_copy_cut(const struct vtap_tmpl *t, struct vtap_cut *c)
 	}
 
 	for (off = 0; off < c->payload; off += mss) {
-		/* the first one, those in the middle, the last one */
+		/* once for the first segment, those in the middle, and the last */
 		if (off <= mss || c->payload - off <= mss)
 			vtap_copy_cut_shape(t, c, off, min(mss, c->payload - off));
 		vtap_copy_segment(t, c, off);

@@ -56,7 +56,8 @@ static int vtap_nl_put_stats(struct sk_buff *skb, int attr, const u64 *v, unsign
 static_assert(VTAP_A_SESSION_STATS_MATCHED == VTAP_ST_MATCHED + 1 &&
 	      VTAP_A_SESSION_STATS_DROP_XMIT == VTAP_ST_DROP_XMIT + 1 &&
 	      VTAP_A_SESSION_STATS_DECAPPED == VTAP_ST_DECAPPED + 1 &&
-	      VTAP_A_SESSION_STATS_PAD == __VTAP_ST_MAX + 1 && __VTAP_ST_MAX <= VTAP_STATS_MAX &&
+	      VTAP_A_SESSION_STATS_PAD == __VTAP_ST_MAX + 1 &&
+	      __VTAP_ST_MAX <= VTAP_STATS_MAX &&
 	      offsetof(struct vtap_session_stats, v) == offsetof(struct vtap_stats, v));
 
 static int vtap_nl_put_session_stats(struct sk_buff *skb, const struct vtap_session *s)

@@ -41,7 +41,7 @@ static __always_inline void vtap_copy_count(struct vtap_session *s, const struct
 	u64_stats_update_end(&st->syncp);
 }
 
-/* @hash: 0 when it is still to be made of @f. Most copies leave by a device that asks for none. */
+/* @hash: 0 if not computed yet; most egress devices do not need it. */
 static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
 					    const struct vtap_frame *f, u32 hash)
 {
@@ -65,7 +65,7 @@ static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk
 	return net_xmit_eval(rc);
 }
 
-/* Hooks on the way out see what this CPU is sending. */
+/* Lets hooks on the way out recognise the copy that this CPU is sending. */
 static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
 					  const struct vtap_frame *f, u32 hash)
 {
@@ -76,7 +76,7 @@ static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_b
 	return rc;
 }
 
-/* Are copies held back, this one with them? It is counted when it leaves. */
+/* Return: true if the copy is held back, and will be counted when it leaves. */
 static __always_inline bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_buff *skb,
 					   const struct vtap_frame *f, u32 hash,
 					   struct vtap_tally n)
@@ -102,14 +102,14 @@ static __always_inline u32 vtap_copy_ipid(const struct vtap_tmpl *t)
 	do {
 		last = this_cpu_read(t->s->stats->ipid);
 		ipid = last + 1;
-		/* the block is used up, or this CPU has had none yet */
+		/* the block is used up, or this CPU has none yet */
 		if (unlikely(!(ipid % VTAP_IPID_BLOCK)))
 			ipid = (u32)atomic_add_return(VTAP_IPID_BLOCK, &t->s->ipid);
 	} while (unlikely(this_cpu_cmpxchg(t->s->stats->ipid, last, ipid) != last));
 	return ipid;
 }
 
-/* What the outer headers say of this very copy. */
+/* Fills in the outer header fields that differ per copy. */
 static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk_buff *skb,
 					    const struct vtap_frame *f, u32 ipid, bool truncated)
 {
@@ -135,8 +135,8 @@ static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk
 }
 
 /*
- * The inner frame is complete: wrap it, send it, add it to the tally. Takes the skb.
- * @hash: of the flow, or 0 when it is still to be made
+ * The inner frame is complete: encapsulate it, send it, and count it in @n. Consumes the skb.
+ * @hash: of the flow, or 0 if not computed yet
  */
 static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_buff *skb,
 					   const struct vtap_frame *f, u32 hash, bool truncated,

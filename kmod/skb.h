@@ -9,11 +9,11 @@
 #include "encap.h"
 #include "ring.h"
 
-#define VTAP_HDR_QUICK		64	/* copied without a look at their length */
+#define VTAP_HDR_QUICK		64	/* bytes that are copied whatever the headers' length */
 
 struct sk_buff *vtap_copy_build(unsigned int headroom, unsigned int len);
 
-/* An skb of @len bytes to be filled in; the first VTAP_HDR_QUICK may be written in any case. */
+/* An skb of @len bytes to fill in; the first VTAP_HDR_QUICK may always be written. */
 static __always_inline struct sk_buff *vtap_copy_alloc(const struct vtap_tmpl *t, unsigned int len)
 {
 	struct sk_buff *skb = NULL;
@@ -23,7 +23,7 @@ static __always_inline struct sk_buff *vtap_copy_alloc(const struct vtap_tmpl *t
 	return likely(skb) ? skb : vtap_copy_build(t->headroom, len);
 }
 
-/* Ahead of all else: it may write beyond the headers. */
+/* Must come first: it may write beyond the headers. */
 static __always_inline void vtap_copy_headers(const struct vtap_tmpl *t, struct sk_buff *skb)
 {
 	if (likely(t->hlen <= VTAP_HDR_QUICK))

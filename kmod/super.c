@@ -12,7 +12,7 @@
 #include "send.h"
 #include "super.h"
 
-/* What the segment of @n bytes at @off has in common with others. */
+/* The headers and sums that the segment of @n bytes at @off shares with others of its length. */
 noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c, unsigned int off,
 				  unsigned int n)
 {
@@ -22,7 +22,7 @@ noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c,
 
 	if (len > t->whole)
 		len = vtap_copy_limit(t, len);
-	/* the headers are written whole, and cut afterwards */
+	/* headers are written completely, and trimmed afterwards */
 	c->n = n;
 	c->room = len ? max(t->hlen + len, c->hlen) : 0;
 	c->cut = c->room - t->hlen - len;
@@ -54,7 +54,7 @@ noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c,
 	}
 }
 
-/* The headers of the frame, as all segments have them. Return: false when they are none. */
+/* Reads the headers that all segments share. Return: false if the frame has no payload. */
 static bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c)
 {
 	const struct vtap_frame *f = c->f;
@@ -81,7 +81,7 @@ static bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c)
 	} else {
 		struct udphdr *uh = (struct udphdr *)(c->hdr + c->l4);
 
-		/* then the sender wants none */
+		/* the sender wants no checksum */
 		if (!uh->check && f->skb->ip_summed != CHECKSUM_PARTIAL)
 			return false;
 		uh->check = 0;

@@ -74,7 +74,7 @@ MUTATIONS = [
     ("every segment has FIN and PSH", "super.c",
      "if (off + n < c->payload)\n\t\t\tflags", "if (0)\n\t\t\tflags", "cut.py"),
     ("every segment has CWR", "super.c", "flags &= ~TCPHDR_CWR", "flags &= ~0", "cut.py"),
-    ("IP ids of segments stand still", "cut.c", "c.id += c.step;", ";", "cut.py"),
+    ("IP ids of segments stand still", "cut.c", "c->id += c->step;", ";", "cut.py"),
     ("super-frame whole where its segments do not fit", "offload.c", "inner + mss > t->whole ||", "", "cut.py offload"),
     ("super-frame whole for a device that does not want it", "offload.c",
      "if (!skb_gso_ok(skb, netif_skb_features(skb) | robust))", "if (0)", "cut.py offload"),
