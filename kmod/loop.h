@@ -19,7 +19,7 @@ struct vtap_tmpl;
  * enum vtap_loop_phase - what goes on in a namespace
  * @VTAP_LOOP_IDLE: nothing; copies leave at once
  * @VTAP_LOOP_HOLD: copies are held back until no suspicious frame comes
- * @VTAP_LOOP_ROUND: a few copies were let go, or none, and we look what comes
+ * @VTAP_LOOP_ROUND: a few copies were let go, or none, to see what comes back
  * @VTAP_LOOP_FLUSH: the copies held back leave, in order
  */
 enum vtap_loop_phase {
@@ -62,7 +62,7 @@ struct vtap_loop_class {
  * @lock: BH disabled
  * @timer: next step of an experiment; runs in softirq
  * @phase: where it stands
- * @off: the namespace goes: no experiment begins any more
+ * @off: the namespace is going away: no experiment starts any more
  * @queue: copies that are held back, in order
  * @bytes: memory that they take
  * @class: what the experiment is about
@@ -105,7 +105,7 @@ struct vtap_loop {
 	struct vtap_loop_class classes[VTAP_LOOP_CLASSES];
 };
 
-#define VTAP_LOOP_LEFT	(3 * HZ)	/* so long a port counts as one by which copies leave */
+#define VTAP_LOOP_LEFT	(3 * HZ)	/* how long copies count as leaving by a port */
 #define VTAP_GENEVE_MASK	0xc000ffff	/* version 0, an Ethernet frame inside */
 #define VTAP_GENEVE_TEB	0x00006558
 
@@ -134,7 +134,7 @@ static inline void vtap_loop_timer_in(struct vtap_loop *vl, u64 ns)
 	hrtimer_start(&vl->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_SOFT);
 }
 
-/* May the UDP payload be a tunnel's? Return: false when it begins as none does. */
+/* Return: false if the UDP payload does not begin as VXLAN or GENEVE does. */
 static __always_inline bool vtap_loop_udp(const struct vtap_frame *f)
 {
 	const int at = f->mac + f->l4 + 8;
