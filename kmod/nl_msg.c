@@ -53,11 +53,11 @@ static int vtap_nl_put_stats(struct sk_buff *skb, int attr, const u64 *v, unsign
 	return 0;
 }
 
-static_assert(VTAP_A_SESSION_STATS_MATCHED == VTAP_ST_MATCHED + 1 &&
-	      VTAP_A_SESSION_STATS_DROP_XMIT == VTAP_ST_DROP_XMIT + 1 &&
-	      VTAP_A_SESSION_STATS_DECAPPED == VTAP_ST_DECAPPED + 1 &&
-	      VTAP_A_SESSION_STATS_PAD == __VTAP_ST_MAX + 1 &&
-	      __VTAP_ST_MAX <= VTAP_STATS_MAX &&
+static_assert(VTAP_A_SESSION_STATS_MATCHED - 1 == VTAP_ST_MATCHED &&
+	      VTAP_A_SESSION_STATS_DROP_XMIT - 1 == VTAP_ST_DROP_XMIT &&
+	      VTAP_A_SESSION_STATS_DECAPPED - 1 == VTAP_ST_DECAPPED &&
+	      VTAP_A_SESSION_STATS_PAD - 1 == __VTAP_ST_MAX &&
+	      __VTAP_ST_MAX - 1 < VTAP_STATS_MAX &&
 	      offsetof(struct vtap_session_stats, v) == offsetof(struct vtap_stats, v));
 
 static int vtap_nl_put_session_stats(struct sk_buff *skb, const struct vtap_session *s)
@@ -303,10 +303,10 @@ void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 c
 		       rule->filter ? VTAP_NL_MSG_SIZE : NLMSG_GOODSIZE);
 }
 
-static_assert(VTAP_A_PORT_STATS_SEEN == VTAP_PST_SEEN + 1 &&
-	      VTAP_A_PORT_STATS_DUP == VTAP_PST_DUP + 1 &&
-	      VTAP_A_PORT_STATS_PAD == __VTAP_PST_MAX + 1 &&
-	      VTAP_NDIR * __VTAP_PST_MAX <= VTAP_STATS_MAX &&
+static_assert(VTAP_A_PORT_STATS_SEEN - 1 == VTAP_PST_SEEN &&
+	      VTAP_A_PORT_STATS_DUP - 1 == VTAP_PST_DUP &&
+	      VTAP_A_PORT_STATS_PAD - 1 == __VTAP_PST_MAX &&
+	      VTAP_NDIR * __VTAP_PST_MAX - 1 < VTAP_STATS_MAX &&
 	      offsetof(struct vtap_port_stats, v) == offsetof(struct vtap_stats, v) &&
 	      offsetof(struct vtap_rule_stats, v) == offsetof(struct vtap_stats, v));
 

@@ -92,7 +92,12 @@ static __always_inline struct sk_buff *vtap_ring_get(unsigned int headroom, unsi
 
 #else
 
-#define vtap_ring_init(kernel)	0
+struct vtap_ring_kernel;
+
+static inline int vtap_ring_init(const struct vtap_ring_kernel *k)
+{
+	return 0;
+}
 
 static inline struct sk_buff *vtap_ring_get(unsigned int headroom, unsigned int len)
 {
