@@ -295,6 +295,7 @@ MUTATIONS = [
      "t->mtu > outer ? t->mtu - outer : 0", "t->mtu > outer ? t->mtu - outer + 4 : 0", "kunit.py", "debug"),
     ("inner frame that is not all there", "tunnel.c",
      "if (off + ETH_HLEN + (bare ? 1 : 0) > end)", "if (off > end)", "kunit.py", "debug"),
+    ("ring used whatever its proof says", "ring.c", "vtap_ring_on = !why;", "vtap_ring_on = true;", "kunit.py", "debug"),
 ]
 
 
