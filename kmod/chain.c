@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The chain: a hook in front of the rx_handler of a port's master, the cheapest one there is. */
+#include <linux/moduleparam.h>
 #include <linux/rtnetlink.h>
 #include <linux/static_call.h>
 
@@ -10,6 +11,10 @@
 #define VTAP_CHAIN_PORT_BITS	10
 #define VTAP_CHAIN_PROBES	4
 #define VTAP_CHAINS		4
+
+static bool rx_chain = true;
+module_param(rx_chain, bool, 0644);
+MODULE_PARM_DESC(rx_chain, "hook in front of the rx_handler of Open vSwitch, bond, team and macvlan ports (default on)");
 
 /*
  * Ports whose rx_handler is ours, by their device, of all namespaces. Written
@@ -128,6 +133,18 @@ bool vtap_chain_allowed(const struct net_device *dev)
 		return false;
 	return netif_is_ovs_port(dev) || netif_is_bond_slave(dev) || netif_is_team_port(dev) ||
 	       netif_is_macvlan_port(dev);
+}
+
+/**
+ * vtap_chain_wanted - should the device have a chain?
+ * @port: the port; one that has a chain keeps it when rx_chain is cleared; RTNL
+ *
+ * Return: true if so.
+ */
+bool vtap_chain_wanted(const struct vtap_port *port)
+{
+	return (port->chain || READ_ONCE(rx_chain)) &&
+	       rtnl_dereference(port->dev->rx_handler) && vtap_chain_allowed(port->dev);
 }
 
 /**

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A frame's copies: what of it is copied, with checksums that are final. The frame itself is only
+ * Copies of a frame: the bytes that are copied, with final checksums. The frame itself is only
  * read, and shares nothing with a copy that outlives vtap_copy().
  */
 #include <linux/percpu.h>
@@ -8,16 +8,20 @@
 #include "copy.h"
 #include "cut.h"
 #include "edit.h"
+#include "loop.h"
+#include "offload.h"
 #include "original.h"
 #include "send.h"
 #include "skb.h"
+#include "stats.h"
+#include "super.h"
 #include "tunnel.h"
 
-#define VTAP_MIN_MSS		48	/* as TCP_MIN_SND_MSS: a VM that says less wants a flood */
+#define VTAP_MIN_MSS		48	/* as TCP_MIN_SND_MSS; smaller segments would be a flood */
 
 /*
- * The sender left the checksum to a device: what it would have put into the
- * frame. Return: false when that takes bytes that cannot be read.
+ * The sender left the checksum to the device: compute what the device would write. Return: false
+ * if that needs bytes that cannot be read.
  */
 static noinline bool vtap_copy_csum(const struct vtap_frame *f, struct vtap_edit e,
 				    u8 *inner, unsigned int len, unsigned int whole)
@@ -28,7 +32,7 @@ static noinline bool vtap_copy_csum(const struct vtap_frame *f, struct vtap_edit
 
 	start = skb_checksum_start_offset(skb) - f->mac + e.insert - e.remove;
 	field = start + skb->csum_offset;
-	/* what lies before the frame is of the headers around it */
+	/* the checksum field belongs to headers around the inner frame */
 	if (start < VTAP_MIN_COPY - 2 * VLAN_HLEN || start > len ||
 	    field + sizeof(__sum16) > len)
 		return true;
@@ -50,7 +54,7 @@ static noinline bool vtap_copy_csum(const struct vtap_frame *f, struct vtap_edit
 
 static void vtap_copy_decap(const struct vtap_tmpl *t, const struct vtap_frame *f);
 
-/* @again: whether a tunnel is to be taken away was looked at */
+/* @again: decapsulation has been tried already */
 static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const struct vtap_frame *f,
 					    const bool again)
 {
@@ -102,17 +106,13 @@ drop:
 	vtap_copy_drop(t->s, why, 1);
 }
 
-/* What is inside a tunnel, or the frame itself when it is in none. */
+/* Copies the frame inside a tunnel, or the frame itself if it is in none. */
 static noinline void vtap_copy_decap(const struct vtap_tmpl *t, const struct vtap_frame *f)
 {
 	struct vtap_frame inner __uninitialized;
 
 	if (vtap_match_decap(f, &inner)) {
-		struct vtap_session_stats *st = this_cpu_ptr(t->s->stats);
-
-		u64_stats_update_begin(&st->syncp);
-		u64_stats_inc(&st->v[VTAP_ST_DECAPPED]);
-		u64_stats_update_end(&st->syncp);
+		vtap_stats_add(t->s->stats, VTAP_ST_DECAPPED, 1);
 		inner.suspect = f->suspect;
 		f = &inner;
 	}
@@ -120,7 +120,7 @@ static noinline void vtap_copy_decap(const struct vtap_tmpl *t, const struct vta
 }
 
 /*
- * The frame's head, which may share page frags for a while; a packet gets its Ethernet header.
+ * A copy of the head that may share page fragments for a while; a packet gets an Ethernet header.
  * Return: as vtap_original_copy().
  */
 static struct sk_buff *vtap_copy_clone(const struct vtap_frame *f)
@@ -145,13 +145,13 @@ static struct sk_buff *vtap_copy_clone(const struct vtap_frame *f)
 	return skb;
 }
 
-/* Everything else is cut by the kernel, on a copy that may share page frags until we are done. */
+/* The kernel segments everything else, on a copy that shares page fragments until we are done. */
 static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_frame *f)
 {
 	struct sk_buff *segs, *seg, *next, *skb;
 	struct vtap_frame sf = *f;
 
-	/* a datagram becomes fragments */
+	/* a UDP datagram is cut into fragments */
 	if (skb_shinfo(f->skb)->gso_type & SKB_GSO_UDP)
 		sf.key.flags |= VTAP_KEY_FRAG;
 	skb = vtap_copy_clone(f);
@@ -160,12 +160,12 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 		return;
 	}
 	sf.bare = false;
-	/* what stands before the data is not copied */
+	/* the copy lacks the bytes before skb->data */
 	if (f->mac && !f->bare) {
 		memcpy(skb->data + f->mac, f->skb->data + f->mac, -f->mac);
 		__skb_push(skb, -f->mac);
 	}
-	/* else segmentation warns of the frame, or takes checksums that are not there */
+	/* otherwise segmentation warns about the frame, or uses a checksum that is not set */
 	if (skb->ip_summed == CHECKSUM_NONE)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 	segs = __skb_gso_segment(skb, NETIF_F_SG, false);
@@ -186,7 +186,22 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 	}
 }
 
-/* Frames that a super-frame would be on a wire, for counting it without cutting it. */
+/* Return: false for a super-frame that is left to the kernel's segmentation. */
+static noinline bool vtap_copy_super(const struct vtap_tmpl *t, const struct vtap_frame *f)
+{
+	struct vtap_cut c __uninitialized;
+
+	if ((!IS_ENABLED(CONFIG_VTAP_CUT) && !t->offload) || !vtap_copy_cut_begin(t, f, &c))
+		return false;
+	if (unlikely(t->offload) && vtap_copy_whole(t, &c))
+		return true;
+	if (!IS_ENABLED(CONFIG_VTAP_CUT))
+		return false;
+	vtap_copy_cut(t, &c);
+	return true;
+}
+
+/* The number of frames that a super-frame would be on the wire, to count it without cutting it. */
 static unsigned int vtap_copy_segs(const struct vtap_frame *f)
 {
 	const struct skb_shared_info *sh = skb_shinfo(f->skb);
@@ -197,7 +212,7 @@ static unsigned int vtap_copy_segs(const struct vtap_frame *f)
 /**
  * vtap_copy - send one session's copy of a frame
  * @s: the session
- * @f: parsed frame; not changed, and not needed afterwards
+ * @f: parsed frame; not changed
  *
  * Softirq context, RCU read side.
  */
@@ -221,6 +236,6 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 			  skb_shinfo(f->skb)->gso_type & SKB_GSO_ESP ||
 			  !skb_frags_readable(f->skb)))
 		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, 1);
-	else if (!vtap_copy_cut(t, f))
+	else if (!vtap_copy_super(t, f))
 		vtap_copy_gso(t, f);
 }

@@ -6,7 +6,6 @@
 #include <linux/udp.h>
 
 #include "cut.h"
-#include "offload.h"
 #include "send.h"
 #include "skb.h"
 #include "super.h"
@@ -32,7 +31,7 @@ static __always_inline void vtap_copy_cut_next(struct vtap_cut *c, u8 *to, unsig
 	c->left -= n;
 }
 
-/* Where bytes of the segment at @off are not copied, or payload is in odd places. */
+/* For a segment that is truncated, or whose payload cannot be read in order. */
 static noinline __wsum vtap_copy_cut_slow(struct vtap_cut *c, u8 *to, unsigned int off)
 {
 	const int from = c->f->mac + (int)(c->skip + off);
@@ -77,7 +76,7 @@ static __always_inline void vtap_copy_segment(const struct vtap_tmpl *t, struct 
 		((struct tcphdr *)(p + c->l4))->seq = htonl(c->seq + off);
 	if (likely(c->walk && c->part == c->n)) {
 		vtap_copy_cut_next(c, p + c->hlen, c->n);
-		/* to copy and add up in one go takes a third more instructions */
+		/* copying and summing up in one pass takes a third more instructions */
 		sum = csum_partial(p + c->l4, c->room - c->l4, (__force __wsum)c->psum);
 	} else {
 		sum = vtap_copy_cut_slow(c, p, off);
@@ -92,53 +91,30 @@ static __always_inline void vtap_copy_segment(const struct vtap_tmpl *t, struct 
 	vtap_copy_send(t, copy, c->f, c->hash, c->part < c->n || c->cut, &c->tally);
 }
 
-/*
- * TCP and UDP in plain IP are cut here, but for datagrams that may be tunnels.
- * Return: false for anything else.
- */
-noinline bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_frame *f)
+/* Cut a super-frame, and send a copy of each segment. */
+noinline void vtap_copy_cut(const struct vtap_tmpl *t, struct vtap_cut *c)
 {
-	const struct skb_shared_info *sh = skb_shinfo(f->skb);
-	const bool tcp = f->key.ip_proto == IPPROTO_TCP;
-	const unsigned int known = SKB_GSO_DODGY | (tcp ? SKB_GSO_TCPV4 | SKB_GSO_TCPV6 |
-				   SKB_GSO_TCP_ECN | SKB_GSO_TCP_FIXEDID : SKB_GSO_UDP_L4);
-	const u8 need = VTAP_KEY_IP | VTAP_KEY_PORTS | (tcp ? VTAP_KEY_TCP : 0);
-	unsigned int off, mss = sh->gso_size;
-	struct vtap_cut c __uninitialized;
+	const struct vtap_frame *f = c->f;
+	unsigned int off, mss = skb_shinfo(f->skb)->gso_size;
 	int from, linear;
 
-	if (sh->gso_type & ~known || f->skb->encapsulation ||
-	    (!tcp && (f->key.ip_proto != IPPROTO_UDP || t->decap)) ||
-	    (f->key.flags & (need | VTAP_KEY_FRAG)) != need)
-		return false;
-	c.f = f;
-	c.tcp = tcp;
-	c.ipv4 = f->key.proto == htons(ETH_P_IP);
-	if ((!c.ipv4 && f->l4 - f->l3 != sizeof(struct ipv6hdr)) || !vtap_copy_cut_init(t, &c))
-		return false;
-	c.step = !(sh->gso_type & SKB_GSO_TCP_FIXEDID);
-	c.hash = vtap_flow_hash(t->seed, &f->key);
-	c.tally = (struct vtap_tally){};
-	if (unlikely(t->offload) && vtap_copy_whole(t, &c))
-		return true;
-	/* lists of frames are rare, and pages that have no address */
-	c.walk = !IS_ENABLED(CONFIG_HIGHMEM) && !skb_has_frag_list(f->skb);
-	if (c.walk) {
-		from = f->mac + (int)c.skip;
+	/* frag lists and pages without an address are rare, and take the slow way */
+	c->walk = !IS_ENABLED(CONFIG_HIGHMEM) && !skb_has_frag_list(f->skb);
+	if (c->walk) {
+		from = f->mac + (int)c->skip;
 		linear = skb_headlen(f->skb);
-		c.at = f->skb->data + min(from, linear);
-		c.left = linear - min(from, linear);
-		c.frag = 0;
-		vtap_copy_cut_next(&c, NULL, from - min(from, linear));
+		c->at = f->skb->data + min(from, linear);
+		c->left = linear - min(from, linear);
+		c->frag = 0;
+		vtap_copy_cut_next(c, NULL, from - min(from, linear));
 	}
 
-	for (off = 0; off < c.payload; off += mss) {
-		/* the first one, those in the middle, the last one */
-		if (off <= mss || c.payload - off <= mss)
-			vtap_copy_cut_shape(t, &c, off, min(mss, c.payload - off));
-		vtap_copy_segment(t, &c, off);
-		c.id += c.step;
+	for (off = 0; off < c->payload; off += mss) {
+		/* once for the first segment, those in the middle, and the last */
+		if (off <= mss || c->payload - off <= mss)
+			vtap_copy_cut_shape(t, c, off, min(mss, c->payload - off));
+		vtap_copy_segment(t, c, off);
+		c->id += c->step;
 	}
-	vtap_copy_count(t->s, &c.tally);
-	return true;
+	vtap_copy_count(t->s, &c->tally);
 }

@@ -5,9 +5,9 @@
 
 #include <linux/types.h>
 
-struct vtap_frame;
+struct vtap_cut;
 struct vtap_tmpl;
 
-bool vtap_copy_cut(const struct vtap_tmpl *t, const struct vtap_frame *f);
+void vtap_copy_cut(const struct vtap_tmpl *t, struct vtap_cut *c);
 
 #endif /* _VTAP_CUT_H */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The bytes of a frame as a copy has them, with its VLAN tag moved. */
+/* Copies the bytes of a frame with its VLAN tag inserted or removed. */
 #include "edit.h"
 
-/* The first @len bytes of a packet's copy, behind the Ethernet header that is in its key alone. */
+/* The first @len bytes of a packet's copy; its Ethernet header is in the key only. */
 static noinline bool vtap_copy_bare(const struct vtap_frame *f, struct vtap_edit e, u8 *to,
 				    unsigned int len)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The bytes of a frame as a copy has them, with its VLAN tag moved. */
+/* Copies the bytes of a frame with its VLAN tag inserted or removed. */
 #ifndef _VTAP_EDIT_H
 #define _VTAP_EDIT_H
 
@@ -23,7 +23,7 @@ struct vtap_edit {
 
 bool vtap_copy_bytes(const struct vtap_frame *f, struct vtap_edit e, u8 *to, unsigned int len);
 
-/* A frame whose tag is only in the metadata gets it back; strip takes one out. */
+/* A tag in the metadata is put back into the frame; strip removes a tag. */
 static __always_inline struct vtap_edit vtap_copy_edit(const struct vtap_tmpl *t,
 						       const struct vtap_frame *f)
 {

@@ -46,13 +46,13 @@ struct vtap_gre {
 	__be32 opt[];
 };
 
-/* Keywords that only some types have; a bitmap of types each. */
+/* Keywords that are valid for some types only: a bitmap of types for each. */
 static int vtap_encap_only(u32 type, bool given, u32 types, const char *text,
 			   struct netlink_ext_ack *extack)
 {
 	if (!given || types & BIT(type))
 		return 0;
-	/* NL_SET_ERR_MSG() wants a literal; @text is one */
+	/* NL_SET_ERR_MSG() accepts literals only; @text is one, but the macro cannot see it */
 	if (extack)
 		extack->_msg = text;
 	return -EINVAL;
@@ -159,7 +159,7 @@ static u8 *vtap_encap_ip(struct vtap_tmpl *t, u8 *p, const struct vtap_session_c
 		iph->daddr = cfg->remote.ip.s6_addr32[0];
 		if (cfg->mtu != VTAP_MTU_POLICY_FRAGMENT)
 			iph->frag_off = htons(IP_DF);
-		/* 16 bits: what is added per packet must not carry out of 32 */
+		/* fold to 16 bits, so that adding the per-packet fields cannot overflow 32 */
 		t->ipsum = (__force u16)~ip_fast_csum(iph, 5);
 		return p + sizeof(*iph);
 	} else {
@@ -174,7 +174,7 @@ static u8 *vtap_encap_ip(struct vtap_tmpl *t, u8 *p, const struct vtap_session_c
 	}
 }
 
-/* All frames are looked at again where tunnels are to be taken away. */
+/* With decap, no frame may take the fast path: each has to be checked for a tunnel. */
 static u32 vtap_encap_whole(const struct vtap_tmpl *t)
 {
 	const u32 outer = t->hlen - t->l2len, room = t->mtu > outer ? t->mtu - outer : 0;
@@ -185,8 +185,8 @@ static u32 vtap_encap_whole(const struct vtap_tmpl *t)
 }
 
 /**
- * vtap_encap_build - lay out a template's headers
- * @t: family and dst are set; all of it that concerns headers is filled in
+ * vtap_encap_build - build a template's headers
+ * @t: family and dst are set; everything about headers is filled in
  * @cfg: checked by vtap_encap_check()
  * @local: source address
  * @smac: source of the link-layer header, unused with dst
@@ -284,7 +284,7 @@ static void vtap_encap_erspan(const struct vtap_tmpl *t, __be32 *e, const struct
 
 	if (f->key.vlan) {
 		w0 |= (tci >> VLAN_PRIO_SHIFT) << VTAP_ERSPAN_COS_SHIFT;
-		/* receivers take a VLAN here and a tag in the frame for two layers */
+		/* receivers would see two layers: the VLAN here and the tag in the frame */
 		if (t->strip)
 			w0 |= (tci & VLAN_VID_MASK) << VTAP_ERSPAN_VLAN_SHIFT;
 	}
@@ -338,9 +338,9 @@ static void vtap_encap_gre_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
 }
 
 /**
- * vtap_encap_finish - what types with more than a number say of a copy
+ * vtap_encap_finish - fill in header fields that depend on the frame
  * @t: the template
- * @skb: complete but for that; linear, data at the link-layer header
+ * @skb: otherwise complete; linear, data points to the link-layer header
  * @f: the frame that was copied
  * @truncated: bytes are missing at its end
  */

@@ -32,7 +32,7 @@ enum vtap_own_kind {
 };
 
 /**
- * struct vtap_own_key - outer headers; what a kind does not have is 0
+ * struct vtap_own_key - outer headers; fields that a kind does not use are 0
  * @src: source address, IPv4 in the first word
  * @dst: destination address, IPv4 in the first word
  * @tun: flags and protocol of GRE; UDP destination port
@@ -51,8 +51,8 @@ struct vtap_own_key {
 
 /**
  * struct vtap_own_node - one way to find a template
- * @node: in vtap_own.buckets, when it stands for all of its key; written under RTNL, read under RCU
- * @same: those of the same key, or empty; RTNL
+ * @node: in vtap_own.buckets, if it stands for all of its key; written under RTNL, read under RCU
+ * @same: other nodes with the same key, or empty; RTNL
  * @hash: of @key
  * @key: what it is found by
  */
@@ -69,7 +69,7 @@ struct vtap_own_node {
 /**
  * struct vtap_tmpl - a session's outer headers and path as packets use them
  * @rcu: frees it when no packet can see it any more
- * @own: how frames that are made of it are found
+ * @own: how frames made from this template are recognised
  * @dead: no copy may be held back for it any more; under the lock of vtap_net.loop
  * @s: the session
  * @dev: egress device; no reference, the template goes before the device does
@@ -79,33 +79,33 @@ struct vtap_own_node {
  * @family: AF_INET, AF_INET6, or 0 for no outer IP header
  * @type: enum vtap_session_type
  * @mtu_policy: enum vtap_mtu_policy
- * @strip: the outermost VLAN tag goes into the ERSPAN header
+ * @strip: the outermost VLAN tag moves from the frame to the ERSPAN header
  * @seq: the type has a sequence number, or the user wants one
  * @subheader: ERSPAN III with platform sub-header
- * @varies: vtap_encap_finish() has something to say of every copy
+ * @varies: some header fields differ per copy, so vtap_encap_finish() must run
  * @far: copies go through @dst, or have no outer header
  * @proto: EtherType of copies with an outer header
- * @decap: of a frame in a tunnel, what is inside is copied
+ * @decap: tunnel headers are removed before the frame is copied
  * @offload: the egress device cuts super-frames in GRE
- * @spread: devices below the egress device may choose a queue by the copy's hash
+ * @spread: a device below the egress device may select a queue by the copy's hash
  * @csum: the GRE header has a checksum
- * @whole: longest inner frame that nothing is done about; 0 with @decap
+ * @whole: longest inner frame sent as is, neither cut nor fragmented; 0 with @decap
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
  * @rate: bytes per second, 0 for no limit
- * @burst_ns: bytes that may leave at once, as the time they take at @rate
+ * @burst_ns: the burst, as the time that it takes at @rate
  * @seed: for vtap_flow_hash()
  * @pps: packets per second, 0 for no limit
  * @l2len: length of the link-layer header in @hdr, 0 with @dst
  * @hlen: length of all of @hdr
  * @tun: offset of the GRE or UDP header in @hdr
  * @l4len: length of the GRE header, of the UDP header
- * @headroom: what the egress device wants before the packet
+ * @headroom: headroom that the egress device needs
  * @ipsum: sum over the IPv4 header with length and id 0
  * @oif: index of the device that the session names, 0 for none
- * @hdr: the headers; length, ids, sequence and what depends on the frame are 0
+ * @hdr: the headers; length, ids, sequence number and fields that depend on the frame are 0
  *
- * Immutable; everything from @s on is compared to find out whether it changed.
+ * Immutable. Everything from @s on is compared to find out whether a new template differs.
  */
 struct vtap_tmpl {
 	struct rcu_head rcu;

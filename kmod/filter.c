@@ -7,7 +7,7 @@
 
 #include "rule.h"
 
-/* Of a packet with a made-up Ethernet header, bytes that a filter sees */
+/* bytes that a filter sees of a packet with a made-up Ethernet header */
 #define VTAP_FILTER_SEEN	2048
 
 /**
@@ -89,9 +89,9 @@ void vtap_filter_put(struct vtap_filter *filter)
  * @filter: a filter
  * @f: parsed frame; softirq, RCU read side
  *
- * The packet has no room for the header that programs begin with, so they get a copy. It is as
- * long as the packet, but what lies behind VTAP_FILTER_SEEN bytes, in super-frames, cannot be
- * loaded: then, and when memory is short, there is no match.
+ * The packet has no room for the Ethernet header that programs expect, so they run on a copy. The
+ * copy is as long as the packet, but a program cannot load bytes behind VTAP_FILTER_SEEN, which
+ * only super-frames have: then, and when memory is short, there is no match.
  *
  * Return: true when it matches.
  */

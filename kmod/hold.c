@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copies that are held back while loops are looked for. */
+#include "hold.h"
 #include "loop.h"
-#include "session.h"
 
-/* so many end the experiment, four times as many are the most */
+/* limits that end the experiment; four times as much is never exceeded */
 #define VTAP_LOOP_QUEUE		4096
 #define VTAP_LOOP_BYTES		SZ_16M
 
@@ -14,9 +14,9 @@ static bool vtap_loop_full(const struct vtap_loop *vl, unsigned int times)
 }
 
 /**
- * vtap_loop_hold - hold a copy back, if copies are held back
+ * vtap_loop_hold - hold back a copy while an experiment is running
  * @t: its template
- * @skb: complete; taken when it is held back
+ * @skb: complete; consumed if it is held back
  * @suspect: vtap_frame.suspect of the frame that was copied
  * @hash: of its flow
  * @n: what to count when it leaves

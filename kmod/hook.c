@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The hooks on a port's device, and the change from one to another. */
-#include <linux/moduleparam.h>
 #include <linux/rtnetlink.h>
 
 #include "hook.h"
 #include "tap.h"
 
 #define VTAP_HOOK_RETRY		HZ
-
-static bool rx_chain = true;
-module_param(rx_chain, bool, 0644);
-MODULE_PARM_DESC(rx_chain, "hook in front of the rx_handler of Open vSwitch, bond, team and macvlan ports (default on)");
 
 /* vtap_port_id.serial of the last port that was hooked; RTNL */
 static u32 vtap_hook_serials;
@@ -160,8 +155,7 @@ bool vtap_hook_reconcile(struct vtap_port *port, u32 dirs, bool may_chain, bool 
 		/* where the owner took its handler away, ours went with it */
 		if (port->chain && !vtap_chain_intact(port))
 			vtap_hook_set_in(port, in);
-		if (!leaving && (port->chain || (may_chain && READ_ONCE(rx_chain))) &&
-		    rtnl_dereference(port->dev->rx_handler) && vtap_chain_allowed(port->dev))
+		if (!leaving && (port->chain || may_chain) && vtap_chain_wanted(port))
 			in = VTAP_HOOK_CHAIN;
 	}
 	if (dirs & BIT(VTAP_OUT))

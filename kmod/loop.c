@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Loops that no header shows: a collector behind an encrypting tunnel whose own packets are
- * tapped, hosts that copy each other, a router that sends copies back. Whether frames are there
- * because of our copies is found out by holding the copies back and looking whether the frames
- * cease, and come again when a few copies are let go.
+ * tapped, hosts that copy each other, a router that sends copies back. To find out whether
+ * frames exist because of our copies, the copies are held back: in a loop the frames cease, and
+ * come again when a few copies are let go.
  */
 #include <linux/kernel.h>
 #include <linux/random.h>
 
+#include "hold.h"
 #include "loop.h"
 #include "session.h"
 
@@ -58,13 +59,13 @@ void vtap_loop_take(struct vtap_loop *vl, struct sk_buff_head *out, unsigned int
 #define VTAP_LOOP_RELEASE	4			/* suspicious copies in a round */
 #define VTAP_LOOP_EXEMPT	64			/* seconds at most */
 
-/* Up to twice as long, so that hosts which experiment at the same time do not stay in step. */
+/* Up to twice @ns, so that hosts that experiment at the same time do not stay in step. */
 static u64 vtap_loop_random(u64 ns)
 {
 	return ns + reciprocal_scale(get_random_u32(), ns);
 }
 
-/* The class of an id; one that was not seen for long makes room. Return: NULL when none does. */
+/* The class of an id; may replace one not seen lately. Return: NULL if there is no room. */
 static struct vtap_loop_class *vtap_loop_class(struct vtap_loop *vl, u32 id)
 {
 	struct vtap_loop_class *c, *free = NULL;
@@ -105,7 +106,7 @@ void vtap_loop_end(struct vtap_loop *vl, bool own)
 	if (own) {
 		c->backoff = c->backoff ? min_t(u32, 2 * c->backoff, VTAP_LOOP_EXEMPT) : 1;
 		c->exempt = jiffies + c->backoff * HZ;
-		/* others that come by themselves have to wait, too: copies are late long enough */
+		/* other classes have to wait, too: copies have been delayed long enough */
 		vl->rest = jiffies + min_t(u64, nsecs_to_jiffies(8 * took), HZ);
 	}
 	c->n = 0;
@@ -117,7 +118,7 @@ void vtap_loop_end(struct vtap_loop *vl, bool own)
 	vtap_loop_timer_in(vl, 0);
 }
 
-/* From the beginning, with rounds of @quiet ns; nothing leaves. */
+/* (Re)starts the experiment with rounds of @quiet ns; no copy leaves. */
 static void vtap_loop_begin(struct vtap_loop *vl, u64 quiet)
 {
 	vl->phase = VTAP_LOOP_HOLD;
@@ -131,7 +132,7 @@ static void vtap_loop_begin(struct vtap_loop *vl, u64 quiet)
 	vtap_loop_timer_in(vl, quiet);
 }
 
-/* Many suspicious copies: an experiment begins when it is time for one. */
+/* Counts a suspicious copy; many of them start an experiment. */
 static void vtap_loop_count(struct vtap_loop *vl, struct vtap_loop_class *c)
 {
 	bool fast;
@@ -158,7 +159,7 @@ static void vtap_loop_count(struct vtap_loop *vl, struct vtap_loop_class *c)
 	vtap_loop_begin(vl, vtap_loop_random(fast ? VTAP_LOOP_QUIET : VTAP_LOOP_QUIET_SLOW));
 }
 
-/* A suspicious frame came while copies are held back. */
+/* A suspicious frame came in while copies are held back. */
 static void vtap_loop_came(struct vtap_loop *vl, int ifindex)
 {
 	const u64 now = ktime_get_ns();
@@ -171,13 +172,13 @@ static void vtap_loop_came(struct vtap_loop *vl, int ifindex)
 	if (vl->phase == VTAP_LOOP_HOLD) {
 		vl->last = now;
 	} else if (!vl->released) {
-		/* perhaps late, perhaps another host's experiment: not by itself, then */
+		/* it may be late, or due to another host's experiment: prove nothing from it */
 		if (vl->strays++ < VTAP_LOOP_STRAYS)
 			vtap_loop_begin(vl, min_t(u64, 4 * vl->quiet, VTAP_LOOP_QUIET_MOST));
 		else
 			vtap_loop_end(vl, false);
 	} else if (vl->seen == 1 && vl->left[true] == VTAP_LOOP_ROUNDS) {
-		/* this is how long copies take to come back */
+		/* measures how long copies take to come back */
 		vl->quiet = max(vl->quiet, 3 * (now - vl->last));
 		vtap_loop_timer_in(vl, vl->quiet);
 	}
@@ -212,10 +213,10 @@ bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f)
 		loop = c->loop;
 		if (loop) {
 			vtap_loop_feeds(s, f->ifindex);
-			/* what answers them comes in there, and is suspicious from now on */
+			/* answers to them come in there, and are suspicious from now on */
 			vtap_port_left(s->vn, f->ifindex);
 		} else if (!vl->class) {
-			/* also while copies leave: those that come back may keep it so */
+			/* also while held copies leave: a loop may keep that state going */
 			vtap_loop_count(vl, c);
 		} else if (c == vl->class) {
 			vtap_loop_came(vl, f->ifindex);
@@ -225,7 +226,7 @@ bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f)
 	return loop;
 }
 
-/* They came back each time, and never without us. */
+/* The frames came each time copies were let go, and never otherwise: a loop. */
 static void vtap_loop_found(struct vtap_loop *vl, struct sk_buff_head *drop)
 {
 	struct vtap_loop_class *c = vl->class;
@@ -281,7 +282,7 @@ void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_bu
 		break;
 	case VTAP_LOOP_ROUND:
 		if (vl->released && !vl->seen) {
-			/* nothing came back, or went into another host's experiment */
+			/* no copy came back, or another host held it back */
 			vtap_loop_end(vl, false);
 			break;
 		}
@@ -293,7 +294,7 @@ void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_bu
 		break;
 	case VTAP_LOOP_FLUSH:
 		vtap_loop_take(vl, out, VTAP_LOOP_BATCH, 0);
-		/* only when those of the last time have left: none may overtake them */
+		/* only after the previous batch has left, so that none is overtaken */
 		if (skb_queue_empty(out)) {
 			vl->phase = VTAP_LOOP_IDLE;
 			WRITE_ONCE(vl->vn->holding, false);

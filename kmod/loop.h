@@ -12,32 +12,6 @@
 struct vtap_session;
 struct vtap_tmpl;
 
-/**
- * struct vtap_tally - copies that are counted together
- * @sent: how many
- * @bytes: of their frames
- * @truncated: how many of them were cut
- * @fragmented: how many of them left in outer fragments
- */
-struct vtap_tally {
-	unsigned int sent;
-	unsigned int bytes;
-	unsigned int truncated;
-	unsigned int fragmented;
-};
-
-/**
- * struct vtap_held - what is known of a copy that is held back, in skb->cb
- * @t: the template it is made of
- * @suspect: vtap_frame.suspect of the frame that was copied
- * @n: what to count when it leaves; nothing but for the last of several fragments
- */
-struct vtap_held {
-	const struct vtap_tmpl *t;
-	u32 suspect;
-	struct vtap_tally n;
-};
-
 #define VTAP_LOOP_CLASSES	64
 #define VTAP_LOOP_BATCH		64	/* copies that leave at a time */
 
@@ -45,7 +19,7 @@ struct vtap_held {
  * enum vtap_loop_phase - what goes on in a namespace
  * @VTAP_LOOP_IDLE: nothing; copies leave at once
  * @VTAP_LOOP_HOLD: copies are held back until no suspicious frame comes
- * @VTAP_LOOP_ROUND: a few copies were let go, or none, and we look what comes
+ * @VTAP_LOOP_ROUND: a few copies were let go, or none, to see what comes back
  * @VTAP_LOOP_FLUSH: the copies held back leave, in order
  */
 enum vtap_loop_phase {
@@ -88,7 +62,7 @@ struct vtap_loop_class {
  * @lock: BH disabled
  * @timer: next step of an experiment; runs in softirq
  * @phase: where it stands
- * @off: the namespace goes: no experiment begins any more
+ * @off: the namespace is going away: no experiment starts any more
  * @queue: copies that are held back, in order
  * @bytes: memory that they take
  * @class: what the experiment is about
@@ -131,7 +105,7 @@ struct vtap_loop {
 	struct vtap_loop_class classes[VTAP_LOOP_CLASSES];
 };
 
-#define VTAP_LOOP_LEFT	(3 * HZ)	/* so long a port counts as one by which copies leave */
+#define VTAP_LOOP_LEFT	(3 * HZ)	/* how long copies count as leaving by a port */
 #define VTAP_GENEVE_MASK	0xc000ffff	/* version 0, an Ethernet frame inside */
 #define VTAP_GENEVE_TEB	0x00006558
 
@@ -145,10 +119,6 @@ void vtap_loop_exit_net(struct vtap_net *vn);
 void vtap_loop_reset(struct vtap_net *vn);
 void vtap_loop_tick(struct vtap_net *vn);
 
-/* hold.c */
-bool vtap_loop_hold(const struct vtap_tmpl *t, struct sk_buff *skb, u32 suspect, u32 hash,
-		    struct vtap_tally n);
-
 /* loop.c */
 void vtap_loop_take(struct vtap_loop *vl, struct sk_buff_head *out, unsigned int n, u32 id);
 void vtap_loop_end(struct vtap_loop *vl, bool own);
@@ -159,18 +129,12 @@ void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_bu
 u32 vtap_loop_class_id(const struct vtap_net *vn, const struct vtap_frame *f);
 bool vtap_loop_tunnel(const struct vtap_own *o, const struct vtap_frame *f);
 
-static inline struct vtap_held *vtap_held(const struct sk_buff *skb)
-{
-	BUILD_BUG_ON(sizeof(struct vtap_held) > sizeof(skb->cb));
-	return (struct vtap_held *)skb->cb;
-}
-
 static inline void vtap_loop_timer_in(struct vtap_loop *vl, u64 ns)
 {
 	hrtimer_start(&vl->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_SOFT);
 }
 
-/* May the UDP payload be a tunnel's? Return: false when it begins as none does. */
+/* Return: false if the UDP payload does not begin as VXLAN or GENEVE does. */
 static __always_inline bool vtap_loop_udp(const struct vtap_frame *f)
 {
 	const int at = f->mac + f->l4 + 8;

@@ -10,9 +10,9 @@
 #include "nl.h"
 #include "note.h"
 #include "path.h"
+#include "ring.h"
 #include "ruleset.h"
 #include "session.h"
-#include "skb.h"
 #include "table.h"
 
 /* An event: bind now, and look again when it is over, since some masters act after it. */
@@ -176,6 +176,9 @@ static int __init vtap_init(void)
 	err = vtap_note_init();
 	if (err)
 		goto err_table;
+	err = vtap_ring_init(NULL);
+	if (err)
+		goto err_note;
 	err = register_pernet_subsys(&vtap_net_ops);
 	if (err)
 		goto err_note;
@@ -197,7 +200,7 @@ err_session:
 err_net:
 	unregister_pernet_subsys(&vtap_net_ops);
 	rcu_barrier();
-	vtap_copy_exit();
+	vtap_ring_exit();
 err_note:
 	vtap_note_exit();
 err_table:
@@ -213,7 +216,7 @@ static void __exit vtap_exit(void)
 	unregister_pernet_subsys(&vtap_net_ops);
 	/* callbacks of ours may still be queued */
 	rcu_barrier();
-	vtap_copy_exit();
+	vtap_ring_exit();
 	vtap_note_exit();
 	vtap_table_exit();
 }

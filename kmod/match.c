@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a user wants of a frame: checks, and the bits of a key that it looks at. */
+/* Matches: their checks, and their translation into key and mask. */
 #include <linux/netlink.h>
 
 #include "match.h"
@@ -144,7 +144,7 @@ static void vtap_match_mac(const u8 *a, const u8 *m, u8 *key, u8 *mask)
 	}
 }
 
-/* Only ranges of one port go into the mask; the others are compared apart. */
+/* Only a range of one port fits into the mask; others are compared separately. */
 static bool vtap_match_port(u16 lo, u16 hi, __be16 *key, __be16 *mask, u16 range[2])
 {
 	range[0] = lo;
@@ -253,7 +253,7 @@ bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct v
 		k->icmp_code = m->icmp_code;
 		w->icmp_code = 0xff;
 	}
-	/* what was set so far are bits that have to be there */
+	/* so far, the mask has the bits that must be set */
 	w->flags = k->flags;
 	if (vtap_match_has(m, VTAP_A_MATCH_IP_FLAGS)) {
 		k->flags |= m->ip_flags | VTAP_KEY_IP;

@@ -5,9 +5,12 @@
 #include <net/netlink.h>
 
 #include "compat.h"
+#include "kind.h"
+#include "loop.h"
 #include "netlink_gen.h"
 #include "nl_attr.h"
 #include "nl_msg.h"
+#include "port.h"
 #include "rule.h"
 #include "ruleset.h"
 #include "session.h"
@@ -154,10 +157,15 @@ static int vtap_nl_finish(struct genl_info *info, struct vtap_txn *txn, int err,
 {
 	if (!err && IS_ERR(reply))
 		err = PTR_ERR(reply);
-	if (err)
+	if (!err && txn->rebind)
+		err = vtap_port_bind_all(txn->vn);
+	if (err) {
 		vtap_txn_abort(txn);
-	else
-		err = vtap_txn_commit(txn);
+	} else if (!list_empty(&txn->log)) {
+		vtap_loop_reset(txn->vn);
+		vtap_kind_warn(txn);
+		vtap_txn_commit(txn);
+	}
 	if (IS_ERR_OR_NULL(reply))
 		return err;
 	if (err)

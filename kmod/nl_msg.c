@@ -9,7 +9,9 @@
 #include "netlink_gen.h"
 #include "nl.h"
 #include "nl_msg.h"
+#include "port.h"
 #include "rule.h"
+#include "session.h"
 #include "stats.h"
 #include "table.h"
 #include "txn.h"
@@ -35,36 +37,36 @@ static int vtap_nl_put_u64(struct sk_buff *skb, int attr, u64 v, int pad)
 	return nla_put_u64_64bit(skb, attr, v, pad);
 }
 
-static int vtap_nl_put_session_stats(struct sk_buff *skb, const struct vtap_session *s)
+/* Counters whose order is that of their attributes, the first of which is number 1. */
+static int vtap_nl_put_stats(struct sk_buff *skb, int attr, const u64 *v, unsigned int n, int pad)
 {
-	static const u8 attr[__VTAP_ST_MAX] = {
-		[VTAP_ST_MATCHED] = VTAP_A_SESSION_STATS_MATCHED,
-		[VTAP_ST_SENT] = VTAP_A_SESSION_STATS_SENT,
-		[VTAP_ST_BYTES] = VTAP_A_SESSION_STATS_BYTES,
-		[VTAP_ST_DROP_INACTIVE] = VTAP_A_SESSION_STATS_DROP_INACTIVE,
-		[VTAP_ST_DROP_NOMEM] = VTAP_A_SESSION_STATS_DROP_NOMEM,
-		[VTAP_ST_DROP_MTU] = VTAP_A_SESSION_STATS_DROP_MTU,
-		[VTAP_ST_DROP_RATE] = VTAP_A_SESSION_STATS_DROP_RATE,
-		[VTAP_ST_DROP_XMIT] = VTAP_A_SESSION_STATS_DROP_XMIT,
-		[VTAP_ST_DROP_LOOP] = VTAP_A_SESSION_STATS_DROP_LOOP,
-		[VTAP_ST_DROP_FRAME] = VTAP_A_SESSION_STATS_DROP_FRAME,
-		[VTAP_ST_TRUNCATED] = VTAP_A_SESSION_STATS_TRUNCATED,
-		[VTAP_ST_FRAGMENTED] = VTAP_A_SESSION_STATS_FRAGMENTED,
-		[VTAP_ST_DECAPPED] = VTAP_A_SESSION_STATS_DECAPPED,
-	};
-	struct nlattr *nest = nla_nest_start(skb, VTAP_A_SESSION_STATS);
-	u64 v[__VTAP_ST_MAX];
-	int i;
+	struct nlattr *nest = nla_nest_start(skb, attr);
+	unsigned int i;
 
 	if (!nest)
 		return -EMSGSIZE;
-	vtap_session_read(s, v);
-	for (i = 0; i < __VTAP_ST_MAX; i++) {
-		if (vtap_nl_put_u64(skb, attr[i], v[i], VTAP_A_SESSION_STATS_PAD))
+	for (i = 0; i < n; i++) {
+		if (vtap_nl_put_u64(skb, i + 1, v[i], pad))
 			return -EMSGSIZE;
 	}
 	nla_nest_end(skb, nest);
 	return 0;
+}
+
+static_assert(VTAP_A_SESSION_STATS_MATCHED - 1 == VTAP_ST_MATCHED &&
+	      VTAP_A_SESSION_STATS_DROP_XMIT - 1 == VTAP_ST_DROP_XMIT &&
+	      VTAP_A_SESSION_STATS_DECAPPED - 1 == VTAP_ST_DECAPPED &&
+	      VTAP_A_SESSION_STATS_PAD - 1 == __VTAP_ST_MAX &&
+	      __VTAP_ST_MAX - 1 < VTAP_STATS_MAX &&
+	      offsetof(struct vtap_session_stats, v) == offsetof(struct vtap_stats, v));
+
+static int vtap_nl_put_session_stats(struct sk_buff *skb, const struct vtap_session *s)
+{
+	u64 v[__VTAP_ST_MAX];
+
+	vtap_stats_read(s->stats, v, __VTAP_ST_MAX);
+	return vtap_nl_put_stats(skb, VTAP_A_SESSION_STATS, v, __VTAP_ST_MAX,
+				 VTAP_A_SESSION_STATS_PAD);
 }
 
 /* The device may be gone. */
@@ -248,13 +250,13 @@ int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 	const struct vtap_filter *filter = rule->filter;
 	void *hdr = vtap_nl_put_header(skb, m);
 	struct vtap_match match;
-	u64 packets, bytes;
+	u64 v[__VTAP_RULE_STAT_MAX];
 	unsigned int i;
 
 	if (!hdr)
 		return -EMSGSIZE;
 	vtap_rule_get_match(rule, &match);
-	vtap_rule_read(rule, &packets, &bytes);
+	vtap_stats_read(rule->stats, v, __VTAP_RULE_STAT_MAX);
 	if (nla_put_u32(skb, VTAP_A_RULE_ID, rule->id) ||
 	    nla_put_u32(skb, VTAP_A_RULE_PREF, rule->pref) ||
 	    (rule->port[0] && nla_put_string(skb, VTAP_A_RULE_PORT, rule->port)) ||
@@ -274,8 +276,8 @@ int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 			       filter->insns)) ||
 	    (filter && filter->text &&
 	     nla_put_string(skb, VTAP_A_RULE_FILTER_TEXT, filter->text)) ||
-	    vtap_nl_put_u64(skb, VTAP_A_RULE_PACKETS, packets, VTAP_A_RULE_PAD) ||
-	    vtap_nl_put_u64(skb, VTAP_A_RULE_BYTES, bytes, VTAP_A_RULE_PAD))
+	    vtap_nl_put_u64(skb, VTAP_A_RULE_PACKETS, v[VTAP_RULE_STAT_PACKETS], VTAP_A_RULE_PAD) ||
+	    vtap_nl_put_u64(skb, VTAP_A_RULE_BYTES, v[VTAP_RULE_STAT_BYTES], VTAP_A_RULE_PAD))
 		goto cancel;
 	for (i = 0; i < rule->n_sessions; i++) {
 		if (nla_put_string(skb, VTAP_A_RULE_SESSION, rule->sessions[i]->cfg.name))
@@ -301,24 +303,17 @@ void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 c
 		       rule->filter ? VTAP_NL_MSG_SIZE : NLMSG_GOODSIZE);
 }
 
-static int vtap_nl_put_port_stats(struct sk_buff *skb, int attr, const u64 v[__VTAP_PST_MAX])
-{
-	struct nlattr *nest = nla_nest_start(skb, attr);
+static_assert(VTAP_A_PORT_STATS_SEEN - 1 == VTAP_PST_SEEN &&
+	      VTAP_A_PORT_STATS_DUP - 1 == VTAP_PST_DUP &&
+	      VTAP_A_PORT_STATS_PAD - 1 == __VTAP_PST_MAX &&
+	      VTAP_NDIR * __VTAP_PST_MAX - 1 < VTAP_STATS_MAX &&
+	      offsetof(struct vtap_port_stats, v) == offsetof(struct vtap_stats, v) &&
+	      offsetof(struct vtap_rule_stats, v) == offsetof(struct vtap_stats, v));
 
-	if (!nest ||
-	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_SEEN, v[VTAP_PST_SEEN],
-			    VTAP_A_PORT_STATS_PAD) ||
-	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_MATCHED, v[VTAP_PST_MATCHED],
-			    VTAP_A_PORT_STATS_PAD) ||
-	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_UNMATCHED, v[VTAP_PST_UNMATCHED],
-			    VTAP_A_PORT_STATS_PAD) ||
-	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_OWN, v[VTAP_PST_OWN],
-			    VTAP_A_PORT_STATS_PAD) ||
-	    vtap_nl_put_u64(skb, VTAP_A_PORT_STATS_DUP, v[VTAP_PST_DUP],
-			    VTAP_A_PORT_STATS_PAD))
-		return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
+static int vtap_nl_put_port_stats(struct sk_buff *skb, int attr, u64 v[__VTAP_PST_MAX])
+{
+	v[VTAP_PST_SEEN] = v[VTAP_PST_MATCHED] + v[VTAP_PST_UNMATCHED];
+	return vtap_nl_put_stats(skb, attr, v, __VTAP_PST_MAX, VTAP_A_PORT_STATS_PAD);
 }
 
 int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
@@ -335,7 +330,7 @@ int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 
 	if (!hdr)
 		return -EMSGSIZE;
-	vtap_port_read(port, v);
+	vtap_stats_read(port->stats, v[0], VTAP_NDIR * __VTAP_PST_MAX);
 	if (nla_put_u32(skb, VTAP_A_PORT_IFINDEX, port->dev->ifindex) ||
 	    nla_put_string(skb, VTAP_A_PORT_NAME, port->dev->name) ||
 	    (master && nla_put_string(skb, VTAP_A_PORT_MASTER, master->name)) ||

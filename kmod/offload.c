@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Super-frames of TCP that go on in one piece, for the egress device to cut. */
+/* TCP super-frames that are sent as they are, for the egress device to segment. */
 #include <linux/ip.h>
 #include <linux/tcp.h>
 #include <net/ip.h>
@@ -8,7 +8,7 @@
 #include "send.h"
 #include "super.h"
 
-/* In pages of its own: those of the frame may change while this one waits, or be encrypted. */
+/* A copy in new pages: the frame's may change or be encrypted while the copy is queued. */
 static struct sk_buff *vtap_copy_paged(const struct vtap_tmpl *t, const struct vtap_cut *c)
 {
 	int err, from = c->f->mac + (int)c->skip;
@@ -37,7 +37,7 @@ free:
 	return NULL;
 }
 
-/* The checksum is the device's to finish: that of the pseudo-header, as in a frame of TCP alone. */
+/* The device finishes the checksum: write that of the pseudo-header, as plain TCP does. */
 static void vtap_copy_whole_inner(const struct vtap_tmpl *t, const struct vtap_cut *c,
 				  struct sk_buff *skb)
 {
@@ -65,7 +65,7 @@ static void vtap_copy_whole_outer(const struct vtap_tmpl *t, const struct vtap_c
 	if (t->family == AF_INET) {
 		struct iphdr *iph = (struct iphdr *)(skb->data + t->l2len);
 
-		/* the device counts ids up, into those of other copies: none may be needed */
+		/* the device increments the id, and would collide with other copies: set DF */
 		iph->frag_off = htons(IP_DF);
 		ip_send_check(iph);
 	}
@@ -77,7 +77,7 @@ static void vtap_copy_whole_outer(const struct vtap_tmpl *t, const struct vtap_c
 	__skb_set_sw_hash(skb, c->hash, true);
 }
 
-/* A super-frame of TCP goes on in one piece. Return: false when it has to be cut here. */
+/* Sends a TCP super-frame without cutting it. Return: false if it has to be cut here. */
 noinline bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut *c)
 {
 	const struct skb_shared_info *sh = skb_shinfo(c->f->skb);
@@ -85,12 +85,12 @@ noinline bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut *c)
 	const unsigned int inner = c->hlen - t->hlen;
 	const unsigned int type = (sh->gso_type & (SKB_GSO_DODGY | SKB_GSO_TCP_ECN)) | SKB_GSO_GRE |
 				  (c->ipv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
-	/* the kernel looks at headers that a VM has made, where the device does not */
+	/* where the device does not check headers that a VM made, the kernel does */
 	const netdev_features_t robust = NETIF_F_GSO_ROBUST;
 	const struct vtap_tally all = { .sent = n, .bytes = c->payload + n * inner };
 	struct sk_buff *skb;
 
-	/* FIXEDID is of the inner or of the outer header, depending on the kernel */
+	/* FIXEDID means the inner or the outer header, depending on the kernel */
 	if (!c->tcp || n < 2 || t->far || c->f->skb->ip_summed != CHECKSUM_PARTIAL ||
 	    sh->gso_type & SKB_GSO_TCP_FIXEDID || inner + mss > t->whole ||
 	    c->hlen - t->l2len + c->payload > IP_MAX_MTU ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which frames are copies that vtap itself made: by what is being sent, or by the outer headers. */
+/* Recognises copies that vtap made: by the skb that is being sent, or by the outer headers. */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/jhash.h>
@@ -15,7 +15,7 @@
 /* GRE with checksum, key and sequence number, and the first word of an ERSPAN header */
 #define VTAP_OWN_TUN_MAX	(4 + 4 + 4 + 4 + 4)
 #define VTAP_OWN_ERSPAN_ID	0x3ff
-/* what an ICMP error quotes at least behind the IP header */
+/* an ICMP error quotes at least so many bytes behind the IP header */
 #define VTAP_OWN_QUOTED		8
 
 /* Softirq, or BH disabled */
@@ -26,7 +26,7 @@ static u32 vtap_own_what(u16 proto, u8 ip_proto, enum vtap_own_kind kind)
 	return proto << 16 | ip_proto << 8 | kind;
 }
 
-/* What packets from and to the same addresses have in common when they are of one tunnel. */
+/* The fields that all packets of a tunnel between two addresses share. */
 static bool vtap_own_path(struct vtap_own_key *k, u8 ip_proto, const u8 *h, unsigned int len)
 {
 	if (len < 4)
@@ -105,14 +105,14 @@ static bool vtap_own_has(const struct vtap_own *o, const struct vtap_own_key *k)
 	return vtap_own_find(o, k, vtap_own_hash(o, k));
 }
 
-/* The tunnel header of a frame that is GRE or UDP. Return: false when it has none of ours. */
+/* The tunnel header of a GRE or UDP frame. Return: false if no session sends such a header. */
 static bool vtap_own_frame(struct vtap_own_key *k, const struct vtap_frame *f)
 {
 	const unsigned int len = min_t(unsigned int, f->len - f->l4, VTAP_OWN_TUN_MAX);
 	u8 buf[VTAP_OWN_TUN_MAX];
 	const u8 *h;
 
-	/* none in later fragments */
+	/* later fragments have no tunnel header */
 	if (!f->l4)
 		return false;
 	h = skb_header_pointer(f->skb, f->mac + f->l4, len, buf);
@@ -120,8 +120,8 @@ static bool vtap_own_frame(struct vtap_own_key *k, const struct vtap_frame *f)
 }
 
 /*
- * An ICMP error about one of our copies: it quotes its outer headers, and is sent to where these
- * say that the copy came from. A copy in fragments is known by the first of them.
+ * An ICMP error about one of our copies quotes the copy's outer headers, and is sent to their
+ * source address. A fragmented copy is recognised by its first fragment.
  */
 static bool vtap_own_error(const struct vtap_own *o, const struct vtap_frame *f)
 {
@@ -194,7 +194,7 @@ bool vtap_own_look(const struct vtap_own *o, const struct vtap_frame *f)
 }
 
 /**
- * vtap_own_dest - does the frame go to a collector as our copies do, wherever it is from?
+ * vtap_own_dest - is the frame addressed to a collector as our copies are, whatever its source?
  * @o: the namespace's copies
  * @f: parsed frame that is UDP or GRE; RCU read side
  *
@@ -232,7 +232,7 @@ bool vtap_own_hop(const struct vtap_own *o, const u8 *mac)
 	return vtap_own_has(o, &k);
 }
 
-/* Return: false when templates like this have no key of that kind. */
+/* Return: false if this template has no key of that kind. */
 static bool vtap_own_tmpl(struct vtap_own_key *k, const struct vtap_tmpl *t,
 			  enum vtap_own_kind kind)
 {
@@ -276,7 +276,7 @@ static void vtap_own_count(u16 n[64], u64 *bits, u64 bit, int add)
 	WRITE_ONCE(*bits, n[i] ? *bits | bit : *bits & ~bit);
 }
 
-/* What makes most frames find out at once that they are none of ours. */
+/* Keeps the bitmaps that tell at once that most frames are not ours. */
 static void vtap_own_sieve(struct vtap_own *o, const struct vtap_tmpl *t, int add)
 {
 	if (t->type == VTAP_SESSION_TYPE_VXLAN) {
@@ -289,7 +289,7 @@ static void vtap_own_sieve(struct vtap_own *o, const struct vtap_tmpl *t, int ad
 }
 
 /**
- * vtap_own_add - copies of a template are ours from now on; RTNL
+ * vtap_own_add - recognise copies of a template from now on; RTNL
  * @o: the namespace's copies
  * @t: the template, before packets see it
  */
@@ -314,7 +314,7 @@ void vtap_own_add(struct vtap_own *o, struct vtap_tmpl *t)
 }
 
 /**
- * vtap_own_del - the template is another, or none; RTNL
+ * vtap_own_del - stop recognising copies of a template; RTNL
  * @o: the namespace's copies
  * @t: the template, from vtap_own_add(); to be freed after a grace period
  */
@@ -337,7 +337,7 @@ void vtap_own_del(struct vtap_own *o, struct vtap_tmpl *t)
 }
 
 /**
- * vtap_own_init_net - make room for what a namespace's copies look like; RTNL
+ * vtap_own_init_net - allocate a namespace's table of templates; RTNL
  * @vn: its vtap; may have it already
  *
  * Return: 0 or -ENOMEM.
@@ -357,7 +357,7 @@ int vtap_own_init_net(struct vtap_net *vn)
 }
 
 /**
- * vtap_own_exit_net - free that; no session is left
+ * vtap_own_exit_net - free it; no session is left
  * @vn: its vtap
  */
 void vtap_own_exit_net(struct vtap_net *vn)

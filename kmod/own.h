@@ -14,9 +14,9 @@
 #define VTAP_OWN_BITS	11
 
 /**
- * struct vtap_own - what the copies of a namespace look like from outside
+ * struct vtap_own - how the copies of a namespace are recognised
  * @rcu: frees it when no packet can see it any more
- * @seed: of the hash; a VM must not be able to aim at one bucket
+ * @seed: of the hash, so that a VM cannot aim at one bucket
  * @udp_ports: which destination ports copies may have, by vtap_own_port_bit()
  * @hops: which link-layer addresses next hops may have, by vtap_own_mac_bit()
  * @n_udp: number of templates behind each bit of @udp_ports; RTNL
@@ -77,8 +77,8 @@ static __always_inline struct vtap_own_mark vtap_own_begin(const struct vtap_net
  * @before: from vtap_own_begin()
  *
  * On PREEMPT_RT, tasks that preempt each other may end in any order. What was there before may
- * have ended by then, so nothing is restored: a copy is rather not recognised here than another
- * frame taken for one.
+ * have ended by then, so nothing is restored: it is better to miss a copy here than
+ * to take another frame for one.
  */
 static __always_inline void vtap_own_end(struct vtap_own_mark before)
 {
@@ -95,7 +95,7 @@ static __always_inline void vtap_own_end(struct vtap_own_mark before)
  * @skb: a frame in a hook
  *
  * Pointers are compared: a queue that is run on the way out may send somebody else's frame. And
- * what a container's vtap sends is no copy of the host's, which could not see it otherwise.
+ * a copy that a container's vtap sends is an ordinary frame to the host.
  *
  * Return: true when it is the copy, a clone of it, or the copy with a head of another size.
  */
@@ -127,8 +127,8 @@ bool vtap_own_look(const struct vtap_own *o, const struct vtap_frame *f);
  * @vn: the namespace's vtap
  * @f: parsed frame; RCU read side
  *
- * The outermost headers decide, and nothing that is inside them. Most frames cannot be a copy,
- * and are to find that out at once.
+ * Only the outermost headers decide. Most frames cannot be a copy, and the common case has to be
+ * cheap.
  *
  * Return: true when it is.
  */

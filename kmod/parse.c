@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Frame to key. No locks, no netlink; trusts no length in the frame. */
+/* Parses a frame into a key. Takes no locks; trusts no length in the frame. */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
@@ -9,9 +9,9 @@
 #include "frame.h"
 #include "parse.h"
 
-#define VTAP_MAX_TAGS		4	/* in the frame, besides one in the metadata */
+#define VTAP_MAX_TAGS		4	/* in the data, in addition to one in the metadata */
 #define VTAP_MAX_EXTHDRS	8
-#define VTAP_MAX_HEADERS	512	/* looked at when they are not in the linear part */
+#define VTAP_MAX_HEADERS	512	/* copied when they are not in the linear part */
 
 /*
  * The functions below read headers from @p, of which @len bytes are there,
@@ -70,7 +70,7 @@ static __always_inline bool vtap_match_ipv4(struct vtap_frame *f, const u8 *p, u
 
 	if (off + sizeof(*iph) > len)
 		return false;
-	/* version 4 without options, at one glance */
+	/* version 4 without options, in one comparison */
 	if (unlikely(p[off] != 0x45)) {
 		if (iph->version != 4 || iph->ihl < 5)
 			return true;
@@ -122,7 +122,7 @@ static noinline bool vtap_match_ipv6(struct vtap_frame *f, const u8 *p, unsigned
 			key->ip_proto = fh->nexthdr;
 			if (fh->frag_off & htons(IP6_OFFSET))
 				return true;
-			/* an atomic fragment is a fragment, as the flow dissector has it */
+			/* an atomic fragment counts as a fragment, as in the flow dissector */
 			key->flags |= VTAP_KEY_FIRST;
 			off += sizeof(*fh);
 			break;
@@ -143,7 +143,7 @@ static noinline bool vtap_match_ipv6(struct vtap_frame *f, const u8 *p, unsigned
 	return true;
 }
 
-/* The beginning of a key; @tci is of a tag in the metadata, 0 when there is none. */
+/* Starts a key; @tci is that of a tag in the metadata, 0 if there is none. */
 static __always_inline void vtap_match_start(struct vtap_frame *f, const u8 *p, __be16 tci)
 {
 	struct vtap_key *key = &f->key;
@@ -194,7 +194,7 @@ bool vtap_match_frame(struct vtap_frame *f, const u8 *p, unsigned int len, __be1
 	return true;
 }
 
-/* A packet behind ETH_HLEN bytes that are not read: @eth is in their place. */
+/* A packet without an Ethernet header: @eth stands in for ETH_HLEN bytes that are not read. */
 bool vtap_match_bare(struct vtap_frame *f, const u8 *p, unsigned int len, const struct ethhdr *eth,
 		     __be16 tci)
 {
@@ -206,7 +206,7 @@ bool vtap_match_bare(struct vtap_frame *f, const u8 *p, unsigned int len, const 
 	return true;
 }
 
-/* Headers that lie in page frags. Apart, so that other frames do not pay for the buffer. */
+/* Headers in page fragments. Out of line, so that other frames do not pay for the buffer. */
 noinline void vtap_match_far(struct vtap_frame *f, __be16 tci, const struct ethhdr *bare)
 {
 	const unsigned int len = min_t(unsigned int, f->len, VTAP_MAX_HEADERS);
@@ -221,7 +221,7 @@ noinline void vtap_match_far(struct vtap_frame *f, __be16 tci, const struct ethh
 		vtap_match_frame(f, buf, len, tci);
 }
 
-/* Anything; Return: true. */
+/* Any frame. Return: true. */
 static noinline bool vtap_match_any(struct vtap_frame *f, unsigned int avail, __be16 tci)
 {
 	if (!vtap_match_frame(f, f->skb->data + f->mac, avail, tci) && avail < f->len)
@@ -230,9 +230,9 @@ static noinline bool vtap_match_any(struct vtap_frame *f, unsigned int avail, __
 }
 
 /*
- * The Ethernet header that a packet of a device without one gets: the device's address where it
- * has one of that length, and the protocol that the stack takes it for. At egress nobody says
- * where a MAC header would be, and at ingress it may be another's.
+ * Makes an Ethernet header for a packet of a device that has none: the device's address if it has
+ * one of that length, and the protocol that the stack uses. At egress, the offset of the MAC
+ * header is not set, and at ingress it may be that of another device's header.
  */
 static noinline bool vtap_match_packet(struct vtap_frame *f)
 {
@@ -277,7 +277,7 @@ static noinline bool vtap_match_packet(struct vtap_frame *f)
  *
  * Reads only; trusts no length in the frame. Softirq context.
  *
- * Return: false when the skb has no complete Ethernet header, or of a bare one when it is empty.
+ * Return: false if the skb has no complete Ethernet header, or is bare and empty.
  */
 bool vtap_match_parse(struct vtap_frame *f)
 {
@@ -300,7 +300,10 @@ bool vtap_match_parse(struct vtap_frame *f)
 	f->len = skb->len - f->mac;
 	if (unlikely(skb_vlan_tag_present(skb)))
 		tci = htons(skb_vlan_tag_get(skb) | VTAP_KEY_TAGGED);
-	/* most frames; all others begin again, so that these need neither registers nor sums */
+	/*
+	 * Fast path for untagged IPv4. Anything else is parsed again from the start below, to
+	 * keep this path short.
+	 */
 	if (likely(((const struct ethhdr *)p)->h_proto == htons(ETH_P_IP))) {
 		vtap_match_start(f, p, tci);
 		if (likely(vtap_match_ipv4(f, p, avail, ETH_HLEN)))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Path MTU. What routers say of copies that were too long finds no socket and
- * perhaps no tunnel device, so nobody but us would tell the routes.
+ * Path MTU. An ICMP error about a copy that was too long belongs to no socket, and perhaps to no
+ * tunnel device, so nobody else would update the routes.
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -20,8 +20,8 @@
 #include "session.h"
 
 /*
- * How much an answer has to do with a session of the same addresses. Several such sessions may
- * differ in their device, and only those with the highest value take the answer.
+ * How well an ICMP error fits a session with the same addresses. Several such sessions may differ
+ * in their device; only those with the highest value take the error.
  */
 enum vtap_pmtu_concern {
 	VTAP_PMTU_NONE,		/* no template, or other addresses */
@@ -44,7 +44,7 @@ static enum vtap_pmtu_concern vtap_pmtu_concern(const struct vtap_net *vn,
 	return VTAP_PMTU_PATH;
 }
 
-/* The highest concern of all sessions; VTAP_PMTU_NONE when none sent the quoted packet. */
+/* The best fit among all sessions; VTAP_PMTU_NONE if none sent the quoted packet. */
 static enum vtap_pmtu_concern vtap_pmtu_ours(const struct vtap_net *vn, const struct vtap_key *key,
 					     int iif)
 {
@@ -56,7 +56,7 @@ static enum vtap_pmtu_concern vtap_pmtu_ours(const struct vtap_net *vn, const st
 	return best;
 }
 
-/* What an ICMP message of valid checksum quotes at @off, in an skb of its own; or NULL. */
+/* The packet that an ICMP message quotes at @off, in a new skb; NULL if its checksum is wrong. */
 static struct sk_buff *vtap_pmtu_quoted(struct sk_buff *skb, unsigned int icmp, unsigned int off,
 					unsigned int need, u8 proto, u8 family)
 {
@@ -73,7 +73,7 @@ static struct sk_buff *vtap_pmtu_quoted(struct sk_buff *skb, unsigned int icmp, 
 	return NULL;
 }
 
-/* On the routes of the sessions that the answer concerns, and on no other. */
+/* Updates the routes of the sessions that the error fits, and no others. */
 static void vtap_pmtu_store_v4(const struct vtap_net *vn, const struct vtap_key *key,
 			       int iif, enum vtap_pmtu_concern best, struct sk_buff *q, u32 mtu)
 {

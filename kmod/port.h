@@ -29,7 +29,10 @@ struct vtap_bind {
 	bool watch;
 };
 
-/* Counters of a port in one direction; seen = matched + unmatched. */
+/*
+ * Counters of a port in one direction, in the order of VTAP_A_PORT_STATS_*; seen = matched +
+ * unmatched, and is not counted frame by frame.
+ */
 enum vtap_port_stat {
 	VTAP_PST_SEEN,
 	VTAP_PST_MATCHED,
@@ -39,9 +42,10 @@ enum vtap_port_stat {
 	__VTAP_PST_MAX,
 };
 
+/* begins as struct vtap_stats */
 struct vtap_port_stats {
-	u64_stats_t v[VTAP_NDIR][__VTAP_PST_MAX];
 	struct u64_stats_sync syncp;
+	u64_stats_t v[VTAP_NDIR][__VTAP_PST_MAX];
 };
 
 /**

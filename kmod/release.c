@@ -5,6 +5,8 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
+#include "hold.h"
+#include "loop.h"
 #include "send.h"
 #include "stats.h"
 
@@ -216,7 +218,7 @@ void vtap_loop_tick(struct vtap_net *vn)
 	list_for_each_entry(s, &vn->sessions, list) {
 		if (!READ_ONCE(s->loops))
 			continue;
-		vtap_session_read(s, v);
+		vtap_stats_read(s->stats, v, __VTAP_ST_MAX);
 		sent += v[VTAP_ST_SENT];
 	}
 	spin_lock_bh(&vl->lock);

@@ -6,6 +6,7 @@
 #include "flow.h"
 #include "rule.h"
 #include "session.h"
+#include "stats.h"
 #include "tunnel.h"
 
 /* 4 bytes of a match each; most are 0 */
@@ -182,12 +183,7 @@ bool vtap_rule_more(const struct vtap_rule *rule, const struct vtap_frame *f)
  */
 void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes)
 {
-	struct vtap_rule_stats *st = this_cpu_ptr(rule->stats);
-
-	u64_stats_update_begin(&st->syncp);
-	u64_stats_inc(&st->packets);
-	u64_stats_add(&st->bytes, bytes);
-	u64_stats_update_end(&st->syncp);
+	vtap_stats_add2(rule->stats, VTAP_RULE_STAT_PACKETS, 1, VTAP_RULE_STAT_BYTES, bytes);
 }
 
 /**

@@ -68,10 +68,17 @@ struct vtap_rule_cfg {
 	struct vtap_match inner;
 };
 
+/* Counters of a rule: frames that it decided on, and their bytes. */
+enum vtap_rule_stat {
+	VTAP_RULE_STAT_PACKETS,
+	VTAP_RULE_STAT_BYTES,
+	__VTAP_RULE_STAT_MAX,
+};
+
+/* begins as struct vtap_stats */
 struct vtap_rule_stats {
-	u64_stats_t packets;
-	u64_stats_t bytes;
 	struct u64_stats_sync syncp;
+	u64_stats_t v[__VTAP_RULE_STAT_MAX];
 };
 
 /**

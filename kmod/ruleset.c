@@ -6,6 +6,7 @@
 
 #include "kind.h"
 #include "net.h"
+#include "nl.h"
 #include "rule.h"
 #include "ruleset.h"
 #include "session.h"
@@ -117,6 +118,50 @@ static struct list_head *vtap_rule_remove(struct vtap_txn *txn, struct vtap_rule
 	return prev;
 }
 
+static void vtap_rule_undo(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	struct vtap_net *vn = txn->vn;
+
+	if (u->rule)
+		vtap_rule_unlink(vn, u->rule);
+	if (u->old) {
+		vtap_rule_link(vn, u->old, u->prev);
+		u->old->gone = false;
+		xa_store(&vn->rule_ids, u->old->id, u->old, GFP_KERNEL_ACCOUNT);
+		if (u->rule)
+			vtap_rule_free(u->rule);
+	} else {
+		xa_erase(&vn->rule_ids, u->rule->id);
+		vtap_rule_block_put(u->rule->block);
+		vtap_rule_free(u->rule);
+	}
+}
+
+static void vtap_rule_notify(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	vtap_nl_rule_notify(txn->vn, u->rule ?: u->old, u->cmd);
+}
+
+/* No packet gets to see it any more. */
+static void vtap_rule_release(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	if (!u->old)
+		return;
+	if (u->rule) {
+		/* packets that still see the old rule count in what is the new one's */
+		call_rcu(&u->old->rcu, vtap_rule_replaced_rcu);
+	} else {
+		xa_erase(&txn->vn->rule_ids, u->old->id);
+		call_rcu(&u->old->rcu, vtap_rule_rcu);
+	}
+}
+
+static const struct vtap_undo_ops vtap_rule_undo_ops = {
+	.undo = vtap_rule_undo,
+	.notify = vtap_rule_notify,
+	.release = vtap_rule_release,
+};
+
 static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_ack *extack)
 {
 	bool mac = !is_zero_ether_addr(cfg->mac);
@@ -179,7 +224,7 @@ int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg)
 	rule = vtap_rule_alloc(cfg);
 	if (!rule)
 		return -ENOMEM;
-	u = vtap_txn_alloc(VTAP_CMD_RULE_ADD_NTF);
+	u = vtap_txn_alloc(&vtap_rule_undo_ops, VTAP_CMD_RULE_ADD_NTF);
 	rule->id = vn->last_id + 1;
 	if (!u || !vtap_rule_give_stats(vn, rule) ||
 	    xa_err(xa_store(&vn->rule_ids, rule->id, rule, GFP_KERNEL_ACCOUNT))) {
@@ -218,7 +263,7 @@ int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap
 	rule = vtap_rule_alloc(cfg);
 	if (!rule)
 		return -ENOMEM;
-	u = vtap_txn_alloc(VTAP_CMD_RULE_CHANGE_NTF);
+	u = vtap_txn_alloc(&vtap_rule_undo_ops, VTAP_CMD_RULE_CHANGE_NTF);
 	if (!u) {
 		vtap_rule_free(rule);
 		return -ENOMEM;
@@ -246,7 +291,7 @@ int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap
  */
 int vtap_rule_del(struct vtap_txn *txn, struct vtap_rule *rule)
 {
-	struct vtap_undo *u = vtap_txn_alloc(VTAP_CMD_RULE_DEL_NTF);
+	struct vtap_undo *u = vtap_txn_alloc(&vtap_rule_undo_ops, VTAP_CMD_RULE_DEL_NTF);
 
 	if (!u)
 		return -ENOMEM;
@@ -278,48 +323,6 @@ int vtap_rule_flush(struct vtap_txn *txn, const u32 *pref)
 			return err;
 	}
 	return 0;
-}
-
-/**
- * vtap_rule_undo - undo the last change of a transaction
- * @txn: the transaction
- * @u: the change, one of a rule
- */
-void vtap_rule_undo(struct vtap_txn *txn, const struct vtap_undo *u)
-{
-	struct vtap_net *vn = txn->vn;
-
-	if (u->rule)
-		vtap_rule_unlink(vn, u->rule);
-	if (u->old) {
-		vtap_rule_link(vn, u->old, u->prev);
-		u->old->gone = false;
-		xa_store(&vn->rule_ids, u->old->id, u->old, GFP_KERNEL_ACCOUNT);
-		if (u->rule)
-			vtap_rule_free(u->rule);
-	} else {
-		xa_erase(&vn->rule_ids, u->rule->id);
-		vtap_rule_block_put(u->rule->block);
-		vtap_rule_free(u->rule);
-	}
-}
-
-/**
- * vtap_rule_done - free what a change took away; no packet gets to see it any more
- * @txn: the transaction
- * @u: the change, one of a rule
- */
-void vtap_rule_done(struct vtap_txn *txn, const struct vtap_undo *u)
-{
-	if (!u->old)
-		return;
-	if (u->rule) {
-		/* packets that still see the old rule count in what is the new one's */
-		call_rcu(&u->old->rcu, vtap_rule_replaced_rcu);
-	} else {
-		xa_erase(&txn->vn->rule_ids, u->old->id);
-		call_rcu(&u->old->rcu, vtap_rule_rcu);
-	}
 }
 
 /**

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sending a copy, the slow half: what does not fit, limits, fragments, the host's output path. */
+/* Slow path of sending: copies that do not fit, rate limits, fragments, the host's output path. */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/percpu.h>
@@ -9,18 +9,14 @@
 #include "edit.h"
 #include "send.h"
 #include "skb.h"
+#include "stats.h"
 
 noinline void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, unsigned int n)
 {
-	struct vtap_session_stats *st = this_cpu_ptr(s->stats);
-
-	u64_stats_update_begin(&st->syncp);
-	u64_stats_add(&st->v[VTAP_ST_MATCHED], n);
-	u64_stats_add(&st->v[why], n);
-	u64_stats_update_end(&st->syncp);
+	vtap_stats_add2(s->stats, VTAP_ST_MATCHED, n, why, n);
 }
 
-/* How much of @len bytes fits when not all may; 0 when the copy has to be dropped. */
+/* How many of @len bytes to send if not all fit; 0 if the copy has to be dropped. */
 noinline unsigned int vtap_copy_limit(const struct vtap_tmpl *t, unsigned int len)
 {
 	const unsigned int outer = t->hlen - t->l2len;
@@ -36,20 +32,20 @@ noinline unsigned int vtap_copy_limit(const struct vtap_tmpl *t, unsigned int le
 	return 0;
 }
 
-/* As eth_type_trans() has it, and without a change of the skb. */
+/* As eth_type_trans(), but without changing the skb. */
 static __be16 vtap_copy_eth_type(const struct sk_buff *skb)
 {
 	const struct ethhdr *eth = (const struct ethhdr *)skb->data;
 
 	if (likely(eth_proto_is_802_3(eth->h_proto)))
 		return eth->h_proto;
-	/* Novell's frames have no LLC header, and no checksum in that of IPX */
+	/* Novell's raw 802.3 frames start with IPX, whose checksum is 0xffff, in place of LLC */
 	if (skb->len >= ETH_HLEN + sizeof(u16) && get_unaligned((const u16 *)(eth + 1)) == 0xffff)
 		return htons(ETH_P_802_3);
 	return htons(ETH_P_802_2);
 }
 
-/* A raw copy, or one that goes through the host's output path. */
+/* Sends a raw copy, or one that takes the host's output path. */
 noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb)
 {
 	int rc;
@@ -63,7 +59,7 @@ noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb)
 	}
 	skb_dst_set(skb, dst_clone(t->dst));
 	memset(skb->cb, 0, sizeof(skb->cb));
-	/* IPv6 has no DF to be clear: without this, no fragments */
+	/* IPv6 has no DF bit: only this allows fragments */
 	skb->ignore_df = t->mtu_policy == VTAP_MTU_POLICY_FRAGMENT;
 	if (t->family == AF_INET)
 		rc = ip_local_out(dev_net(t->dev), NULL, skb);
@@ -81,7 +77,7 @@ int vtap_copy_xmit_whole(const struct vtap_tmpl *t, struct sk_buff *skb)
 	return net_xmit_eval(rc);
 }
 
-/* One outer fragment: @n bytes from @off on of what follows the IP header. */
+/* One outer fragment: @n bytes at offset @off behind the IP header. */
 static struct sk_buff *vtap_copy_fragment(const struct vtap_tmpl *t, const struct sk_buff *whole,
 					  u32 ipid, unsigned int off, unsigned int n)
 {
@@ -141,7 +137,7 @@ noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *who
 		if (!held && vtap_copy_xmit(t, skb, NULL, hash))
 			goto drop;
 	}
-	/* the last fragment tells of all */
+	/* the last fragment counts for all of them */
 	if (!held)
 		vtap_copy_count(t->s, &all);
 	consume_skb(whole);
@@ -152,7 +148,7 @@ drop:
 	vtap_copy_drop(t->s, why, 1);
 }
 
-/* Is there still room in a bucket that is empty at @due? */
+/* Takes @cost from a token bucket that is empty at @due. Return: false if there is no room. */
 static bool vtap_session_bucket(u64 *due, u64 now, u64 cost, u64 burst)
 {
 	u64 from = max(*due, now);

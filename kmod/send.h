@@ -9,18 +9,13 @@
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
 #include <linux/u64_stats_sync.h>
-#include <net/sch_generic.h>
 
-#include "compat.h"
+#include "direct.h"
 #include "flow.h"
-#include "loop.h"
+#include "hold.h"
+#include "own.h"
 #include "session.h"
 
-/*
- * Skbs that are used again and again: a master and its data stay in their slot,
- * what leaves is the companion that the slab has beside the master. Allocated
- * when a CPU first needs that many at a time: 64 of 2.5 KB each at most.
- */
 #define VTAP_IPID_BLOCK		16	/* a power of 2 */
 
 void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, unsigned int n);
@@ -46,37 +41,11 @@ static __always_inline void vtap_copy_count(struct vtap_session *s, const struct
 	u64_stats_update_end(&st->syncp);
 }
 
-/*
- * Would dev_queue_xmit() do nothing but call the driver? A copy is linear, of one packet, with
- * its checksums and its tag in place: that leaves the queue, its choice and its lock, what hooks
- * or listens on the way out, and a device that is not up.
- */
-static __always_inline bool vtap_copy_direct(struct net_device *dev)
-{
-	struct netdev_queue *txq = netdev_get_tx_queue(dev, 0);
-
-	return vtap_dev_lltx(dev) && dev->real_num_tx_queues == 1 && netif_running(dev) &&
-	       !rcu_dereference_bh(txq->qdisc)->enqueue && !netif_xmit_frozen_or_stopped(txq) &&
-	       !vtap_dev_nf_egress(dev) && !vtap_dev_tc_egress(dev) && !dev_nit_active(dev);
-}
-
-static __always_inline int vtap_copy_xmit_direct(struct net_device *dev, struct sk_buff *skb)
-{
-	int rc;
-
-	skb_reset_mac_header(skb);
-	rc = netdev_start_xmit(skb, dev, netdev_get_tx_queue(dev, 0), false);
-	if (likely(dev_xmit_complete(rc)))
-		return net_xmit_eval(rc);
-	kfree_skb(skb);
-	return NET_XMIT_DROP;
-}
-
-/* @hash: 0 when it is still to be made of @f. Most copies leave by a device that asks for none. */
+/* @hash: 0 if not computed yet; most egress devices do not need it. */
 static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
 					    const struct vtap_frame *f, u32 hash)
 {
-	const bool direct = likely(!t->far) && vtap_copy_direct(t->dev);
+	const bool direct = likely(!t->far) && vtap_direct_allowed(t->dev);
 	int rc;
 
 	skb->dev = t->dev;
@@ -89,14 +58,14 @@ static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk
 		__skb_set_sw_hash(skb, hash, true);
 	}
 	if (direct)
-		return vtap_copy_xmit_direct(t->dev, skb);
+		return vtap_direct_xmit(t->dev, skb);
 	if (unlikely(t->far))
 		return vtap_copy_xmit_far(t, skb);
 	rc = dev_queue_xmit(skb);
 	return net_xmit_eval(rc);
 }
 
-/* Hooks on the way out see what this CPU is sending. */
+/* Lets hooks on the way out recognise the copy that this CPU is sending. */
 static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
 					  const struct vtap_frame *f, u32 hash)
 {
@@ -107,7 +76,7 @@ static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_b
 	return rc;
 }
 
-/* Are copies held back, this one with them? It is counted when it leaves. */
+/* Return: true if the copy is held back, and will be counted when it leaves. */
 static __always_inline bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_buff *skb,
 					   const struct vtap_frame *f, u32 hash,
 					   struct vtap_tally n)
@@ -133,14 +102,14 @@ static __always_inline u32 vtap_copy_ipid(const struct vtap_tmpl *t)
 	do {
 		last = this_cpu_read(t->s->stats->ipid);
 		ipid = last + 1;
-		/* the block is used up, or this CPU has had none yet */
+		/* the block is used up, or this CPU has none yet */
 		if (unlikely(!(ipid % VTAP_IPID_BLOCK)))
 			ipid = (u32)atomic_add_return(VTAP_IPID_BLOCK, &t->s->ipid);
 	} while (unlikely(this_cpu_cmpxchg(t->s->stats->ipid, last, ipid) != last));
 	return ipid;
 }
 
-/* What the outer headers say of this very copy. */
+/* Fills in the outer header fields that differ per copy. */
 static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk_buff *skb,
 					    const struct vtap_frame *f, u32 ipid, bool truncated)
 {
@@ -166,8 +135,8 @@ static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk
 }
 
 /*
- * The inner frame is complete: wrap it, send it, add it to the tally. Takes the skb.
- * @hash: of the flow, or 0 when it is still to be made
+ * The inner frame is complete: encapsulate it, send it, and count it in @n. Consumes the skb.
+ * @hash: of the flow, or 0 if not computed yet
  */
 static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_buff *skb,
 					   const struct vtap_frame *f, u32 hash, bool truncated,

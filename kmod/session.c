@@ -78,6 +78,58 @@ static void vtap_session_ids(struct vtap_session *s)
 		per_cpu_ptr(s->stats, cpu)->ipid = U32_MAX;
 }
 
+/* Off the list; no packet gets to see it any more. */
+static void vtap_session_free(struct vtap_session *s)
+{
+	list_del_rcu(&s->list);
+	vtap_session_publish(s, NULL);
+	call_rcu(&s->rcu, vtap_session_rcu);
+}
+
+static void vtap_session_undo(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	struct vtap_session *s = u->session;
+
+	switch (u->cmd) {
+	case VTAP_CMD_SESSION_ADD_NTF:
+		vtap_session_hide(s, true);
+		vtap_session_free(s);
+		break;
+	case VTAP_CMD_SESSION_CHANGE_NTF:
+		s->cfg = *u->cfg;
+		break;
+	case VTAP_CMD_SESSION_DEL_NTF:
+		vtap_session_hide(s, false);
+		break;
+	}
+}
+
+static void vtap_session_notify(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	struct vtap_session *s = u->session;
+
+	vtap_nl_session_notify(s, u->cmd);
+	if (s->gone)
+		return;
+	if (u->cmd == VTAP_CMD_SESSION_CHANGE_NTF)
+		vtap_session_refresh(s);
+	/* routers may answer the first copy; without memory the tick tries again */
+	vtap_pmtu_follow(s->vn, true);
+	schedule_delayed_work(&s->vn->tick, VTAP_TICK);
+}
+
+static void vtap_session_release(struct vtap_txn *txn, const struct vtap_undo *u)
+{
+	if (u->cmd == VTAP_CMD_SESSION_DEL_NTF)
+		vtap_session_free(u->session);
+}
+
+static const struct vtap_undo_ops vtap_session_undo_ops = {
+	.undo = vtap_session_undo,
+	.notify = vtap_session_notify,
+	.release = vtap_session_release,
+};
+
 /**
  * vtap_session_add - create a session
  * @txn: the transaction
@@ -110,7 +162,7 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 	s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 	if (!s)
 		return -ENOMEM;
-	u = vtap_txn_alloc(VTAP_CMD_SESSION_ADD_NTF);
+	u = vtap_txn_alloc(&vtap_session_undo_ops, VTAP_CMD_SESSION_ADD_NTF);
 	s->stats = alloc_percpu_gfp(struct vtap_session_stats, GFP_KERNEL_ACCOUNT);
 	if (!u || !s->stats) {
 		free_percpu(s->stats);
@@ -150,7 +202,7 @@ int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
 	err = vtap_session_check(cfg, txn->extack);
 	if (err)
 		return err;
-	u = vtap_txn_alloc(VTAP_CMD_SESSION_CHANGE_NTF);
+	u = vtap_txn_alloc(&vtap_session_undo_ops, VTAP_CMD_SESSION_CHANGE_NTF);
 	if (!u)
 		return -ENOMEM;
 	u->session = s;
@@ -180,7 +232,7 @@ int vtap_session_del(struct vtap_txn *txn, struct vtap_session *s)
 		NL_SET_ERR_MSG(txn->extack, "the session is used by a rule");
 		return -EBUSY;
 	}
-	u = vtap_txn_alloc(VTAP_CMD_SESSION_DEL_NTF);
+	u = vtap_txn_alloc(&vtap_session_undo_ops, VTAP_CMD_SESSION_DEL_NTF);
 	if (!u)
 		return -ENOMEM;
 	u->session = s;
@@ -210,64 +262,6 @@ int vtap_session_flush(struct vtap_txn *txn, const u32 *type)
 			return err;
 	}
 	return 0;
-}
-
-/* Off the list; no packet gets to see it any more. */
-static void vtap_session_free(struct vtap_session *s)
-{
-	list_del_rcu(&s->list);
-	vtap_session_publish(s, NULL);
-	call_rcu(&s->rcu, vtap_session_rcu);
-}
-
-/**
- * vtap_session_undo - undo the last change of a transaction
- * @u: the change, one of a session
- */
-void vtap_session_undo(const struct vtap_undo *u)
-{
-	struct vtap_session *s = u->session;
-
-	switch (u->cmd) {
-	case VTAP_CMD_SESSION_ADD_NTF:
-		vtap_session_hide(s, true);
-		vtap_session_free(s);
-		break;
-	case VTAP_CMD_SESSION_CHANGE_NTF:
-		s->cfg = *u->cfg;
-		break;
-	case VTAP_CMD_SESSION_DEL_NTF:
-		vtap_session_hide(s, false);
-		break;
-	}
-}
-
-/**
- * vtap_session_tell - a change is committed: send the event, and let packets see it
- * @u: the change, one of a session
- */
-void vtap_session_tell(const struct vtap_undo *u)
-{
-	struct vtap_session *s = u->session;
-
-	vtap_nl_session_notify(s, u->cmd);
-	if (s->gone)
-		return;
-	if (u->cmd == VTAP_CMD_SESSION_CHANGE_NTF)
-		vtap_session_refresh(s);
-	/* routers may answer the first copy; without memory the tick tries again */
-	vtap_pmtu_follow(s->vn, true);
-	schedule_delayed_work(&s->vn->tick, VTAP_TICK);
-}
-
-/**
- * vtap_session_done - free what a change took away
- * @u: the change, one of a session
- */
-void vtap_session_done(const struct vtap_undo *u)
-{
-	if (u->cmd == VTAP_CMD_SESSION_DEL_NTF)
-		vtap_session_free(u->session);
 }
 
 /**

@@ -11,9 +11,11 @@
 struct vtap_net;
 struct vtap_tmpl;
 struct vtap_txn;
-struct vtap_undo;
 
-/* Counters of a session; matched = sent + the sum of VTAP_ST_DROP_*. */
+/*
+ * Counters of a session, in the order of VTAP_A_SESSION_STATS_*; matched = sent + the sum of
+ * VTAP_ST_DROP_*.
+ */
 enum vtap_stat {
 	VTAP_ST_MATCHED,
 	VTAP_ST_SENT,
@@ -63,10 +65,25 @@ struct vtap_session_cfg {
 	bool csum;
 };
 
+/* begins as struct vtap_stats */
 struct vtap_session_stats {
-	u64_stats_t v[__VTAP_ST_MAX];
 	struct u64_stats_sync syncp;
+	u64_stats_t v[__VTAP_ST_MAX];
 	u32 ipid;	/* last IPv4 id given, in the block that this CPU has taken */
+};
+
+/**
+ * struct vtap_tally - copies that are counted together
+ * @sent: how many
+ * @bytes: of their frames
+ * @truncated: how many of them were cut
+ * @fragmented: how many of them left in outer fragments
+ */
+struct vtap_tally {
+	unsigned int sent;
+	unsigned int bytes;
+	unsigned int truncated;
+	unsigned int fragmented;
 };
 
 /**
@@ -118,9 +135,6 @@ int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
 		     const struct vtap_session_cfg *cfg);
 int vtap_session_del(struct vtap_txn *txn, struct vtap_session *s);
 int vtap_session_flush(struct vtap_txn *txn, const u32 *type);
-void vtap_session_undo(const struct vtap_undo *u);
-void vtap_session_tell(const struct vtap_undo *u);
-void vtap_session_done(const struct vtap_undo *u);
 struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name);
 int vtap_session_init_net(struct vtap_net *vn);
 void vtap_session_exit_net(struct vtap_net *vn);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sieves: a look at one word of a frame's key tells which tuples of a table may
- * have a rule for it. A few words, those that tell the most of this table's rules,
- * leave few tuples, and none for most frames that no rule wants.
+ * Sieves: one word of a frame's key tells which tuples of a table may have a rule for the frame. A
+ * few words, chosen to separate this table's rules best, leave few tuples to search, and none for
+ * most frames that no rule matches.
  */
 #include <linux/hash.h>
 #include <linux/log2.h>
@@ -12,16 +12,16 @@
 #include "table.h"
 
 #define VTAP_SIEVE_SAMPLE	(VTAP_SIEVE_SLOTS_MAX / 4)	/* entries to choose by */
-#define VTAP_SIEVE_MASKS_MAX	12	/* that are tried of a word */
+#define VTAP_SIEVE_MASKS_MAX	12	/* masks that are tried for a word */
 #define VTAP_SIEVE_ONE		BIT(16)	/* a probability of 1 */
-#define VTAP_SIEVE_GAIN		(VTAP_SIEVE_ONE / 8)	/* of a tuple, for a sieve to pay */
+#define VTAP_SIEVE_GAIN		(VTAP_SIEVE_ONE / 8)	/* tuples that a further sieve must save */
 
 static u64 vtap_sieve_bit(const struct vtap_sift *in, unsigned int i)
 {
 	return BIT_ULL(in->drafts[in->entries[i]].tuple - in->first);
 }
 
-/* Tuples that look at all bits that a sieve does. */
+/* The tuples whose mask includes all bits of a sieve. */
 static u64 vtap_sieve_takes(const struct vtap_sieve *s, const struct vtap_sift *in)
 {
 	u64 takes = 0;
@@ -47,7 +47,7 @@ static void vtap_sieve_mask(u64 *masks, unsigned int *n, u64 mask)
 	masks[(*n)++] = mask;
 }
 
-/* Masks to try of a word: those of tuples, and what two of them share. Return: how many. */
+/* Masks to try for a word: those of tuples, and the bits two of them share. Return: how many. */
 static unsigned int vtap_sieve_masks(u64 *masks, const struct vtap_sift *in, unsigned int word)
 {
 	unsigned int n = 0, i, j;
@@ -61,20 +61,20 @@ static unsigned int vtap_sieve_masks(u64 *masks, const struct vtap_sift *in, uns
 	return n;
 }
 
-/* Of a table this large, some entries stand for all. */
+/* In a large table, a sample of the entries has to do. */
 static unsigned int vtap_sieve_step(const struct vtap_sift *in)
 {
 	return DIV_ROUND_UP(in->n, VTAP_SIEVE_SAMPLE);
 }
 
 /*
- * How likely it is of each tuple that a sieve lets a frame pass to it. @scratch is
- * clear, and is cleared again.
+ * Estimates for each tuple how likely a sieve passes a frame on to it. @scratch is clear, and is
+ * cleared again.
  *
- * Of a word in which rules differ, half of the frames are taken to have what one
- * of the rules has; where all rules have the same, all of the frames.
+ * If rules differ in a word, half of all frames are assumed to have the value of one of them; if
+ * all rules have the same value, all frames are.
  *
- * Return: number of values that the entries have, at least; 0 for a sieve that is of no use.
+ * Return: the least number of values among the entries; 0 if the sieve is useless.
  */
 static unsigned int vtap_sieve_try(const struct vtap_sieve *s, const struct vtap_sift *in,
 				   u32 *likely, u64 *scratch)
@@ -131,9 +131,8 @@ static void vtap_sieve_init(struct vtap_sieve *s, unsigned int word, u64 mask, u
 }
 
 /*
- * How likely it is that a frame passes to each tuple behind a further sieve. One
- * that looks at bits again at which an earlier one did tells nothing but what
- * it tells alone.
+ * The same behind a further sieve. A sieve that looks at bits of an earlier one again is not
+ * independent of it, so only the better of the two counts.
  *
  * Return: the sum.
  */
@@ -197,7 +196,7 @@ unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX], const struc
 				best = sum;
 				found = true;
 				memcpy(best_pass, likely, sizeof(best_pass));
-				/* as many of all entries as of those that were looked at */
+				/* scale from the sample to all entries */
 				try.shift = vtap_sieve_shift(3 * (used * in->n / sample));
 				s[n] = try;
 			}
@@ -209,7 +208,7 @@ unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX], const struc
 	}
 	if (n)
 		return n;
-	/* nothing tells: all of them for every frame */
+	/* no word separates them: every frame passes to all tuples */
 	vtap_sieve_init(&s[0], 0, 0, 0);
 	return 1;
 }

@@ -12,7 +12,7 @@
 #include "send.h"
 #include "super.h"
 
-/* What the segment of @n bytes at @off has in common with others. */
+/* The headers and sums that the segment of @n bytes at @off shares with others of its length. */
 noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c, unsigned int off,
 				  unsigned int n)
 {
@@ -22,7 +22,7 @@ noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c,
 
 	if (len > t->whole)
 		len = vtap_copy_limit(t, len);
-	/* the headers are written whole, and cut afterwards */
+	/* headers are written completely, and trimmed afterwards */
 	c->n = n;
 	c->room = len ? max(t->hlen + len, c->hlen) : 0;
 	c->cut = c->room - t->hlen - len;
@@ -54,8 +54,8 @@ noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c,
 	}
 }
 
-/* The headers of the frame, as all segments have them. Return: false when they are none. */
-bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c)
+/* Reads the headers that all segments share. Return: false if the frame has no payload. */
+static bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c)
 {
 	const struct vtap_frame *f = c->f;
 	const struct vtap_edit e = vtap_copy_edit(t, f);
@@ -81,7 +81,7 @@ bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c)
 	} else {
 		struct udphdr *uh = (struct udphdr *)(c->hdr + c->l4);
 
-		/* then the sender wants none */
+		/* the sender wants no checksum */
 		if (!uh->check && f->skb->ip_summed != CHECKSUM_PARTIAL)
 			return false;
 		uh->check = 0;
@@ -96,5 +96,36 @@ bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c)
 	memcpy(c->hdr, t->hdr, t->hlen);
 	c->hlen = to + c->skip;
 	c->payload = f->len - c->skip;
+	return true;
+}
+
+/**
+ * vtap_copy_cut_begin - prepare to cut a super-frame of TCP or UDP in plain IP
+ * @t: the session's template
+ * @f: the frame; not changed
+ * @c: gets what all segments have in common
+ *
+ * Return: false for any other frame, and for datagrams that may be tunnels.
+ */
+bool vtap_copy_cut_begin(const struct vtap_tmpl *t, const struct vtap_frame *f, struct vtap_cut *c)
+{
+	const struct skb_shared_info *sh = skb_shinfo(f->skb);
+	const bool tcp = f->key.ip_proto == IPPROTO_TCP;
+	const unsigned int known = SKB_GSO_DODGY | (tcp ? SKB_GSO_TCPV4 | SKB_GSO_TCPV6 |
+				   SKB_GSO_TCP_ECN | SKB_GSO_TCP_FIXEDID : SKB_GSO_UDP_L4);
+	const u8 need = VTAP_KEY_IP | VTAP_KEY_PORTS | (tcp ? VTAP_KEY_TCP : 0);
+
+	if (sh->gso_type & ~known || f->skb->encapsulation ||
+	    (!tcp && (f->key.ip_proto != IPPROTO_UDP || t->decap)) ||
+	    (f->key.flags & (need | VTAP_KEY_FRAG)) != need)
+		return false;
+	c->f = f;
+	c->tcp = tcp;
+	c->ipv4 = f->key.proto == htons(ETH_P_IP);
+	if ((!c->ipv4 && f->l4 - f->l3 != sizeof(struct ipv6hdr)) || !vtap_copy_cut_init(t, c))
+		return false;
+	c->step = !(sh->gso_type & SKB_GSO_TCP_FIXEDID);
+	c->hash = vtap_flow_hash(t->seed, &f->key);
+	c->tally = (struct vtap_tally){};
 	return true;
 }

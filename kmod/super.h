@@ -3,7 +3,8 @@
 #ifndef _VTAP_SUPER_H
 #define _VTAP_SUPER_H
 
-#include "loop.h"
+#include "encap.h"
+#include "session.h"
 
 struct vtap_frame;
 
@@ -12,10 +13,10 @@ struct vtap_frame;
 /**
  * struct vtap_cut - a super-frame of TCP or UDP being cut
  * @f: the frame
- * @at: the payload that is next
- * @left: bytes of it in one piece
- * @frag: page fragment that follows
- * @walk: the above are in use; else payload is looked up by its offset
+ * @at: the next payload byte
+ * @left: contiguous bytes at @at
+ * @frag: the next page fragment
+ * @walk: payload is read by the three members above, otherwise by its offset
  * @ipv4: not IPv6
  * @tcp: not UDP
  * @flags: TCP flags of the frame
@@ -27,10 +28,10 @@ struct vtap_frame;
  * @l3: offset of the IP header in @hdr
  * @l4: offset of the TCP or UDP header in @hdr
  * @hlen: length of @hdr
- * @n: payload of this segment and of those like it
- * @part: how much of it is copied
- * @room: length of the copy, headers at least
- * @cut: bytes to take off again
+ * @n: payload length of this segment and of those like it
+ * @part: how many bytes of it are copied
+ * @room: length of the copy, at least that of the headers
+ * @cut: bytes to trim off afterwards
  * @ipsum: 16-bit sum over the IPv4 header with id and checksum 0
  * @psum: 16-bit sum over the pseudo-header
  * @hash: of the flow
@@ -67,6 +68,7 @@ struct vtap_cut {
 
 void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c, unsigned int off,
 			 unsigned int n);
-bool vtap_copy_cut_init(const struct vtap_tmpl *t, struct vtap_cut *c);
+bool vtap_copy_cut_begin(const struct vtap_tmpl *t, const struct vtap_frame *f,
+			 struct vtap_cut *c);
 
 #endif /* _VTAP_SUPER_H */

@@ -195,9 +195,25 @@ struct vtap_table {
 };
 
 /* sieve.c */
+#if IS_ENABLED(CONFIG_VTAP_SIEVE)
 unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX], const struct vtap_sift *in,
 			       u64 *scratch);
 void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sift *in);
+#else
+/* one that looks at no bits, and lets all frames pass to all tuples */
+static inline unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX],
+					     const struct vtap_sift *in, u64 *scratch)
+{
+	s[0] = (struct vtap_sieve){ .shift = 63 };
+	return 1;
+}
+
+static inline void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sift *in)
+{
+	s->slots[0] = GENMASK_ULL(in->n_tuples - 1, 0);
+	s->slots[1] = s->slots[0];
+}
+#endif
 
 /* table.c */
 const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, struct vtap_frame *f);

@@ -3,6 +3,7 @@
 #include "copy.h"
 #include "loop.h"
 #include "session.h"
+#include "stats.h"
 #include "tap.h"
 
 /**
@@ -13,11 +14,7 @@
  */
 void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_port_stat stat)
 {
-	struct vtap_port_stats *st = this_cpu_ptr(port->stats);
-
-	u64_stats_update_begin(&st->syncp);
-	u64_stats_inc(&st->v[dir][stat]);
-	u64_stats_update_end(&st->syncp);
+	vtap_stats_add(port->stats, dir * __VTAP_PST_MAX + stat, 1);
 }
 
 /**

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tunnel headers: what rules can ask of them, and the frame inside. */
+/* Tunnel headers: the fields that rules can match, and the inner frame. */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/udp.h>
@@ -38,7 +38,7 @@ struct vtap_tunnel_hdr {
 	bool has_key;
 };
 
-/* GRE of version 0; ERSPAN is GRE with an own header before the Ethernet frame. */
+/* GRE version 0. ERSPAN is GRE with a header of its own before the Ethernet frame. */
 static noinline bool vtap_match_gre(const struct vtap_frame *f, struct vtap_tunnel_hdr *t)
 {
 	unsigned int at = f->l4 + sizeof(struct gre_base_hdr);
@@ -93,7 +93,7 @@ static __always_inline bool vtap_match_udp(const struct vtap_frame *f, u32 tunne
 	if (!h)
 		return false;
 	if (tunnel == VTAP_TUNNEL_VXLAN) {
-		/* an identifier, and no other protocol than Ethernet inside (VXLAN-GPE) */
+		/* an identifier, and Ethernet inside: no other protocol, as VXLAN-GPE may have */
 		if ((h[0] & (VTAP_VXLAN_I | VTAP_VXLAN_P)) != VTAP_VXLAN_I)
 			return false;
 		t->proto = htons(ETH_P_TEB);
@@ -112,15 +112,15 @@ static __always_inline bool vtap_match_udp(const struct vtap_frame *f, u32 tunne
 static __always_inline bool vtap_match_tunnel_hdr(const struct vtap_frame *f, u32 tunnel,
 						  struct vtap_tunnel_hdr *t)
 {
-	/* none in later fragments, nor behind headers that are cut off */
+	/* later fragments and cut-off headers have none */
 	if (!f->l4 || f->key.ip_proto != vtap_match_tunnel_proto(tunnel))
 		return false;
 	return tunnel == VTAP_TUNNEL_GRE ? vtap_match_gre(f, t) : vtap_match_udp(f, tunnel, t);
 }
 
 /**
- * vtap_match_tunnel - read into the key what rules can ask of a tunnel header
- * @f: parsed frame; may be so for the second time
+ * vtap_match_tunnel - read the fields of a tunnel header that rules can match into the key
+ * @f: parsed frame; may be called again for the same frame
  */
 void vtap_match_tunnel(struct vtap_frame *f)
 {
@@ -142,8 +142,8 @@ void vtap_match_tunnel(struct vtap_frame *f)
 }
 
 /*
- * Where the packet of the outer headers ends: behind it may be the padding of a short frame.
- * Super-frames are longer than their headers can say.
+ * The end of the packet by its outer headers: a short frame may have padding behind it. The length
+ * fields of super-frames are too small, so those end with the frame.
  */
 static unsigned int vtap_match_end(const struct vtap_frame *f)
 {
@@ -172,7 +172,7 @@ static unsigned int vtap_match_end(const struct vtap_frame *f)
 	return end;
 }
 
-/* What lies behind a tunnel header; an IP packet is taken for a frame with the addresses of @f. */
+/* Parses what follows a tunnel header; an IP packet gets the link-layer addresses of @f. */
 static noinline bool vtap_match_behind(const struct vtap_frame *f, const struct vtap_tunnel_hdr *t,
 				       struct vtap_frame *inner)
 {
@@ -214,12 +214,12 @@ static __always_inline bool vtap_match_through(const struct vtap_frame *f, u32 t
 }
 
 /**
- * vtap_match_inner - read the fields of what is inside a tunnel
+ * vtap_match_inner - parse the frame inside a tunnel
  * @f: parsed frame
  * @tunnel: enum vtap_tunnel
  * @inner: gets the frame; the same as @f or another
  *
- * Return: false when there is neither a frame nor an IP packet.
+ * Return: false if there is neither a frame nor an IP packet.
  */
 bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner)
 {
@@ -227,14 +227,14 @@ bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame 
 }
 
 /**
- * vtap_match_decap - what to copy of a frame when tunnels are to be taken away
- * @f: parsed frame; its key says of which kind the rule that decided on it knows it to be
+ * vtap_match_decap - find the inner frame to copy for a session with decap
+ * @f: parsed frame; its key has the tunnel type that the matching rule names, if any
  * @inner: gets what is inside
  *
- * Without a rule that says so, UDP is a tunnel by its port. Of a fragmented packet, no part can
- * be had that is a frame.
+ * If the rule names none, UDP is a tunnel by its port. Fragments never hold a complete inner
+ * frame.
  *
- * Return: false when it is in no tunnel.
+ * Return: false if the frame is not in a tunnel.
  */
 bool vtap_match_decap(const struct vtap_frame *f, struct vtap_frame *inner)
 {

@@ -10,10 +10,25 @@ struct vtap_net;
 struct vtap_rule;
 struct vtap_session;
 struct vtap_session_cfg;
+struct vtap_txn;
+struct vtap_undo;
+
+/**
+ * struct vtap_undo_ops - what becomes of one kind of change at the end of a transaction; RTNL
+ * @undo: the transaction is aborted; changes are undone in reverse order
+ * @notify: it is committed: send the event, and let packets see the change
+ * @release: all events are sent: free what the change took away
+ */
+struct vtap_undo_ops {
+	void (*undo)(struct vtap_txn *txn, const struct vtap_undo *u);
+	void (*notify)(struct vtap_txn *txn, const struct vtap_undo *u);
+	void (*release)(struct vtap_txn *txn, const struct vtap_undo *u);
+};
 
 /**
  * struct vtap_undo - a change that a transaction has made
  * @list: in vtap_txn.log
+ * @ops: those of sessions, or of rules
  * @cmd: event that tells of it, VTAP_CMD_*_NTF
  * @session: a session that was added, set or deleted
  * @cfg: what a session that was set was before
@@ -23,6 +38,7 @@ struct vtap_session_cfg;
  */
 struct vtap_undo {
 	struct list_head list;
+	const struct vtap_undo_ops *ops;
 	u8 cmd;
 	struct vtap_session *session;
 	struct vtap_session_cfg *cfg;
@@ -53,11 +69,9 @@ struct vtap_txn {
 
 /* txn.c */
 void vtap_txn_begin(struct vtap_txn *txn, struct vtap_net *vn, struct netlink_ext_ack *extack);
-struct vtap_undo *vtap_txn_alloc(u8 cmd);
+struct vtap_undo *vtap_txn_alloc(const struct vtap_undo_ops *ops, u8 cmd);
 void vtap_txn_log(struct vtap_txn *txn, struct vtap_undo *u);
-
-/* commit.c */
 void vtap_txn_abort(struct vtap_txn *txn);
-int vtap_txn_commit(struct vtap_txn *txn);
+void vtap_txn_commit(struct vtap_txn *txn);
 
 #endif /* _VTAP_TXN_H */

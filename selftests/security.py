@@ -215,7 +215,7 @@ def write_param():
         with open("/sys/module/vtap/parameters/rx_chain", "w", encoding="ascii") as f:
             f.write("N")
         return True
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):  # a module without the chain has no parameter
         return False
 
 

@@ -19,7 +19,7 @@ import traceback
 
 import ksft
 import netlink
-from hooks import A, INSIDE, P0, Rig, kinds, make, mine, number
+from hooks import A, INSIDE, P0, PARAM, Rig, kinds, make, mine, number, param
 from ksft import Sender, Sniffer, busywait, eq, libc, modprobe, note, ok, sh, skip, vtap
 from netlink import NlError, NlMsgs
 
@@ -361,8 +361,9 @@ class Storm(Rig):
 
     def op_chain(self):
         """The chain on or off."""
-        with open("/sys/module/vtap/parameters/rx_chain", "w", encoding="ascii") as f:
-            f.write(rng.choice("YN"))
+        if os.path.exists(PARAM):
+            with open(PARAM, "w", encoding="ascii") as f:
+                f.write(rng.choice("YN"))
 
     def op_vlan(self):
         """A VLAN device comes and goes."""
@@ -588,10 +589,8 @@ def leave(r):
 if __name__ == "__main__":
     modprobe("veth", "bridge", "dummy")
     sys.argv = sys.argv[:1]
-    with open("/sys/module/vtap/parameters/rx_chain", encoding="ascii") as param:
-        before = param.read()
-    try:
+    with contextlib.ExitStack() as stack:
+        if os.path.exists(PARAM):
+            with open(PARAM, encoding="ascii") as f:
+                stack.enter_context(param(PARAM, f.read()))
         ksft.run(storm)
-    finally:
-        with open("/sys/module/vtap/parameters/rx_chain", "w", encoding="ascii") as param:
-            param.write(before)

@@ -9,7 +9,7 @@ import struct
 import threading
 
 import ksft
-from hooks import A, INSIDE, Bond, Lacp, Rig, inner, make, mine
+from hooks import A, CHAIN, INSIDE, Bond, Lacp, Rig, inner, make, mine
 from ksft import Netns, Sender, Sniffer, busywait, eq, ether, modprobe, ok, sh, udp_frame, vtap, vtap_json
 
 VM = "02:00:00:00:01:%02x"
@@ -184,7 +184,7 @@ def lacp():
             partner = busywait(lambda: r.host.links()["m0"]["linkinfo"]["info_data"].get("ad_info", {}).get("partner_mac") ==
                                "02:00:00:00:0b:0a", 60)
             ok("LACP: the bonds find each other", partner, r.host.links()["m0"]["linkinfo"])
-            eq("LACP: with the chain in front of the bond", r.hook("chain"), "chain")
+            eq(f"LACP: with the hook {CHAIN} at the bond's port", r.hook(CHAIN), CHAIN)
             got = inner(col.frames(8, 60))
             ends = {f[6:12].hex(":") for f in got}
             ok("LACP: both ends' packets are copied", len(ends) == 2 and all(f[:6] == SLOW for f in got), ends)
@@ -315,7 +315,7 @@ def stacked():
             vtap("rule flush", r.host)
             vtap(f"rule add pref 1 port {pattern} dir ingress action mirror s dup {dup}", r.host)
             if "p" in pattern:
-                r.hook("chain")
+                r.hook(CHAIN)
             with r.copies() as col, Sender(r.a, "eth0") as tx:
                 tx.send(*frames)
                 want = [f for f in frames for _ in range(copies)]

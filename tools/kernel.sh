@@ -8,6 +8,7 @@
 #   kernel.sh image NAME           print the path of its boot image
 #   kernel.sh kdir NAME            print what `make KDIR=` wants (kernels that the host's compiler builds)
 #   kernel.sh build NAME [ARG...]  build this tree's modules in build/NAME, ARG to make; print the .ko
+#                                (VTAP_CHAIN=n and the like: in build/NAME-noCHAIN)
 #   kernel.sh source               unpack Debian's linux-source-6.12, print the directory
 #   kernel.sh clean NAME           forget it, so that the next fetch takes today's
 #
@@ -153,8 +154,13 @@ load() {	# NAME: its env
 }
 
 build() {
-	local name=$1 m=$tree/build/$1 conf
+	local name=$1 m=$tree/build/$1 conf arg
 	shift
+	# a module that lacks parts is another one: it must not take the place of the whole one
+	for arg; do
+		[[ $arg != VTAP_*=n ]] || m+=-${arg%=n}
+	done
+	m=${m//-VTAP_/-no}
 	load "$name"
 	"$tree/tools/setup.sh" build >&2
 	mkdir -p "$m"
@@ -210,7 +216,7 @@ source_tree() (
 # what a build leaves: neither copied nor removed
 objects=('*.o' '*.ko' '*.mod' '*.mod.c' '*.a' '.*.cmd' '*.order' 'Module.symvers' '*.gcno' '.lock')
 
-[ $# -gt 0 ] || { sed -n '3,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '3,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 command=$1
 shift
 case $command in
