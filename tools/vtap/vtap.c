@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../kmod/version.h"
 #include "vtap.h"
 
 struct options opt;

@@ -10,7 +10,6 @@
 #include <linux/genetlink.h>
 #include <linux/vtap.h>
 
-#define VTAP_VERSION	"0.1"
 #define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
 #define ATTR_MAX	31		/* no attribute set of the spec is larger */
 
