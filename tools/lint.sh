@@ -20,7 +20,7 @@ mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' "${files[@]}")
 mapfile -t python < <(only '\.py$')
 mapfile -t yaml < <(only '\.ya?ml$'; only '^\.yamllint$')
 mapfile -t rst < <(only '\.rst$')
-mapfile -t man < <(only '\.8$')
+mapfile -t man < <(only '\.[58]$')
 
 check() {	# NAME COMMAND...: what it says is shown when it fails
 	local name=$1

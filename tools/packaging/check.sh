@@ -131,7 +131,7 @@ check "and so is the tool's" same "$(inside vtap -V)" "vtap $old"
 check "there is a source version, which DKMS compares" test -n "$(module srcversion)"
 check "the service is started at boot" same "$(wanted_at_boot)" "system/multi-user.target.wants/vtap.service"
 check "systemd-analyze verify" unit
-check "the manuals are there" inside sh -c 'gzip -t /usr/share/man/man8/vtap.8.gz'
+check "the manuals are there" inside sh -c 'gzip -t /usr/share/man/man8/vtap.8.gz /usr/share/man/man5/vtap.conf.5.gz'
 check "completion: commands" completes "vtap session" "show add set del flush help"
 check "completion: values" completes "vtap session add x mtu" "fragment truncate drop"
 check "an upgrade does not stop the service" upgrade_leaves_taps

@@ -164,6 +164,8 @@ static int nl_exchange(struct nlmsghdr *req, nl_cb cb, void *data)
 
 					if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
 						tlvs += req->nlmsg_len - sizeof(*req);
+					if (nl_txn && nl_txn->nlh == req && txn_passed(nl_txn, nlh, tlvs))
+						return OK;
 					nl_report(req, *error, nlh, tlvs);
 				}
 				return REFUSED;

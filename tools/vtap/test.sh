@@ -91,7 +91,10 @@ bad '"sho"' session sho
 bad '"add"' port add eth0
 bad '"flush"' port flush
 bad '"x"' monitor x
-bad '"x"' save x
+bad '"y"' save x y
+bad '-check' -c session
+bad '-check' -c save
+bad '-check' -c -b "$tmp/conf"
 bad '"apply"' apply
 bad '"y"' apply x y
 
@@ -310,7 +313,59 @@ run -force -b "$tmp/conf"
 result $? "-force goes on"
 : >"$tmp/conf"
 good "" -b "$tmp/conf"
+
+# files that include others
+mkdir "$tmp/d" "$tmp/d/more"
+echo "session add a type gre remote 192.0.2.9" >"$tmp/d/more/1.conf"
+echo "rule add pref 1 action mirror a" >"$tmp/d/more/2.conf"
+echo "include 'more/*.conf'" >"$tmp/d/conf"
+parsed apply "$tmp/d/conf"
+parsed -b "$tmp/d/conf"
+echo "include $tmp/d/conf" >"$tmp/conf"
 parsed apply "$tmp/conf"
+printf 'include more/2.conf\n' >"$tmp/d/conf"
+bad "$tmp/d/more/2.conf:1: session \"a\" is not in the file" apply "$tmp/d/conf"
+printf '\nrule add foo\n' >"$tmp/d/more/2.conf"
+bad "$tmp/d/more/2.conf:2: \"foo\"" apply "$tmp/d/conf"
+bad "$tmp/d/more/2.conf:2: \"foo\"" -b "$tmp/d/conf"
+printf '# one\ninclude more/1.conf\n rule add bar\n' >"$tmp/d/conf"
+bad "$tmp/d/conf:3: \"bar\"" apply "$tmp/d/conf"
+printf 'include more/1.conf\ninclude more/1.conf\n' >"$tmp/d/conf"
+bad "$tmp/d/more/1.conf:1: session \"a\" is there twice" apply "$tmp/d/conf"
+bad_file '1: "include" takes one file' "include"
+bad_file '1: "include" takes one file' "include a b"
+printf 'include conf\n' >"$tmp/d/conf"
+bad "$tmp/d/conf:1: include: more than 16 files deep" apply "$tmp/d/conf"
+printf '\ninclude none.conf\n' >"$tmp/d/conf"
+run apply "$tmp/d/conf"
+[ $rc = 1 ] && [[ $msg == "vtap: $tmp/d/conf:2: $tmp/d/none.conf: No such file or directory" ]]
+result $? "an included file that does not exist is an error"
+
+# a file without a command would delete everything
+nothing="there is no command in it; -force deletes all sessions and rules"
+printf '# nothing\ninclude none*.conf\n' >"$tmp/d/conf"
+for f in "$tmp/d/conf" /dev/null; do
+	bad "$f: $nothing" apply "$f"
+	bad "$f: $nothing" -c apply "$f"
+	parsed -force apply "$f"
+done
+bad "stdin: $nothing" apply -
+
+# -check: without the module, only the words
+if [ ! -e /sys/module/vtap ]; then
+	run -c apply "$tmp/d/more/1.conf"
+	[ $rc = 0 ] && [[ $msg == *"vtap is not loaded: only the words were checked" && $msg != *$'\n'* ]]
+	result $? "-check without the module: a good file"
+	[ ! -e /sys/module/vtap ]
+	result $? "-check does not load the module"
+fi
+bad "$tmp/d/more/2.conf:2: \"foo\"" -c apply "$tmp/d/more/2.conf"
+
+# save leaves the file when it fails
+run -n vtap-test-none save "$tmp/d/more/1.conf"
+[ $rc = 1 ] && [ "$(<"$tmp/d/more/1.conf")" = "session add a type gre remote 192.0.2.9" ] &&
+	[ "$(echo "$tmp"/d/more/*)" = "$tmp/d/more/1.conf $tmp/d/more/2.conf" ]
+result $? "save: an error leaves the file as it was, and nothing beside it"
 
 echo "1..$n"
 [ $failed = 0 ] || echo "# $failed of $n failed"

@@ -143,6 +143,8 @@ struct object {
 /* vtap.c */
 struct options {
 	bool json, pretty, stats, details;
+	bool force;	/* go on after errors; lose what was saved, delete what is there */
+	bool check;	/* apply changes nothing */
 	bool oneline;	/* counters go into the line of their object */
 	const char *netns;
 };
@@ -168,6 +170,12 @@ struct line {
 
 int line_read(FILE *f, struct line *l);
 void line_free(struct line *l);
+
+/* include.c */
+struct source;
+int source_open(struct source **top, const char *name);
+int source_read(struct source **top, struct line **line);
+void source_close(struct source **top);
 
 /* words.c */
 extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
@@ -216,6 +224,7 @@ struct txn_change {
 	enum command cmd;
 	int line;
 	const char *text;
+	const char *file;	/* of the line */
 	uint32_t end;		/* offset of what comes behind it in the message */
 };
 
@@ -225,6 +234,7 @@ struct txn {
 	size_t size;
 	struct txn_change *v;
 	size_t n;
+	bool check;		/* the last change is txn_only_check()'s */
 };
 
 void txn_add(struct txn *t, const struct object *o, enum command cmd,
@@ -232,6 +242,8 @@ void txn_add(struct txn *t, const struct object *o, enum command cmd,
 const char *txn_blame(const struct txn *t, uint32_t offset);
 int txn_send(struct txn *t, const char *file, bool keys);
 void txn_free(struct txn *t);
+void txn_only_check(struct txn *t);
+bool txn_passed(const struct txn *t, const struct nlmsghdr *nlh, unsigned int tlvs);
 
 /* nl.c */
 struct msgs {
@@ -271,8 +283,10 @@ extern const struct object session_object, rule_object, port_object;
 /* monitor.c */
 int monitor_run(char **argv);
 
-/* apply.c */
+/* save.c */
 int save_run(char **argv);
+
+/* apply.c */
 int apply_run(char **argv);
 
 #endif
