@@ -5,6 +5,7 @@
 # make deb             Debian packages in build/deb: vtap and vtap-dkms
 # make check           lint, and the self-tests in a VM; KERNEL="6.1 6.12 sid", TESTS="bed.py"
 # make check-all       the same under all of Debian's kernels: 5.10, 6.1, 6.12 and sid's
+# make rpm             RPM packages in build/rpm
 # make check-packages  the packages, installed, upgraded and removed in a bare Debian 12 (6 minutes)
 # make demo            a guided tour in a VM
 # make bench           what taps cost per packet, in a VM (5 minutes); ROWS="miss-64 erspan2-64" for some; SMP=1 for copies
@@ -56,6 +57,9 @@ dkms-remove:
 		dkms remove vtap/$$v --all > /dev/null 2>&1 || :; \
 		rm -rf /usr/src/vtap-$$v; \
 	done)
+
+rpm:
+	@tools/packaging/rpm.sh
 
 # what install and dkms-install put there; a module that is loaded stays loaded, and /etc/vtap stays
 uninstall: dkms-remove
@@ -109,5 +113,5 @@ mutate:
 gen:
 	@tools/gen.sh
 
-.PHONY: all modules tools install install-files uninstall dkms-source dkms-install dkms-remove deb clean check check-all \
+.PHONY: all modules tools install install-files uninstall dkms-source dkms-install dkms-remove deb rpm clean check check-all \
 	check-packages demo bench lint gen debug-kernel coverage mutate

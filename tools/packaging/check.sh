@@ -97,8 +97,8 @@ resolves() {
 trees() { inside dkms status | sort; }
 wanted_at_boot() { find "$root/etc/systemd" -name vtap.service -printf '%P\n'; }
 remains() { comm -13 "$tmp/before" <(files); }
-unit() {	# systemd reads it from the root directory
-	systemd-analyze verify --root="$root" --man=no --recursive-errors=no vtap.service && return
+unit() {	# the machine's systemd reads it, from the root directory
+	systemd-analyze verify --root="$root" --man=no --recursive-errors=no vtap.service
 }
 completes() {	# WORDS EXPECTED: bash offers EXPECTED after WORDS
 	local out
@@ -116,6 +116,7 @@ upgrade_leaves_taps() {
 
 check "vtap-$old and vtap-dkms-$old are built, and clean under lintian" tools/packaging/deb.sh || finish
 check "so are those of $new" tools/packaging/deb.sh "$new" || finish
+check "RPM packages are built" tools/packaging/rpm.sh
 check "a bare Debian 12" make_base || finish
 check "a copy of it" make_root || finish
 
