@@ -201,6 +201,7 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 {
 	const struct word *key = o->words, *w;
 	uint16_t flags = commands[cmd].flags;
+	const char *hint;
 	int rc = OK;
 
 	if (key->flags & W_POS && key->flags & flags) {
@@ -211,6 +212,10 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 	}
 	while (!rc && *p->argv) {
 		w = word_find(o, *p->argv, flags);
+		hint = w ? NULL : hint_word(o, *p->argv, flags);
+		if (hint)
+			return usage("\"%s\" is unknown to \"%s %s\": did you mean \"%s\"?",
+				     *p->argv, o->name, commands[cmd].name, hint);
 		if (!w)
 			return usage("\"%s\" is unknown to \"%s %s\", see \"vtap %s help\"",
 				     *p->argv, o->name, commands[cmd].name, o->name);

@@ -241,6 +241,31 @@ bad "too long" port show ${long15}x
 bad "empty session name" rule add action mirror a,,b
 bad "1023" $R filter "$text1023 "
 
+# what may be meant instead
+bad '"erspan" is not a valid value for "type": gre, erspan1, erspan2, erspan3, vxlan or port' \
+	session add s type erspan
+bad '"1400" is not a valid value for "mtu": fragment, truncate or drop' $S mtu 1400
+bad '"1g" is not a valid value for "rate": a rate is a number with a unit, such as 1gbit' $S rate 1g
+bad 'such as 1gbit' $S rate 10mbit/s
+bad '"x" is not a valid value for "burst": a size is a number' $S burst x
+bad '"ids.example.com" is not a valid value for "remote": an IPv4 or IPv6 address, not a name' \
+	$L ids.example.com
+bad '"10/8" is not a valid value for "src_ip": an IPv4 or IPv6 address, with' $R src_ip 10/8
+bad '"tcp" is not a valid value for "protocol": did you mean "ip_proto tcp"?' $R protocol tcp
+bad '"arp" is not a valid value for "ip_proto": did you mean "protocol arp"?' $R ip_proto arp
+grep -qs '^https' /etc/services && port="https is port 443" || port="a port is a number"
+bad "\"https\" is not a valid value for \"dst_port\": $port" $R dst_port https
+bad '"80,443" is not a valid value for "dst_port": a list takes a rule for each' $R dst_port 80,443
+bad '"x" is not a valid value for "dst_port": a port is a number' $R dst_port x
+bad '"!10.0.0.0/8" is not a valid value for "src_ip": there is no negation' $R src_ip '!10.0.0.0/8'
+for w in dport=dst_port sport=src_port src=src_ip dst=dst_ip vlan=vlan_id proto=ip_proto \
+	 dev=port bridge=master prio=pref dst_prot=dst_port actoin=action; do
+	bad "\"${w%=*}\" is unknown to \"rule add\": did you mean \"${w#*=}\"?" rule add "${w%=*}" 1
+done
+bad '"vni" is unknown to "session add": did you mean "key"?' $S vni 5
+bad '"tll" is unknown to "session set": did you mean "ttl"?' session set s tll 5
+bad '"foobar" is unknown to "rule add", see "vtap rule help"' $R foobar 1
+
 # what must be understood
 parsed session
 parsed session show s

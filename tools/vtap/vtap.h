@@ -186,13 +186,16 @@ extern const struct name onoff_names[];
 int num_parse(const char *s, uint64_t max, uint64_t *val);
 uint64_t attr_num(const struct nlattr *a);
 const struct nlattr *view_attr(const struct view *v, const struct word *w, uint16_t attr);
-int word_bad(const struct word *w, const char *val);
 int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len);
 int word_parse(struct parse *p, const struct word *w, const char *val);
 bool word_same(const struct word *w, const struct view *a, const struct view *b);
 int word_take(struct parse *p, const struct word *w);
 void word_format(FILE *f, const struct word *w, const struct view *v);
 void word_json(const struct word *w, const struct view *v);
+
+/* hint.c */
+int word_bad(const struct word *w, const char *val);
+const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 
 /* remote.c */
 extern const struct type type_remote, type_dev;
