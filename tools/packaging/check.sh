@@ -100,6 +100,11 @@ remains() { comm -13 "$tmp/before" <(files); }
 unit() {	# the machine's systemd reads it, from the root directory
 	systemd-analyze verify --root="$root" --man=no --recursive-errors=no vtap.service
 }
+bad_unit() {	# the same finds a mistake
+	sed 's|ExecStart=.*|ExecStart=/none|' "$root/lib/systemd/system/vtap.service" > "$tmp/vtap-bad.service"
+	! systemd-analyze verify --man=no --recursive-errors=no "$tmp/vtap-bad.service" 2> "$tmp/verify" &&
+		grep '/none is not executable' "$tmp/verify"
+}
 completes() {	# WORDS EXPECTED: bash offers EXPECTED after WORDS
 	local out
 	# shellcheck disable=SC2016 # the inner shell's
@@ -132,6 +137,7 @@ check "and so is the tool's" same "$(inside vtap -V)" "vtap $old"
 check "there is a source version, which DKMS compares" test -n "$(module srcversion)"
 check "the service is started at boot" same "$(wanted_at_boot)" "system/multi-user.target.wants/vtap.service"
 check "systemd-analyze verify" unit
+check "systemd-analyze verify finds a mistake" bad_unit
 check "the manuals are there" inside sh -c 'gzip -t /usr/share/man/man8/vtap.8.gz /usr/share/man/man5/vtap.conf.5.gz'
 check "completion: commands" completes "vtap session" "show add set del flush help"
 check "completion: values" completes "vtap session add x mtu" "fragment truncate drop"
