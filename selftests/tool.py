@@ -160,6 +160,13 @@ def output():
            plain, [{k: v for k, v in s.items() if k != "stats"} for s in full])
         raw = {s["name"]: s for s in full}["raw"]
         eq("a counter", (raw["stats"]["matched"], raw["stats"]["sent"], raw["stats"]["bytes"]), (5, 5, 5 * len(t.udp())))
+        only = {"key": "gre vx llm", "id": "e2 e3", "index": "e2", "vlan": "e2 e3", "seq": "gre off sum ll", "subheader": "e3",
+                "dport": "vx llm", "offload": "gre off sum ll", "csum": "gre off sum ll"}
+        eq("a session has the words that its type takes", {w: {s["name"] for s in plain if w in s} for w in only if w != "key"},
+           {w: set(types.split()) for w, types in only.items() if w != "key"})
+        eq("a key only if it has one", {s["name"] for s in plain if "key" in s}, set(only["key"].split()))
+        text = vtap("-d session show raw", h).stdout
+        ok("text with defaults: the same", " ttl 64 " in text and " seq " not in text, text)
         rules = vtap_json("-d -s rule show", h)
         eq("rules have no other keys than the specification", set().union(*rules) - names["rule"] - {"bytecode"}, set())
         eq("nor have matches", set().union(*[r.get("match", {}) for r in rules]) - names["match"], set())
@@ -188,6 +195,11 @@ def codes():
                 "a session of this name exists", ns)
         refused("the kernel's text", ["session", "set", "s", "snaplen", "59"], 1, "snaplen is 0 or at least 60", ns)
         refused("no such rule", ["rule", "del", "id", "99"], 1, "no rule of this id", ns)
+        refused("no such rule, by its number alone", ["rule", "del", "99"], 1, "no rule of this id", ns)
+        refused("what is out of range", ["session", "set", "s", "tos", "253"], 1, "ECN bits of tos", ns)
+        refused("the range", ["session", "add", "t", "type", "erspan2", "remote", "192.0.2.9", "id", "1024"], 1,
+                "id: integer out of range: it is 0 to 1023", ns)
+        refused("not root", ["session"], 1, "it takes CAP_NET_ADMIN", ns, user=65534)
         refused("no such port", ["port", "show", "x"], 1, "there is no such device", ns)
         refused("no such namespace", ["-n", "vtap-none", "session"], 1, "vtap-none", ns)
         refused("no such word", ["session", "set", "s", "tt", "1"], 2, '"tt"', ns)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The commands on objects, driven by their tables of words. */
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,6 +210,8 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 			rc = word_take(p, key);
 		else if (cmd != CMD_SHOW)
 			rc = usage("%s %s: a name is required", o->name, commands[cmd].name);
+	} else if (key->flags & flags && *p->argv && isdigit((unsigned char)**p->argv)) {
+		rc = word_take(p, key);
 	}
 	while (!rc && *p->argv) {
 		w = word_find(o, *p->argv, flags);

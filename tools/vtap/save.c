@@ -115,6 +115,8 @@ int save_run(char **argv)
 
 	if (name && argv[1])
 		return usage("\"%s\" after \"save %s\"", argv[1], name);
+	if (opt.json)
+		return usage("save writes commands, not JSON: see show");
 	if (!name || !strcmp(name, "-"))
 		return save_write(stdout, &n);
 	f = check_mem(open_memstream(&text, &len));

@@ -135,7 +135,11 @@ bad 'name' session set
 bad 'name' session del
 bad '"id" is required' rule del
 bad '"id" is required' rule set action skip
-bad '"3"' rule del 3
+bad '"x"' rule del x
+bad '"3x" is not a valid value for "id"' rule del 3x
+bad '"2"' rule show 1 2
+bad 'duplicate "id"' rule del 1 id 1
+bad 'not JSON' -j save
 bad '"pref"' rule show pref 3
 bad '"id"' rule flush id 3
 bad '"remote"' session flush remote 192.0.2.9
@@ -305,6 +309,9 @@ parsed $L fe80::9 dev up0
 parsed rule set id 3 match any
 parsed rule set id 3 action skip
 parsed rule del id 3
+parsed rule del 3
+parsed rule set 3 action skip
+parsed rule show 3
 parsed rule show id 3
 parsed rule flush pref 7
 parsed port show eth0
