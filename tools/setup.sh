@@ -62,8 +62,8 @@ more_sources() {
 	update
 }
 
-has_candidate() {
-	[ -n "$(apt-cache show --no-all-versions "$1" 2> /dev/null)" ]
+has_candidate() {	# one that can be installed: trixie may be known at a priority at which its packages' dependencies are not
+	apt-get -s -qq install --no-install-recommends "$1" > /dev/null 2>&1
 }
 
 update() {
