@@ -118,7 +118,7 @@ kdir=$(tools/kernel.sh kdir 6.1) || exit 1
 spdx() {
 	local f rc=0
 	for f in "${files[@]}"; do
-		case $f in COPYING | selftests/config | selftests/settings) continue ;; esac
+		case $f in COPYING | selftests/config | selftests/settings | tools/packaging/debian/copyright | */source/format) continue ;; esac
 		head -3 "$f" | grep -q 'SPDX-License-Identifier: ' || { echo "$f"; rc=1; }
 	done
 	return "$rc"
