@@ -110,7 +110,8 @@ static int source_include(struct source **top, char **argv)
 		return usage("include: more than %d files deep", DEPTH_MAX);
 	if (*argv[0] == '/' || !dir)
 		pattern = check_mem(strdup(argv[0]));
-	else if (asprintf(&pattern, "%.*s/%s", (int)(dir - (*top)->name), (*top)->name, argv[0]) < 0)
+	else if (asprintf(&pattern, "%.*s/%s", (int)(dir - (*top)->name), (*top)->name,
+			  argv[0]) < 0)
 		pattern = check_mem(NULL);
 
 	s = source_push(*top);
@@ -125,7 +126,8 @@ static int source_include(struct source **top, char **argv)
 
 /**
  * source_read - Read the next command, from included files as well.
- * @line: Set to the command, without words at the end of the outermost file; valid until the next call.
+ * @line: Set to the command, without words at the end of the outermost file; valid until
+ *	the next call.
  *
  * Sets err_file and err_line to where the command is.
  *

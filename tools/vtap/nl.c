@@ -96,7 +96,10 @@ static void nl_limits(char *buf, size_t size, const struct nlattr *policy)
 			 (unsigned long long)mnl_attr_get_u64(max));
 }
 
-/* The kernel's text in an acknowledgment, or NULL; @name is set to the keyword it is about, @limits to its range. */
+/*
+ * The kernel's text in an acknowledgment, or NULL; @name is set to the keyword it
+ * is about, @limits to its range.
+ */
 static const char *nl_text(const struct nlmsghdr *req, const struct nlmsghdr *nlh,
 			   unsigned int tlvs, const char **name, char *limits, size_t size)
 {
@@ -187,7 +190,8 @@ static int nl_exchange(struct nlmsghdr *req, nl_cb cb, void *data)
 
 					if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
 						tlvs += req->nlmsg_len - sizeof(*req);
-					if (nl_txn && nl_txn->nlh == req && txn_passed(nl_txn, nlh, tlvs))
+					if (nl_txn && nl_txn->nlh == req &&
+					    txn_passed(nl_txn, nlh, tlvs))
 						return OK;
 					nl_report(req, *error, nlh, tlvs);
 				}
