@@ -105,6 +105,22 @@ bad_unit() {	# the same finds a mistake
 	! systemd-analyze verify --man=no --recursive-errors=no "$tmp/vtap-bad.service" 2> "$tmp/verify" &&
 		grep '/none is not executable' "$tmp/verify"
 }
+boot_taps() {	# a tool that only says what it is asked to do, and refuses a file with "bad" in its name
+	local d=$tmp/boot
+	mkdir -p "$d/vtap.d" "$d/run"
+	printf '#!/bin/sh\necho "$*"\ncase $* in *bad*) exit 1 ;; esac\n' > "$d/vtap"
+	chmod +x "$d/vtap"
+	touch "$d/vtap.conf" "$d/vtap.d/fleet.conf" "$d/vtap.d/bad.conf"
+	sed 's/^taps=no/taps=yes/' tools/packaging/vtap-boot > "$d/vtap-boot"
+	boot() { VTAP_MODULE=/ VTAP_ETC=$d VTAP=$d/vtap RUNTIME_DIRECTORY=$d/run sh "$d/vtap-boot" "$1"; }
+	same "$(boot start; echo $?)" "$(printf 'apply tap %s\n' "main $d/vtap.conf" "bad $d/vtap.d/bad.conf" \
+		"fleet $d/vtap.d/fleet.conf"; echo 1)" &&
+		same "$(boot reload; echo $?)" "$(printf -- '-c apply tap %s\n' "main $d/vtap.conf" "bad $d/vtap.d/bad.conf" \
+			"fleet $d/vtap.d/fleet.conf"; echo 1)" &&
+		rm "$d"/vtap.d/* &&
+		same "$(boot stop; echo $?)" "$(printf -- '-force apply tap %s /dev/null\n' main fleet; echo 0)" &&
+		same "$(boot stop; echo $?)" 0
+}
 completes() {	# WORDS EXPECTED: bash offers EXPECTED after WORDS
 	local out
 	# shellcheck disable=SC2016 # the inner shell's
@@ -138,6 +154,7 @@ check "there is a source version, which DKMS compares" test -n "$(module srcvers
 check "the service is started at boot" same "$(wanted_at_boot)" "system/multi-user.target.wants/vtap.service"
 check "systemd-analyze verify" unit
 check "systemd-analyze verify finds a mistake" bad_unit
+check "a file for each tap: start, reload and stop" boot_taps
 check "the manuals are there" inside sh -c 'gzip -t /usr/share/man/man8/vtap.8.gz /usr/share/man/man5/vtap.conf.5.gz'
 check "completion: commands" completes "vtap session" "show add set del flush help"
 check "completion: values" completes "vtap session add x mtu" "fragment truncate drop"
