@@ -173,5 +173,6 @@ check "apt removes both" apt remove vtap vtap-dkms
 check "no module is left" empty "$(trees; find "$root/lib/modules" "$root/usr/src" "$root/var/lib/dkms" -name '*vtap*')"
 check "the configuration is kept until then" test -f "$root/etc/vtap/vtap.conf"
 check "apt purges both" apt purge vtap vtap-dkms
+check "and what came with them" apt autoremove --purge
 check "nothing is left" empty "$(remains)"
 finish
