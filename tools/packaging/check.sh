@@ -105,6 +105,10 @@ bad_unit() {	# the same finds a mistake
 	! systemd-analyze verify --man=no --recursive-errors=no "$tmp/vtap-bad.service" 2> "$tmp/verify" &&
 		grep '/none is not executable' "$tmp/verify"
 }
+examples() {
+	local f
+	for f in ids recorder; do inside vtap -c apply /usr/share/doc/vtap/examples/$f.conf || return; done
+}
 boot_taps() {	# a tool that only says what it is asked to do, and refuses a file with "bad" in its name
 	local d=$tmp/boot
 	mkdir -p "$d/vtap.d" "$d/run"
@@ -156,6 +160,7 @@ check "systemd-analyze verify" unit
 check "systemd-analyze verify finds a mistake" bad_unit
 check "a file for each tap: start, reload and stop" boot_taps
 check "the manuals are there" inside sh -c 'gzip -t /usr/share/man/man8/vtap.8.gz /usr/share/man/man5/vtap.conf.5.gz'
+check "the examples can be applied, by their words" examples
 check "completion: commands" completes "vtap session" "show add set del flush help"
 check "completion: values" completes "vtap session add x mtu" "fragment truncate drop"
 check "an upgrade does not stop the service" upgrade_leaves_taps
