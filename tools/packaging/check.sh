@@ -107,7 +107,7 @@ bad_unit() {	# the same finds a mistake
 }
 examples() {
 	local f
-	for f in ids recorder; do inside vtap -c apply /usr/share/doc/vtap/examples/$f.conf || return; done
+	for f in ids recorder; do inside vtap -c apply /usr/share/doc/vtap/examples/"$f.conf" || return; done
 }
 boot_taps() {	# a tool that only says what it is asked to do, and refuses a file with "bad" in its name
 	local d=$tmp/boot
