@@ -160,6 +160,13 @@ def output():
            plain, [{k: v for k, v in s.items() if k != "stats"} for s in full])
         raw = {s["name"]: s for s in full}["raw"]
         eq("a counter", (raw["stats"]["matched"], raw["stats"]["sent"], raw["stats"]["bytes"]), (5, 5, 5 * len(t.udp())))
+        only = {"key": "gre vx llm", "id": "e2 e3", "index": "e2", "vlan": "e2 e3", "seq": "gre off sum ll", "subheader": "e3",
+                "dport": "vx llm", "offload": "gre off sum ll", "csum": "gre off sum ll"}
+        eq("a session has the words that its type takes", {w: {s["name"] for s in plain if w in s} for w in only if w != "key"},
+           {w: set(types.split()) for w, types in only.items() if w != "key"})
+        eq("a key only if it has one", {s["name"] for s in plain if "key" in s}, set(only["key"].split()))
+        text = vtap("-d session show raw", h).stdout
+        ok("text with defaults: the same", " ttl 64 " in text and " seq " not in text, text)
         rules = vtap_json("-d -s rule show", h)
         eq("rules have no other keys than the specification", set().union(*rules) - names["rule"] - {"bytecode"}, set())
         eq("nor have matches", set().union(*[r.get("match", {}) for r in rules]) - names["match"], set())
@@ -188,6 +195,11 @@ def codes():
                 "a session of this name exists", ns)
         refused("the kernel's text", ["session", "set", "s", "snaplen", "59"], 1, "snaplen is 0 or at least 60", ns)
         refused("no such rule", ["rule", "del", "id", "99"], 1, "no rule of this id", ns)
+        refused("no such rule, by its number alone", ["rule", "del", "99"], 1, "no rule of this id", ns)
+        refused("what is out of range", ["session", "set", "s", "tos", "253"], 1, "ECN bits of tos", ns)
+        refused("the range", ["session", "add", "t", "type", "erspan2", "remote", "192.0.2.9", "id", "1024"], 1,
+                "id: integer out of range: it is 0 to 1023", ns)
+        refused("not root", ["session"], 1, "it takes CAP_NET_ADMIN", ns, user=65534)
         refused("no such port", ["port", "show", "x"], 1, "there is no such device", ns)
         refused("no such namespace", ["-n", "vtap-none", "session"], 1, "vtap-none", ns)
         refused("no such word", ["session", "set", "s", "tt", "1"], 2, '"tt"', ns)
@@ -240,8 +252,107 @@ def apply():
             eq(f"apply: {name}: nothing changed", vtap("save", ns).stdout, saved)
         with conf(SMALL.replace("192.0.2.9", "0.0.0.0")) as path:
             refused("apply: what the kernel refuses", ["apply", path], 1, f"{path}:1: remote is no address of a collector", ns)
-        vtap(["apply", "-"], ns)
-        eq("apply of nothing removes all", everything(ns), ([], []))
+        refused("apply of nothing", ["apply", "/dev/null"], 2, "there is no command in it", ns)
+        eq("apply of nothing: nothing changed", vtap("save", ns).stdout, saved)
+        vtap("-force apply /dev/null", ns)
+        eq("apply of nothing with -force removes all", everything(ns), ([], []))
+
+
+def save():
+    """save FILE replaces the file as a whole, and never with nothing unless it is told to."""
+    with Netns("save") as ns, tempfile.TemporaryDirectory(dir="/run") as d, conf(CONFIG) as config:
+        path = d + "/vtap.conf"
+
+        def content():
+            with open(path, encoding="utf-8") as f:
+                return f.read()
+
+        vtap(["save", path], ns)
+        eq("nothing into a new file", content(), "")
+        vtap(["apply", config], ns)
+        saved = vtap("save", ns).stdout
+        os.chmod(path, 0o640)
+        os.chown(path, 1, 2)
+        os.symlink("vtap.conf", d + "/link")
+        vtap(["save", d + "/link"], ns)
+        eq("the file is what save prints", content(), saved)
+        st = os.stat(path)
+        eq("with its mode and owner", (st.st_mode & 0o777, st.st_uid, st.st_gid), (0o640, 1, 2))
+        ok("a link stays one", os.path.islink(d + "/link"))
+        vtap("rule flush", ns)
+        vtap("session flush", ns)
+        refused("nothing over something", ["save", path], 1, f"{path}: there is nothing to save", ns)
+        eq("the file is kept", content(), saved)
+        vtap(["-force", "save", path], ns)
+        eq("-force empties it", content(), "")
+        refused("a directory", ["save", d], 1, f"{d}: not a regular file", ns)
+        refused("no such directory", ["save", d + "/none/x"], 1, "No such file or directory", ns)
+        eq("nothing is left beside it", sorted(os.listdir(d)), ["link", "vtap.conf"])
+
+
+def check():
+    """-check asks the kernel, and changes nothing, ids and events included."""
+    with Netns("check") as ns, Monitor(ns) as events, conf(CONFIG) as config:
+        p = vtap(["-c", "apply", config], ns)
+        eq("a good file", (p.returncode, p.stdout, p.stderr), (0, "", ""))
+        eq("nothing is there", everything(ns), ([], []))
+        vtap(["apply", config], ns)
+        before = everything(ns)
+        eq("rule ids start at 1", min(r["id"] for r in before[1]), 1)
+        with conf(SMALL) as path:
+            p = vtap(["-c", "-d", "apply", path], ns)
+            ok("-d prints what would be done", p.returncode == 0 and "session add s" in p.stdout, p.stdout + p.stderr)
+        eq("nothing has changed", everything(ns), before)
+        with conf("\n" + SMALL.replace("192.0.2.9", "0.0.0.0")) as path:
+            refused("what the kernel refuses", ["-c", "apply", path], 1, f"{path}:2: remote is no address of a collector", ns)
+            with conf(f"include {path}\n") as outer:
+                refused("and from an included file", ["-c", "apply", outer], 1, f"{path}:2: remote", ns)
+                refused("apply names that file, too", ["apply", outer], 1, f"{path}:2: remote", ns)
+                refused("and so does a batch", ["-b", outer], 1, f"{path}:2: remote", ns)
+        with conf(f"include {config}\n") as outer:
+            p = vtap(["-c", "-d", "apply", outer], ns)
+            eq("a file that includes what is there changes nothing", (p.returncode, p.stdout, p.stderr), (0, "", ""))
+        eq("still nothing has changed", everything(ns), before)
+        vtap("session add fence type port dev none", ns)
+        lines = [line for line in events.lines("fence") if "add" not in line.split()[1] and "change" not in line.split()[1]]
+        eq("and nothing was an event", lines, [])
+
+
+def boot():
+    """What vtap.service runs: start applies, reload changes all or nothing, stop removes what start applied."""
+    with Netns("boot") as ns, tempfile.TemporaryDirectory(dir="/run") as d:
+        os.makedirs(d + "/etc/vtap.d")
+        env = {**os.environ, "VTAP": VTAP, "VTAP_ETC": d + "/etc", "RUNTIME_DIRECTORY": d}
+
+        def service(action, text=None):
+            if text is not None:
+                with open(d + "/etc/vtap.conf", "w", encoding="utf-8") as f:
+                    f.write(text)
+            return ns.sh([REPO + "/tools/packaging/vtap-boot", action], check=False, env=env)
+
+        def names():
+            return [s["name"] for s in everything(ns)[0]]
+
+        vtap("session add own type gre remote 192.0.2.9", ns)
+        eq("start without a file", service("start").returncode, 0)
+        eq("stop after that", service("stop").returncode, 0)
+        eq("leave what there is", names(), ["own"])
+        p = service("start", SMALL)
+        eq("start", (p.returncode, p.stderr), (0, ""))
+        eq("applies the file", names(), ["s"])
+        p = service("reload", SMALL.replace("192.0.2.9", "0.0.0.0"))
+        ok("reload of a wrong file fails and says why", p.returncode == 1 and "vtap.conf:1: remote" in p.stderr, p.stderr)
+        eq("and changes nothing", vtap_json("session show", ns)[0]["remote"], "192.0.2.9")
+        ids = [r["id"] for r in everything(ns)[1]]
+        eq("reload", service("reload", SMALL.replace("192.0.2.9", "192.0.2.8")).returncode, 0)
+        eq("changes what differs", vtap_json("session show", ns)[0]["remote"], "192.0.2.8")
+        eq("and nothing else", [r["id"] for r in everything(ns)[1]], ids)
+        eq("stop", service("stop").returncode, 0)
+        eq("removes all", everything(ns), ([], []))
+        eq("start again", service("start").returncode, 0)
+        os.remove(d + "/etc/vtap.conf")
+        eq("reload without the file", service("reload").returncode, 0)
+        eq("removes what it had applied", everything(ns), ([], []))
 
 
 def counters_go_on():
@@ -304,4 +415,4 @@ def own_test():
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(examples, output, codes, apply, counters_go_on, monitor, own_test)
+    ksft.run(examples, output, codes, apply, save, check, boot, counters_go_on, monitor, own_test)

@@ -20,7 +20,7 @@ mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' "${files[@]}")
 mapfile -t python < <(only '\.py$')
 mapfile -t yaml < <(only '\.ya?ml$'; only '^\.yamllint$')
 mapfile -t rst < <(only '\.rst$')
-mapfile -t man < <(only '\.8$')
+mapfile -t man < <(only '\.[58]$')
 
 check() {	# NAME COMMAND...: what it says is shown when it fails
 	local name=$1
@@ -118,7 +118,7 @@ kdir=$(tools/kernel.sh kdir 6.1) || exit 1
 spdx() {
 	local f rc=0
 	for f in "${files[@]}"; do
-		case $f in COPYING | selftests/config | selftests/settings) continue ;; esac
+		case $f in COPYING | selftests/config | selftests/settings | tools/packaging/debian/copyright | */source/format) continue ;; esac
 		head -3 "$f" | grep -q 'SPDX-License-Identifier: ' || { echo "$f"; rc=1; }
 	done
 	return "$rc"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# setup.sh GROUP... - install from Debian 12 what a group needs, once: build kernel vm test demo gen lint debug, or all
+# setup.sh GROUP... - install from Debian 12 what a group needs, once: build kernel vm test demo gen lint debug package, or all
 #   setup.sh mirror [SUFFIX]  print the archive that this machine's apt uses (SUFFIX: -security)
 # No service is started or enabled. virtme-ng comes from Debian 13, suricata from the backports to 12.
 set -euo pipefail
@@ -18,6 +18,9 @@ declare -A groups=(
 	[gen]="python3 python3-jsonschema python3-yaml"
 	[lint]="clang-14 coccinelle git groff libpython3-dev mandoc perl python3-docutils python3-flake8 python3-pygments
 		shellcheck sparse yamllint"
+	# Debian and RPM packages, and a root directory to install them in
+	[package]="debhelper debian-archive-keyring dh-dkms dpkg-dev fakeroot gcc libc6-dev libmnl-dev libpcap-dev lintian make
+		mmdebstrap pkg-config rpm rsync systemd"
 	# building a kernel with KASAN and lockdep
 	[debug]="bc bison ccache cpio dwarves flex gcc-12 gcc libelf-dev libssl-dev make perl xz-utils"
 )
@@ -59,8 +62,8 @@ more_sources() {
 	update
 }
 
-has_candidate() {
-	[ -n "$(apt-cache show --no-all-versions "$1" 2> /dev/null)" ]
+has_candidate() {	# one that can be installed: trixie may be known at a priority at which its packages' dependencies are not
+	apt-get -s -qq install --no-install-recommends "$1" > /dev/null 2>&1
 }
 
 update() {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Whole configurations: save writes one, apply makes the kernel's equal to one. */
+/* Whole configurations: apply makes the kernel's equal to that of a file. */
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vtap.h"
 
@@ -11,6 +12,7 @@ struct item {
 	struct nlmsghdr *nlh;
 	char *text;		/* see item_text() */
 	char *set;		/* the words that set takes to make it */
+	const char *file;
 	int line;
 	size_t order;
 	uint32_t pref;
@@ -28,6 +30,7 @@ struct change {
 	enum command cmd;
 	struct nlmsghdr *nlh;
 	char *text;
+	const char *file;
 	int line;		/* of the file, 0 for a deletion */
 };
 
@@ -39,28 +42,6 @@ struct changes {
 	struct change *v;
 	size_t n;
 };
-
-int save_run(char **argv)
-{
-	static const struct object *const saved[] = { &session_object, &rule_object };
-	int rc = OK;
-
-	if (*argv)
-		return usage("\"%s\" after \"save\"", *argv);
-	for (int i = 0; !rc && i < 2; i++) {
-		struct msgs m = {};
-
-		rc = nl_dump(saved[i]->cmd[CMD_SHOW], &m);
-		for (size_t j = 0; !rc && j < m.n; j++) {
-			char *text = object_text(saved[i], m.v[j]);
-
-			printf("%s add %s\n", saved[i]->name, text);
-			free(text);
-		}
-		msgs_free(&m);
-	}
-	return rc;
-}
 
 /* configurations */
 
@@ -88,7 +69,7 @@ static void items_add(struct items *l, const struct object *o, struct nlmsghdr *
 	if (!(l->n & (l->n + 1)))
 		l->v = check_mem(realloc(l->v, 2 * (l->n + 1) * sizeof(*l->v)));
 	i = &l->v[l->n];
-	*i = (struct item){ .nlh = nlh, .line = line, .order = l->n++ };
+	*i = (struct item){ .nlh = nlh, .file = err_file, .line = line, .order = l->n++ };
 	if (o != &rule_object)
 		return;
 	a = item_attr(i, VTAP_A_RULE_PREF);
@@ -143,11 +124,13 @@ static int config_check(const struct config *c)
 	for (size_t i = 0; i < c->sessions.n; i++) {
 		const struct item *s = &c->sessions.v[i];
 
+		err_file = s->file;
 		err_line = s->line;
 		if (session_find(&c->sessions, item_name(s)) != s)
 			return usage("session \"%s\" is there twice", item_name(s));
 	}
 	for (size_t i = 0; i < c->rules.n; i++) {
+		err_file = c->rules.v[i].file;
 		err_line = c->rules.v[i].line;
 		mnl_attr_for_each(a, c->rules.v[i].nlh, sizeof(struct genlmsghdr))
 			if (mnl_attr_get_type(a) == VTAP_A_RULE_SESSION &&
@@ -158,19 +141,26 @@ static int config_check(const struct config *c)
 	return OK;
 }
 
-static int config_read(struct config *c, FILE *f)
+static int config_read(struct config *c, const char *name)
 {
-	struct line line = {};
+	struct source *source;
+	struct line *line;
 	int rc;
 
+	rc = source_open(&source, name);
+	if (rc)
+		return rc;
 	do {
-		rc = line_read(f, &line);
-		err_line = rc ? err_line : line.first;
-		if (rc || !line.argc)
+		rc = source_read(&source, &line);
+		if (rc || !line->argc)
 			break;
-		rc = config_line(c, &line);
+		rc = config_line(c, line);
 	} while (!rc);
-	line_free(&line);
+	source_close(&source);
+	if (!rc && !c->sessions.n && !c->rules.n && !opt.force) {
+		err_line = 0;
+		rc = usage("there is no command in it; -force deletes all sessions and rules");
+	}
 	return rc ? rc : config_check(c);
 }
 
@@ -451,6 +441,7 @@ static int changes_del(struct changes *c, const struct object *o, const struct i
 
 static int changes_put(struct changes *c, const struct object *o, const struct items *l)
 {
+	size_t n = c->n;
 	int rc = OK;
 
 	for (struct item *i = l->v; !rc && i < l->v + l->n; i++) {
@@ -459,6 +450,8 @@ static int changes_put(struct changes *c, const struct object *o, const struct i
 					i->nlh, i->line);
 		else if (i->set)
 			rc = change_add(c, o, CMD_SET, i->set, NULL, i->line);
+		for (; n < c->n; n++)
+			c->v[n].file = i->file;
 	}
 	return rc;
 }
@@ -493,7 +486,10 @@ static int changes_send(const struct changes *c, const char *file)
 		if (opt.details && !opt.json)
 			puts(n->text);
 		txn_add(&txn, n->o, n->cmd, n->nlh, n->line, n->text);
+		txn.v[txn.n - 1].file = n->file;
 	}
+	if (opt.check && txn.n)
+		txn_only_check(&txn);
 	return txn_send(&txn, file, false);
 }
 
@@ -503,41 +499,32 @@ int apply_run(char **argv)
 	struct config have = {}, want = {};
 	struct changes changes = {};
 	int outer_line = err_line;
-	FILE *f = stdin;
 	int rc;
 
 	if (!name)
 		return usage("\"apply\" requires a file");
 	if (argv[1])
 		return usage("\"%s\" after \"apply %s\"", argv[1], name);
-	if (!strcmp(name, "-"))
-		name = "stdin";
-	else
-		f = fopen(name, "r");
-	if (!f) {
-		err("%s: %m", name);
-		return REFUSED;
-	}
 
-	err_file = name;
-	rc = config_read(&want, f);
-	if (f != stdin)
-		fclose(f);
-	if (!rc) {
-		err_file = outer_file;
-		err_line = outer_line;
-		rc = config_get(&have);
+	rc = config_read(&want, name);
+	err_file = outer_file;
+	err_line = outer_line;
+	if (!rc && opt.check && access("/sys/module/vtap", F_OK)) {
+		/* a request would load it */
+		err("warning: kernel module vtap is not loaded: only the words were checked");
+		goto out;
 	}
+	if (!rc)
+		rc = config_get(&have);
 	if (!rc) {
 		sessions_diff(&have.sessions, &want.sessions);
 		rules_diff(&have.rules, &want.rules, &have.sessions);
 		rc = changes_make(&changes, &have, &want);
 	}
 	if (!rc)
-		rc = changes_send(&changes, name);
-	err_file = outer_file;
-	err_line = outer_line;
+		rc = changes_send(&changes, strcmp(name, "-") ? name : "stdin");
 
+out:
 	for (size_t i = 0; i < changes.n; i++) {
 		free(changes.v[i].nlh);
 		free(changes.v[i].text);

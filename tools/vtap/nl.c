@@ -79,9 +79,29 @@ static const char *nl_attr_name(const struct nlmsghdr *req, uint32_t offset)
 				mnl_nlmsg_get_payload_len(req) - sizeof(struct genlmsghdr), offset);
 }
 
-/* The kernel's text in an acknowledgment, or NULL; @name is set to the keyword it is about. */
+/* The limits of a number that is out of range, as the kernel's policy has them. */
+static void nl_limits(char *buf, size_t size, const struct nlattr *policy)
+{
+	const struct nlattr *a, *min = NULL, *max = NULL;
+
+	mnl_attr_for_each_nested(a, policy) {
+		if (mnl_attr_get_type(a) == NL_POLICY_TYPE_ATTR_MIN_VALUE_U)
+			min = a;
+		if (mnl_attr_get_type(a) == NL_POLICY_TYPE_ATTR_MAX_VALUE_U)
+			max = a;
+	}
+	if (min && max)
+		snprintf(buf, size, ": it is %llu to %llu",
+			 (unsigned long long)mnl_attr_get_u64(min),
+			 (unsigned long long)mnl_attr_get_u64(max));
+}
+
+/*
+ * The kernel's text in an acknowledgment, or NULL; @name is set to the keyword it
+ * is about, @limits to its range.
+ */
 static const char *nl_text(const struct nlmsghdr *req, const struct nlmsghdr *nlh,
-			   unsigned int tlvs, const char **name)
+			   unsigned int tlvs, const char **name, char *limits, size_t size)
 {
 	const struct nlattr *a;
 	const char *msg = NULL;
@@ -95,6 +115,8 @@ static const char *nl_text(const struct nlmsghdr *req, const struct nlmsghdr *nl
 		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_OFFS &&
 		    mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
 			*name = nl_attr_name(req, mnl_attr_get_u32(a));
+		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_POLICY)
+			nl_limits(limits, size, a);
 	}
 	return msg;
 }
@@ -103,8 +125,12 @@ static const char *nl_text(const struct nlmsghdr *req, const struct nlmsghdr *nl
 static void nl_report(const struct nlmsghdr *req, int error, const struct nlmsghdr *nlh,
 		      unsigned int tlvs)
 {
-	const char *name = NULL, *msg = nl_text(req, nlh, tlvs, &name);
+	char limits[64] = "";
+	const char *name = NULL;
+	const char *msg = nl_text(req, nlh, tlvs, &name, limits, sizeof(limits));
 
+	if (!msg && error == -EPERM)
+		msg = "Operation not permitted: it takes CAP_NET_ADMIN, which root has";
 	if (!msg && !error)
 		return;
 	if (!msg)
@@ -114,9 +140,9 @@ static void nl_report(const struct nlmsghdr *req, int error, const struct nlmsgh
 		return;
 	}
 	if (name && !strstr(msg, name))
-		err("%s: %s", name, msg);
+		err("%s: %s%s", name, msg, limits);
 	else
-		err("%s", msg);
+		err("%s%s", msg, limits);
 }
 
 /* Send a request and read what answers it; -EINTR when a dump is not consistent. */
@@ -164,6 +190,9 @@ static int nl_exchange(struct nlmsghdr *req, nl_cb cb, void *data)
 
 					if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
 						tlvs += req->nlmsg_len - sizeof(*req);
+					if (nl_txn && nl_txn->nlh == req &&
+					    txn_passed(nl_txn, nlh, tlvs))
+						return OK;
 					nl_report(req, *error, nlh, tlvs);
 				}
 				return REFUSED;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The commands on objects, driven by their tables of words. */
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,6 +202,7 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 {
 	const struct word *key = o->words, *w;
 	uint16_t flags = commands[cmd].flags;
+	const char *hint;
 	int rc = OK;
 
 	if (key->flags & W_POS && key->flags & flags) {
@@ -208,9 +210,15 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 			rc = word_take(p, key);
 		else if (cmd != CMD_SHOW)
 			rc = usage("%s %s: a name is required", o->name, commands[cmd].name);
+	} else if (key->flags & flags && *p->argv && isdigit((unsigned char)**p->argv)) {
+		rc = word_take(p, key);
 	}
 	while (!rc && *p->argv) {
 		w = word_find(o, *p->argv, flags);
+		hint = w ? NULL : hint_word(o, *p->argv, flags);
+		if (hint)
+			return usage("\"%s\" is unknown to \"%s %s\": did you mean \"%s\"?",
+				     *p->argv, o->name, commands[cmd].name, hint);
 		if (!w)
 			return usage("\"%s\" is unknown to \"%s %s\", see \"vtap %s help\"",
 				     *p->argv, o->name, commands[cmd].name, o->name);

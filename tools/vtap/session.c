@@ -91,9 +91,39 @@ static const struct word session_words[] = {
 	{}
 };
 
+#define T(n)	(1u << VTAP_SESSION_TYPE_##n)
+
+/* Words that only some types take, with those that take them. */
+static const struct {
+	uint16_t attr;
+	uint32_t types;
+} only[] = {
+	{ VTAP_A_SESSION_KEY, T(GRE) | T(VXLAN) },
+	{ VTAP_A_SESSION_ID, T(ERSPAN2) | T(ERSPAN3) },
+	{ VTAP_A_SESSION_INDEX, T(ERSPAN2) },
+	{ VTAP_A_SESSION_VLAN, T(ERSPAN2) | T(ERSPAN3) },
+	{ VTAP_A_SESSION_SEQ, T(GRE) },
+	{ VTAP_A_SESSION_SUBHEADER, T(ERSPAN3) },
+	{ VTAP_A_SESSION_DPORT, T(VXLAN) },
+	{ VTAP_A_SESSION_OFFLOAD, T(GRE) },
+	{ VTAP_A_SESSION_CSUM, T(GRE) },
+};
+
+/* Defaults are shown of what the type takes. */
+static bool session_implied(const struct word *w, const struct view *v, bool all)
+{
+	const struct nlattr *type = v->tb[VTAP_A_SESSION_TYPE];
+
+	for (size_t i = 0; all && type && i < sizeof(only) / sizeof(*only); i++)
+		if (only[i].attr == w->attr)
+			return !(only[i].types & 1u << attr_num(type));
+	return false;
+}
+
 const struct object session_object = {
 	.name = "session",
 	.words = session_words,
+	.implied = session_implied,
 	.cmd = {
 		[CMD_SHOW] = VTAP_CMD_SESSION_GET,
 		[CMD_ADD] = VTAP_CMD_SESSION_NEW,

@@ -91,7 +91,10 @@ bad '"sho"' session sho
 bad '"add"' port add eth0
 bad '"flush"' port flush
 bad '"x"' monitor x
-bad '"x"' save x
+bad '"y"' save x y
+bad '-check' -c session
+bad '-check' -c save
+bad '-check' -c -b "$tmp/conf"
 bad '"apply"' apply
 bad '"y"' apply x y
 
@@ -132,7 +135,11 @@ bad 'name' session set
 bad 'name' session del
 bad '"id" is required' rule del
 bad '"id" is required' rule set action skip
-bad '"3"' rule del 3
+bad '"x"' rule del x
+bad '"3x" is not a valid value for "id"' rule del 3x
+bad '"2"' rule show 1 2
+bad 'duplicate "id"' rule del 1 id 1
+bad 'not JSON' -j save
 bad '"pref"' rule show pref 3
 bad '"id"' rule flush id 3
 bad '"remote"' session flush remote 192.0.2.9
@@ -238,6 +245,31 @@ bad "too long" port show ${long15}x
 bad "empty session name" rule add action mirror a,,b
 bad "1023" $R filter "$text1023 "
 
+# what may be meant instead
+bad '"erspan" is not a valid value for "type": gre, erspan1, erspan2, erspan3, vxlan or port' \
+	session add s type erspan
+bad '"1400" is not a valid value for "mtu": fragment, truncate or drop' $S mtu 1400
+bad '"1g" is not a valid value for "rate": a rate is a number with a unit, such as 1gbit' $S rate 1g
+bad 'such as 1gbit' $S rate 10mbit/s
+bad '"x" is not a valid value for "burst": a size is a number' $S burst x
+bad '"ids.example.com" is not a valid value for "remote": an IPv4 or IPv6 address, not a name' \
+	$L ids.example.com
+bad '"10/8" is not a valid value for "src_ip": an IPv4 or IPv6 address, with' $R src_ip 10/8
+bad '"tcp" is not a valid value for "protocol": did you mean "ip_proto tcp"?' $R protocol tcp
+bad '"arp" is not a valid value for "ip_proto": did you mean "protocol arp"?' $R ip_proto arp
+grep -qs '^https' /etc/services && port="https is port 443" || port="a port is a number"
+bad "\"https\" is not a valid value for \"dst_port\": $port" $R dst_port https
+bad '"80,443" is not a valid value for "dst_port": a list takes a rule for each' $R dst_port 80,443
+bad '"x" is not a valid value for "dst_port": a port is a number' $R dst_port x
+bad '"!10.0.0.0/8" is not a valid value for "src_ip": there is no negation' $R src_ip '!10.0.0.0/8'
+for w in dport=dst_port sport=src_port src=src_ip dst=dst_ip vlan=vlan_id proto=ip_proto \
+	 dev=port bridge=master prio=pref dst_prot=dst_port actoin=action; do
+	bad "\"${w%=*}\" is unknown to \"rule add\": did you mean \"${w#*=}\"?" rule add "${w%=*}" 1
+done
+bad '"vni" is unknown to "session add": did you mean "key"?' $S vni 5
+bad '"tll" is unknown to "session set": did you mean "ttl"?' session set s tll 5
+bad '"foobar" is unknown to "rule add", see "vtap rule help"' $R foobar 1
+
 # what must be understood
 parsed session
 parsed session show s
@@ -277,6 +309,9 @@ parsed $L fe80::9 dev up0
 parsed rule set id 3 match any
 parsed rule set id 3 action skip
 parsed rule del id 3
+parsed rule del 3
+parsed rule set 3 action skip
+parsed rule show 3
 parsed rule show id 3
 parsed rule flush pref 7
 parsed port show eth0
@@ -310,7 +345,59 @@ run -force -b "$tmp/conf"
 result $? "-force goes on"
 : >"$tmp/conf"
 good "" -b "$tmp/conf"
+
+# files that include others
+mkdir "$tmp/d" "$tmp/d/more"
+echo "session add a type gre remote 192.0.2.9" >"$tmp/d/more/1.conf"
+echo "rule add pref 1 action mirror a" >"$tmp/d/more/2.conf"
+echo "include 'more/*.conf'" >"$tmp/d/conf"
+parsed apply "$tmp/d/conf"
+parsed -b "$tmp/d/conf"
+echo "include $tmp/d/conf" >"$tmp/conf"
 parsed apply "$tmp/conf"
+printf 'include more/2.conf\n' >"$tmp/d/conf"
+bad "$tmp/d/more/2.conf:1: session \"a\" is not in the file" apply "$tmp/d/conf"
+printf '\nrule add foo\n' >"$tmp/d/more/2.conf"
+bad "$tmp/d/more/2.conf:2: \"foo\"" apply "$tmp/d/conf"
+bad "$tmp/d/more/2.conf:2: \"foo\"" -b "$tmp/d/conf"
+printf '# one\ninclude more/1.conf\n rule add bar\n' >"$tmp/d/conf"
+bad "$tmp/d/conf:3: \"bar\"" apply "$tmp/d/conf"
+printf 'include more/1.conf\ninclude more/1.conf\n' >"$tmp/d/conf"
+bad "$tmp/d/more/1.conf:1: session \"a\" is there twice" apply "$tmp/d/conf"
+bad_file '1: "include" takes one file' "include"
+bad_file '1: "include" takes one file' "include a b"
+printf 'include conf\n' >"$tmp/d/conf"
+bad "$tmp/d/conf:1: include: more than 16 files deep" apply "$tmp/d/conf"
+printf '\ninclude none.conf\n' >"$tmp/d/conf"
+run apply "$tmp/d/conf"
+[ $rc = 1 ] && [[ $msg == "vtap: $tmp/d/conf:2: $tmp/d/none.conf: No such file or directory" ]]
+result $? "an included file that does not exist is an error"
+
+# a file without a command would delete everything
+nothing="there is no command in it; -force deletes all sessions and rules"
+printf '# nothing\ninclude none*.conf\n' >"$tmp/d/conf"
+for f in "$tmp/d/conf" /dev/null; do
+	bad "$f: $nothing" apply "$f"
+	bad "$f: $nothing" -c apply "$f"
+	parsed -force apply "$f"
+done
+bad "stdin: $nothing" apply -
+
+# -check: without the module, only the words
+if [ ! -e /sys/module/vtap ]; then
+	run -c apply "$tmp/d/more/1.conf"
+	[ $rc = 0 ] && [[ $msg == *"vtap is not loaded: only the words were checked" && $msg != *$'\n'* ]]
+	result $? "-check without the module: a good file"
+	[ ! -e /sys/module/vtap ]
+	result $? "-check does not load the module"
+fi
+bad "$tmp/d/more/2.conf:2: \"foo\"" -c apply "$tmp/d/more/2.conf"
+
+# save leaves the file when it fails
+run -n vtap-test-none save "$tmp/d/more/1.conf"
+[ $rc = 1 ] && [ "$(<"$tmp/d/more/1.conf")" = "session add a type gre remote 192.0.2.9" ] &&
+	[ "$(echo "$tmp"/d/more/*)" = "$tmp/d/more/1.conf $tmp/d/more/2.conf" ]
+result $? "save: an error leaves the file as it was, and nothing beside it"
 
 echo "1..$n"
 [ $failed = 0 ] || echo "# $failed of $n failed"

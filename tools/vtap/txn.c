@@ -45,7 +45,7 @@ void txn_add(struct txn *t, const struct object *o, enum command cmd,
 	if (!(t->n & (t->n + 1)))
 		t->v = check_mem(realloc(t->v, 2 * (t->n + 1) * sizeof(*t->v)));
 	t->v[t->n++] = (struct txn_change){
-		.o = o, .cmd = cmd, .line = line, .text = text,
+		.o = o, .cmd = cmd, .line = line, .text = text, .file = err_file,
 		.end = t->nlh->nlmsg_len,
 	};
 }
@@ -67,14 +67,43 @@ const char *txn_blame(const struct txn *t, uint32_t offset)
 
 	if (!c)
 		return NULL;
-	if (c->line)
+	if (c->line) {
+		err_file = c->file;
 		err_line = c->line;
-	else
+	} else {
 		err_file = c->text;
+	}
 	nest = (void *)((char *)t->nlh + (c > t->v ? c[-1].end : MNL_NLMSG_HDRLEN +
 							MNL_ALIGN(sizeof(struct genlmsghdr))));
 	return object_attr_name(c->o, t->nlh, nest + 2,
 				(char *)t->nlh + c->end - (char *)(nest + 2), offset);
+}
+
+/*
+ * Have the kernel refuse the transaction once it has taken all its changes: the
+ * last one then is about a session that cannot exist.
+ */
+void txn_only_check(struct txn *t)
+{
+	struct nlmsghdr *nlh = msg_new(VTAP_CMD_SESSION_DEL);
+
+	mnl_attr_put_strz(nlh, VTAP_A_SESSION_NAME, "!");
+	txn_add(t, &session_object, CMD_DEL, nlh, 0, NULL);
+	free(nlh);
+	t->check = true;
+}
+
+/* Whether an error is about that last change. */
+bool txn_passed(const struct txn *t, const struct nlmsghdr *nlh, unsigned int tlvs)
+{
+	const struct nlattr *a;
+
+	if (!t->check || !(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return false;
+	mnl_attr_for_each(a, nlh, tlvs)
+		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_OFFS)
+			return txn_find(t, mnl_attr_get_u32(a)) == &t->v[t->n - 1];
+	return false;
 }
 
 static void txn_reply(const struct nlmsghdr *nlh, void *data)

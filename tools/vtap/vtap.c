@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../kmod/version.h"
 #include "vtap.h"
 
 struct options opt;
 const char *err_file;
 int err_line;
-
-static bool force;
 
 const struct object *const objects[] = {
 	&session_object, &rule_object, &port_object, NULL
@@ -64,8 +63,8 @@ static void help(FILE *f)
 {
 	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
 	      "       vtap [ OPTIONS ] monitor\n"
-	      "       vtap [ OPTIONS ] save\n"
-	      "       vtap [ OPTIONS ] apply { FILE | - }\n"
+	      "       vtap [ OPTIONS ] save [ FILE ] [ -force ]\n"
+	      "       vtap [ OPTIONS ] [ -c[heck] ] apply { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
 	      "where  OBJECT := { session | rule | port }\n"
 	      "       OPTIONS := { -j[son] | -p[retty] | -s[tatistics] | -d[etails] |\n"
@@ -98,35 +97,29 @@ static int run(char **argv, struct txn *txn)
 
 static int batch(const char *name)
 {
-	bool std = !strcmp(name, "-");
-	FILE *f = std ? stdin : fopen(name, "r");
-	struct line line = {};
+	struct source *source;
 	struct txn txn = {};
+	struct line *line;
 	int first = OK;
 	int rc;
 
-	if (!f) {
-		err("%s: %m", name);
-		return REFUSED;
-	}
+	rc = source_open(&source, name);
+	if (rc)
+		return rc;
 	for (;;) {
-		err_file = std ? "stdin" : name;
-		rc = line_read(f, &line);
-		if (rc || !line.argc)
+		rc = source_read(&source, &line);
+		if (rc || !line->argc)
 			break;
-		err_line = line.first;
-		rc = run(line.argv, force ? NULL : &txn);
+		rc = run(line->argv, opt.force ? NULL : &txn);
 		if (!first)
 			first = rc;
-		if (rc && !force)
+		if (rc && !opt.force)
 			break;
 	}
 	if (!rc && !first)
 		rc = txn_send(&txn, err_file, true);
 	txn_free(&txn);
-	line_free(&line);
-	if (!std)
-		fclose(f);
+	source_close(&source);
 	err_file = NULL;
 	return first ? first : rc;
 }
@@ -160,7 +153,9 @@ int main(int argc, char **argv)
 		} else if (is_opt(arg, "details")) {
 			opt.details = true;
 		} else if (!strcmp(arg, "-force") || !strcmp(arg, "--force")) {
-			force = true;
+			opt.force = true;
+		} else if (is_opt(arg, "check")) {
+			opt.check = true;
 		} else if (is_opt(arg, "netns") || is_opt(arg, "batch")) {
 			if (!argv[1])
 				return usage("option \"%s\" requires a value", arg);
@@ -182,8 +177,10 @@ int main(int argc, char **argv)
 
 	if (file && *argv)
 		return usage("\"%s\" after option -batch", *argv);
-	if (!file && force)
-		return usage("option -force without -batch");
+	if (opt.force && !file && (!*argv || (strcmp(*argv, "apply") && strcmp(*argv, "save"))))
+		return usage("option -force without -batch, apply or save");
+	if (opt.check && (file || !*argv || strcmp(*argv, "apply")))
+		return usage("option -check without apply");
 	if (!file && !*argv) {
 		help(stderr);
 		return USAGE;

@@ -10,7 +10,6 @@
 #include <linux/genetlink.h>
 #include <linux/vtap.h>
 
-#define VTAP_VERSION	"0.1"
 #define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
 #define ATTR_MAX	31		/* no attribute set of the spec is larger */
 
@@ -144,6 +143,8 @@ struct object {
 /* vtap.c */
 struct options {
 	bool json, pretty, stats, details;
+	bool force;	/* go on after errors; lose what was saved, delete what is there */
+	bool check;	/* apply changes nothing */
 	bool oneline;	/* counters go into the line of their object */
 	const char *netns;
 };
@@ -170,6 +171,12 @@ struct line {
 int line_read(FILE *f, struct line *l);
 void line_free(struct line *l);
 
+/* include.c */
+struct source;
+int source_open(struct source **top, const char *name);
+int source_read(struct source **top, struct line **line);
+void source_close(struct source **top);
+
 /* words.c */
 extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
 	type_rate, type_size, type_since, type_mac, type_mac_mask, type_ports, type_tcp_flags,
@@ -179,13 +186,16 @@ extern const struct name onoff_names[];
 int num_parse(const char *s, uint64_t max, uint64_t *val);
 uint64_t attr_num(const struct nlattr *a);
 const struct nlattr *view_attr(const struct view *v, const struct word *w, uint16_t attr);
-int word_bad(const struct word *w, const char *val);
 int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len);
 int word_parse(struct parse *p, const struct word *w, const char *val);
 bool word_same(const struct word *w, const struct view *a, const struct view *b);
 int word_take(struct parse *p, const struct word *w);
 void word_format(FILE *f, const struct word *w, const struct view *v);
 void word_json(const struct word *w, const struct view *v);
+
+/* hint.c */
+int word_bad(const struct word *w, const char *val);
+const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 
 /* remote.c */
 extern const struct type type_remote, type_dev;
@@ -217,6 +227,7 @@ struct txn_change {
 	enum command cmd;
 	int line;
 	const char *text;
+	const char *file;	/* of the line */
 	uint32_t end;		/* offset of what comes behind it in the message */
 };
 
@@ -226,6 +237,7 @@ struct txn {
 	size_t size;
 	struct txn_change *v;
 	size_t n;
+	bool check;		/* the last change is txn_only_check()'s */
 };
 
 void txn_add(struct txn *t, const struct object *o, enum command cmd,
@@ -233,6 +245,8 @@ void txn_add(struct txn *t, const struct object *o, enum command cmd,
 const char *txn_blame(const struct txn *t, uint32_t offset);
 int txn_send(struct txn *t, const char *file, bool keys);
 void txn_free(struct txn *t);
+void txn_only_check(struct txn *t);
+bool txn_passed(const struct txn *t, const struct nlmsghdr *nlh, unsigned int tlvs);
 
 /* nl.c */
 struct msgs {
@@ -272,8 +286,10 @@ extern const struct object session_object, rule_object, port_object;
 /* monitor.c */
 int monitor_run(char **argv);
 
-/* apply.c */
+/* save.c */
 int save_run(char **argv);
+
+/* apply.c */
 int apply_run(char **argv);
 
 #endif

@@ -80,11 +80,6 @@ static uint64_t view_num(const struct view *v, const struct word *w, uint16_t at
 	return a ? attr_num(a) : none;
 }
 
-int word_bad(const struct word *w, const char *val)
-{
-	return usage("\"%s\" is not a valid value for \"%s\"", val, w->name);
-}
-
 int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len)
 {
 	struct nlmsghdr *nlh = w->flags & W_MATCH ? p->match : p->nlh;

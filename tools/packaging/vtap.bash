@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+# bash completion for vtap: the words are those that "vtap OBJECT help" prints
+
+_vtap_words() {		# OBJECT: its words, one a line
+	"$1" "$2" help 2> /dev/null | sed -n 's/^ *\[ \([a-z_]*\) .*/\1/p'
+}
+
+_vtap_values() {	# VTAP OBJECT WORD: the values of a word that takes one of several
+	"$1" "$2" help 2> /dev/null | sed -n "s/^ *\[ $3 { \([a-z0-9| ]*\) } \].*/\1/p" | tr -d '|'
+}
+
+_vtap_names() {		# VTAP OBJECT: the names of its objects; a module that is not loaded is left alone
+	[ ! -d /sys/module/vtap ] || "$1" -j "$2" show 2> /dev/null | grep -o '"name":"[^"]*"' | cut -d '"' -f 4
+}
+
+_vtap() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} vtap=${COMP_WORDS[0]}
+	local i=1 object command words=""
+	COMPREPLY=()
+	while [ "$i" -lt "$COMP_CWORD" ] && [[ ${COMP_WORDS[i]} = -* ]]; do
+		case ${COMP_WORDS[i]} in -n | -netns | -b | -batch) i=$((i + 1)) ;; esac
+		i=$((i + 1))
+	done
+	object=${COMP_WORDS[i]:-} command=${COMP_WORDS[i + 1]:-}
+	case $((COMP_CWORD - i)):$object:$command in
+	-*)
+		case $prev in
+		-n | -netns) words=$(ip netns list 2> /dev/null | cut -d ' ' -f 1) ;;
+		*) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+		esac ;;
+	0:*)
+		words="session rule port monitor save apply help"
+		[[ $cur != -* ]] || words="-json -pretty -statistics -details -netns -batch -force -check -Version -help" ;;
+	*:apply:* | *:save:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	1:session:* | 1:rule:*) words="show add set del flush help" ;;
+	1:port:*) words="show help" ;;
+	2:session:show | 2:session:set | 2:session:del | 2:port:show) words=$(_vtap_names "$vtap" "$object") ;;
+	2:rule:show | 2:rule:set | 2:rule:del) words="id" ;;
+	2:rule:flush) words="pref" ;;
+	2:session:flush) words="type" ;;
+	*:session:* | *:rule:*)
+		words=$(_vtap_values "$vtap" "$object" "$prev")
+		case $prev in
+		dev | master | port) words=$(cd /sys/class/net && echo *) ;;
+		action) words="mirror skip" ;;
+		mirror) words=$(_vtap_names "$vtap" session) ;;
+		esac
+		case $command in
+		add | set) [ -n "$words" ] || words=$(_vtap_words "$vtap" "$object") ;;
+		esac ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -F _vtap vtap

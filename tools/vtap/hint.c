@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What may have been meant by a word or a value that is refused. */
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vtap.h"
+
+#define NAME_MAX	24
+
+/* Words of tc, nft and iproute2, and what they are called here. */
+static const struct {
+	const char *object, *word, *ours;
+} others[] = {
+	{ "rule", "dport", "dst_port" }, { "rule", "sport", "src_port" },
+	{ "rule", "src", "src_ip" }, { "rule", "dst", "dst_ip" },
+	{ "rule", "saddr", "src_ip" }, { "rule", "daddr", "dst_ip" },
+	{ "rule", "vlan", "vlan_id" }, { "rule", "proto", "ip_proto" },
+	{ "rule", "dev", "port" }, { "rule", "bridge", "master" },
+	{ "rule", "prio", "pref" }, { "rule", "priority", "pref" },
+	{ "session", "vni", "key" }, { "session", "dst", "remote" },
+	{ "session", "src", "local" },
+	{}
+};
+
+/* The edits that turn one word into the other: letters put in, left out, replaced or swapped. */
+static unsigned int distance(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	unsigned int d[NAME_MAX + 1][NAME_MAX + 1];
+
+	if (n > NAME_MAX || m > NAME_MAX)
+		return NAME_MAX;
+	for (size_t i = 0; i <= n; i++)
+		d[i][0] = i;
+	for (size_t j = 0; j <= m; j++)
+		d[0][j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		for (size_t j = 1; j <= m; j++) {
+			unsigned int min = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (d[i - 1][j] + 1 < min)
+				min = d[i - 1][j] + 1;
+			if (d[i][j - 1] + 1 < min)
+				min = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < min)
+				min = d[i - 2][j - 2] + 1;
+			d[i][j] = min;
+		}
+	}
+	return d[n][m];
+}
+
+/**
+ * hint_word - The keyword that comes nearest to one that there is not.
+ * @flags: What the keyword may have.
+ *
+ * Return: The keyword, or NULL when none is near.
+ */
+const char *hint_word(const struct object *o, const char *name, uint16_t flags)
+{
+	unsigned int best = strlen(name) < 4 ? 2 : 3, n;
+	const char *found = NULL;
+
+	for (int i = 0; others[i].word; i++)
+		if (!strcmp(others[i].object, o->name) && !strcmp(others[i].word, name))
+			return others[i].ours;
+	for (const struct word *w = o->words; w->name; w++) {
+		if (!(w->flags & flags) || w->flags & W_POS)
+			continue;
+		n = distance(name, w->name);
+		if (n < best) {
+			best = n;
+			found = w->name;
+		}
+	}
+	return found;
+}
+
+static void hint_names(FILE *f, const struct name *n)
+{
+	for (const struct name *first = n; n->name; n++)
+		fprintf(f, "%s%s", n == first ? "" : n[1].name ? ", " : " or ", n->name);
+}
+
+static bool is_name(const struct name *n, const char *val)
+{
+	while (n->name && strcmp(n->name, val))
+		n++;
+	return n->name;
+}
+
+/* The other word of @w's object that has a value of this name. */
+static const char *hint_place(const struct word *w, const char *val)
+{
+	for (const struct object *const *o = objects; *o; o++) {
+		const struct word *first = (*o)->words, *x;
+
+		for (x = first; x->name && x != w; x++)
+			;
+		if (!x->name)
+			continue;
+		for (x = first; x->name; x++)
+			if (x != w && x->flags & W_MATCH && x->names && is_name(x->names, val))
+				return x->name;
+	}
+	return NULL;
+}
+
+static void hint_port(FILE *f, const char *val)
+{
+	const struct servent *s = getservbyname(val, NULL);
+
+	if (strchr(val, ','))
+		fputs(": a list takes a rule for each of its ports", f);
+	else if (s)
+		fprintf(f, ": %s is port %d", val, ntohs(s->s_port));
+	else
+		fputs(": a port is a number from 0 to 65535, or a range such as 1024-2047", f);
+}
+
+static void hint_value(FILE *f, const struct word *w, const char *val)
+{
+	const char *place;
+
+	if (*val == '!') {
+		fputs(": there is no negation: put a rule with action skip in front", f);
+	} else if (w->names) {
+		place = hint_place(w, val);
+		if (place)
+			fprintf(f, ": did you mean \"%s %s\"?", place, val);
+		else if (w->type->help)
+			fputs(": a number, ", f);
+		else
+			fputs(": ", f);
+		if (!place)
+			hint_names(f, w->names);
+	} else if (w->type == &type_rate) {
+		fputs(": a rate is a number with a unit, such as 1gbit", f);
+	} else if (w->type == &type_size) {
+		fputs(": a size is a number with or without a unit, such as 64kib", f);
+	} else if (w->type == &type_ports) {
+		hint_port(f, val);
+	} else if (w->type == &type_remote) {
+		fputs(": an IPv4 or IPv6 address, not a name", f);
+	} else if (w->type == &type_addr) {
+		fputs(w->attr2 ? ": an IPv4 or IPv6 address, with or without /PREFIX" :
+		      ": an IPv4 or IPv6 address, not a name", f);
+	}
+}
+
+/* Return: USAGE, after telling that a value is wrong and what it may be. */
+int word_bad(const struct word *w, const char *val)
+{
+	static struct text text;
+	FILE *f = text_begin(&text);
+	char *hint;
+
+	hint_value(f, w, val);
+	hint = text_end(&text);
+	usage("\"%s\" is not a valid value for \"%s\"%s", val, w->name, hint);
+	free(hint);
+	return USAGE;
+}

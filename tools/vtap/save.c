@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Saving the configuration, to standard output or in place of a file. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vtap.h"
+
+/* The commands that make what there is; @n is set to their number. */
+static int save_write(FILE *f, size_t *n)
+{
+	static const struct object *const saved[] = { &session_object, &rule_object };
+	int rc = OK;
+
+	*n = 0;
+	for (int i = 0; !rc && i < 2; i++) {
+		struct msgs m = {};
+
+		rc = nl_dump(saved[i]->cmd[CMD_SHOW], &m);
+		for (size_t j = 0; !rc && j < m.n; j++) {
+			char *text = object_text(saved[i], m.v[j]);
+
+			fprintf(f, "%s add %s\n", saved[i]->name, text);
+			free(text);
+		}
+		*n += m.n;
+		msgs_free(&m);
+	}
+	return rc;
+}
+
+static bool write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0)
+			return false;
+		text += n;
+		len -= n;
+	}
+	return true;
+}
+
+/* A crash leaves either the old file or the new one, whole. @old: NULL if there is none. */
+static int file_replace(const char *path, const struct stat *old, const char *text, size_t len)
+{
+	mode_t mask = umask(0);
+	char *tmp;
+	int fd;
+
+	umask(mask);
+	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
+		check_mem(NULL);
+	fd = mkstemp(tmp);
+	if (fd < 0) {
+		err("%s: %m", tmp);
+		free(tmp);
+		return REFUSED;
+	}
+	/* an owner that cannot be kept gets no more rights than the file has */
+	if (fchmod(fd, old ? old->st_mode & 0777 : 0666 & ~mask) ||
+	    (old && fchown(fd, old->st_uid, old->st_gid) && errno != EPERM) ||
+	    !write_all(fd, text, len) || fsync(fd) || rename(tmp, path)) {
+		err("%s: %m", path);
+		close(fd);
+		unlink(tmp);
+		free(tmp);
+		return REFUSED;
+	}
+	close(fd);
+	free(tmp);
+	return OK;
+}
+
+static int file_save(const char *name, const char *text, size_t len)
+{
+	char *path = realpath(name, NULL);
+	struct stat st;
+	int rc;
+
+	if (!path && errno != ENOENT) {
+		err("%s: %m", name);
+		return REFUSED;
+	}
+	if (!path) {
+		rc = file_replace(name, NULL, text, len);
+	} else if (stat(path, &st)) {
+		err("%s: %m", name);
+		rc = REFUSED;
+	} else if (!S_ISREG(st.st_mode)) {
+		err("%s: not a regular file", name);
+		rc = REFUSED;
+	} else if (!len && st.st_size && !opt.force) {
+		err("%s: there is nothing to save, and the file is not empty: it is kept; -force empties it",
+		    name);
+		rc = REFUSED;
+	} else {
+		rc = file_replace(path, &st, text, len);
+	}
+	free(path);
+	return rc;
+}
+
+int save_run(char **argv)
+{
+	const char *name = *argv;
+	char *text = NULL;
+	size_t len, n;
+	FILE *f;
+	int rc;
+
+	if (name && argv[1])
+		return usage("\"%s\" after \"save %s\"", argv[1], name);
+	if (opt.json)
+		return usage("save writes commands, not JSON: see show");
+	if (!name || !strcmp(name, "-"))
+		return save_write(stdout, &n);
+	f = check_mem(open_memstream(&text, &len));
+	rc = save_write(f, &n);
+	fclose(f);
+	check_mem(text);
+	if (!rc)
+		rc = file_save(name, text, len);
+	free(text);
+	return rc;
+}
