@@ -225,7 +225,7 @@ MUTATIONS = [
      "skb->head) && vtap_note_is_below(vn, last, dev))", "skb->head))", "seen.py reused"),
     ("note believed in another run", "note.c", " || note->run != vtap_note_run())", ")",
      "seen.py held"),
-    ("frame of a queue known twice", "note.c", "if (!nested)\n\t\t\thop->head = NULL;", "",
+    ("frame of a queue known twice", "note.c", "if (!nested)\n\t\t\tWRITE_ONCE(hop->head, NULL);", "",
      "once.py proxmox"),
     ("dup guessed by the port that the frame came by", "tap.c",
      "if (unlikely(vtap_given_has(given, s->serial)) && !rule->dup) {",
