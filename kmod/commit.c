@@ -7,6 +7,7 @@
 #include "nl.h"
 #include "ruleset.h"
 #include "session.h"
+#include "taps.h"
 #include "txn.h"
 
 static void vtap_txn_forget(struct vtap_undo *u)
@@ -32,6 +33,7 @@ void vtap_txn_abort(struct vtap_txn *txn)
 		vtap_txn_forget(u);
 	}
 	txn->vn->last_id = txn->last_id;
+	vtap_taps_sweep(txn->vn);
 }
 
 /**
@@ -71,5 +73,6 @@ int vtap_txn_commit(struct vtap_txn *txn)
 			vtap_rule_done(txn, u);
 		vtap_txn_forget(u);
 	}
+	vtap_taps_sweep(txn->vn);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "session.h"
 #include "skb.h"
 #include "table.h"
+#include "taps.h"
 
 /* An event: bind now, and look again when it is over, since some masters act after it. */
 static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
@@ -146,6 +147,7 @@ static int __net_init vtap_net_init(struct net *net)
 	vn->gen = 1;
 	vtap_port_init_net(vn);
 	vtap_rule_init_net(vn);
+	vtap_taps_init_net(vn);
 	return vtap_session_init_net(vn);
 }
 
@@ -156,6 +158,9 @@ static void __net_exit vtap_net_exit(struct net *net)
 	vtap_port_exit_net(vn);
 	vtap_rule_exit_net(vn);
 	vtap_session_exit_net(vn);
+	rtnl_lock();
+	vtap_taps_sweep(vn);
+	rtnl_unlock();
 }
 
 static struct pernet_operations vtap_net_ops = {
