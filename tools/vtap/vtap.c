@@ -15,7 +15,7 @@ int err_line;
 static bool force;
 
 const struct object *const objects[] = {
-	&session_object, &rule_object, &port_object, NULL
+	&session_object, &rule_object, &port_object, &tap_object, NULL
 };
 
 static void err_print(const char *fmt, va_list ap)
@@ -64,10 +64,10 @@ static void help(FILE *f)
 {
 	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
 	      "       vtap [ OPTIONS ] monitor\n"
-	      "       vtap [ OPTIONS ] save\n"
-	      "       vtap [ OPTIONS ] apply { FILE | - }\n"
+	      "       vtap [ OPTIONS ] save [ tap NAME ]\n"
+	      "       vtap [ OPTIONS ] apply [ tap NAME ] { FILE | - }\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
-	      "where  OBJECT := { session | rule | port }\n"
+	      "where  OBJECT := { session | rule | port | tap }\n"
 	      "       OPTIONS := { -j[son] | -p[retty] | -s[tatistics] | -d[etails] |\n"
 	      "                    -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
 }
