@@ -325,6 +325,67 @@ def counters_stay(b):
     eq("the namespace beside it has nothing of this", b.nl.state(), [[], [], []])
 
 
+@bench
+def taps(b):
+    """A tap is there with what belongs to it; tap-get tells how much that is."""
+    nl = b.nl
+    eq("no tap without rules and sessions", nl.dump("tap"), [])
+    for tap in ("sec", "t2"):
+        nl.do("session-new", name="s", tap=tap, **GRE)
+    eq("session-get by name and tap", nl.do("session-get", name="s", tap="t2")["tap"], "t2")
+    nl.do("session-new", name="s", **GRE)
+    eq("without a tap it is of main", nl.do("session-get", name="s")["tap"], "main")
+    rule = nl.do("rule-new", tap="sec", **SKIP)
+    eq("rule-new replies with the tap", rule["tap"], "sec")
+    eq("rule-get tells it", nl.do("rule-get", id=rule["id"])["tap"], "sec")
+    nl.do("rule-new", **{**MIRROR, "pref": 9, "session": ["s"], "tap": "t2"})
+    nl.do("rule-new", **{**SKIP, "pref": 0})
+    eq("rules are dumped by tap, in the order in which taps were made",
+       [(r["tap"], r["pref"]) for r in nl.dump("rule")], [("sec", 1), ("t2", 9), ("main", 0)])
+    sec = {"name": "sec", "rules": 1, "sessions": 1, "ports": 0, "packets": 0, "bytes": 0}
+    eq("tap-get", nl.do("tap-get", name="sec"), sec)
+    eq("all taps", nl.dump("tap"), [sec, {**sec, "name": "t2"}, {**sec, "name": "main"}])
+    nl.do("rule-set", id=rule["id"], pref=5)
+    eq("rule-set keeps the tap", nl.do("rule-get", id=rule["id"])["tap"], "sec")
+    b.settle()
+    none = (NOENT, "no tap of this name", ".tap")
+    b.refused("session-get of a tap that is none", none, "session-get", {"name": "s", "tap": "x"})
+    b.refused("session-set in a tap that is none", none, "session-set", {"name": "s", "tap": "x"})
+    b.refused("session-del in a tap that is none", none, "session-del", {"name": "s", "tap": "x"})
+    b.refused("tap-get of a tap that is none", (NOENT, "no tap of this name", ".name"), "tap-get",
+              {"name": "x"})
+    b.refused("tap-get of nothing", (INVAL, "name is missing", None), "tap-get", {})
+    b.refused("a session that another tap has", (NOENT, "no session of this name", ".name"),
+              "session-get", {"name": "n"})
+    b.refused("a session of another tap", (NOENT, "the session is of another tap", ".session"),
+              "rule-new", {**MIRROR, "session": ["s"], "tap": "new"})
+    nl.do("session-new", name="n", tap="sec", **GRE)
+    b.settle()
+    b.refused("rule-set with a session of another tap",
+              (NOENT, "the session is of another tap", ".session"), "rule-set",
+              {"id": nl.dump("rule")[1]["id"], "session": ["n"]})
+    letters = "a tap's name has letters, digits and _.:@- only"
+    for name in ("", "a b", "\xe4", "a/b", "*"):
+        b.refused(f"a session of tap {name!r}", (INVAL, letters, ".tap"), "session-new",
+                  {"name": "x", "tap": name, **GRE})
+        b.refused(f"a rule of tap {name!r}", (INVAL, letters, ".tap"), "rule-new",
+                  {**SKIP, "tap": name})
+    for i in range(13):
+        nl.do("rule-new", **SKIP, tap=f"{i}")
+    b.settle()
+    b.refused("a 17th tap", (errno.ENOSPC, "a namespace has at most 16 taps", ".tap"),
+              "session-new", {"name": "x", "tap": "new", **GRE})
+    b.refused("a 17th tap, by a rule", (errno.ENOSPC, "a namespace has at most 16 taps", ".tap"),
+              "rule-new", {**SKIP, "tap": "new"})
+    eq("16 taps in one dump", len(nl.dump("tap")), 16)
+    nl.do("rule-flush", tap="x")
+    eq("a flush of a tap that is none", b.listener.names(), [])
+    nl.do("rule-flush")
+    nl.do("session-flush")
+    eq("flush without a tap is of main", b.listener.names(), ["rule-del", "session-del"])
+    eq("which is no more", "main" in [t["name"] for t in nl.dump("tap")], False)
+
+
 # --- refusals ---
 
 # names that no device has, and words that no frame has together: text, what has it
@@ -945,5 +1006,5 @@ def dumps(b):
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, allowed, edges,
+    ksft.run(commands, ids, ports, taps, counters_stay, session_refused, rule_refused, allowed, edges,
              malformed, commits, complete, events, session_events, dumps)
