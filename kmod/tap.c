@@ -93,7 +93,7 @@ static __always_inline void vtap_tap_give(const struct vtap_port *port,
 noinline void vtap_tap_matched(const struct vtap_port *port, const struct vtap_rule *rule,
 			       struct vtap_frame *f, struct vtap_given *given)
 {
-	struct vtap_given buf;
+	struct vtap_given buf __uninitialized;
 
 	given = vtap_tap_begin(port, f, given, &buf);
 	if (given)
@@ -112,9 +112,9 @@ noinline void vtap_tap_matched(const struct vtap_port *port, const struct vtap_r
 noinline void vtap_tap_several(const struct vtap_port *port, const struct vtap_table *table,
 			       struct vtap_frame *f, struct vtap_given *given)
 {
+	struct vtap_given buf __uninitialized;
 	const u8 tunnel = f->key.tunnel;
 	const struct vtap_rule *rule;
-	struct vtap_given buf;
 	bool matched = false;
 	unsigned int i;
 
@@ -176,7 +176,7 @@ noinline void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *
  */
 noinline void vtap_tap_send_own(struct vtap_port *port, const struct sk_buff *skb)
 {
-	const struct vtap_given own = { .flags = VTAP_GIVEN_OWN };
+	static const struct vtap_given own = { .flags = VTAP_GIVEN_OWN };
 
 	vtap_tap_own(port, VTAP_OUT, NULL);
 	vtap_tap_sent(port, skb, &own);

@@ -78,7 +78,8 @@ static __always_inline void vtap_tap_in(struct vtap_port *port, struct sk_buff *
  */
 static __always_inline void vtap_tap_out(struct vtap_port *port, struct sk_buff *skb)
 {
-	struct vtap_given *given, buf;
+	struct vtap_given buf __uninitialized;
+	struct vtap_given *given;
 
 	if (unlikely(vtap_own_sending(port->vn, skb))) {
 		vtap_tap_send_own(port, skb);
