@@ -800,7 +800,7 @@ def malformed(b):
     b.refused("session-new: state", (*unsupported, ".state"), "session-new", {"name": "new", **GRE, "state": 0})
     b.refused("session-new: stats", (*unsupported, ".stats"), "session-new", {"name": "new", **GRE, "stats": {}})
     b.refused("rule-new: id", (*unsupported, ".id"), "rule-new", {**SKIP, "id": 9})
-    b.refused("rule-set: tap", (INVAL, "Unknown attribute type", None), "rule-set",
+    b.refused("rule-set: tap", (INVAL, "Unknown attribute type", ".tap"), "rule-set",
               {"id": 1, "tap": "main"})
     b.refused("rule-set: packets", (*unsupported, ".packets"), "rule-set", {"id": 1, "packets": 9})
     match = number("rule", "match")
