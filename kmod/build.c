@@ -411,6 +411,7 @@ void vtap_table_free(struct vtap_table *t)
 	kvfree(t->heads);
 	kvfree(t->groups);
 	kvfree(t->slots);
+	kfree(t->parts);
 	kfree(t);
 }
 

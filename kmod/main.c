@@ -14,6 +14,7 @@
 #include "ruleset.h"
 #include "session.h"
 #include "table.h"
+#include "taps.h"
 #include "version.h"
 
 /* An event: bind now, and look again when it is over, since some masters act after it. */
@@ -147,6 +148,7 @@ static int __net_init vtap_net_init(struct net *net)
 	vn->gen = 1;
 	vtap_port_init_net(vn);
 	vtap_rule_init_net(vn);
+	vtap_taps_init_net(vn);
 	return vtap_session_init_net(vn);
 }
 
@@ -157,6 +159,9 @@ static void __net_exit vtap_net_exit(struct net *net)
 	vtap_port_exit_net(vn);
 	vtap_rule_exit_net(vn);
 	vtap_session_exit_net(vn);
+	rtnl_lock();
+	vtap_taps_sweep(vn);
+	rtnl_unlock();
 }
 
 static struct pernet_operations vtap_net_ops = {

@@ -18,10 +18,13 @@ struct vtap_rule_block;
  * struct vtap_net - all of vtap in one network namespace
  * @net: the namespace; it outlives this
  * @sessions: struct vtap_session in order of creation; written under RTNL, read under RCU
- * @rules: struct vtap_rule in the order in which they are tried; RTNL
+ * @rules: struct vtap_rule by tap, and of each tap in the order in which they are tried; RTNL
  * @rule_ids: the same by id, besides those that a transaction has deleted; RTNL
  * @tables: struct vtap_table, what ports look rules up in; RTNL
  * @block: counters that the next rules get, or NULL; RTNL
+ * @taps: struct vtap_tap in order of creation; RTNL
+ * @n_taps: those of @taps that have rules or sessions; RTNL
+ * @last_tap: last vtap_tap.id given; RTNL
  * @ports: struct vtap_port; RTNL
  * @port_index: the same by ifindex; written under RTNL, read under RCU
  * @ovs_internal: not NULL while an internal port of Open vSwitch is a port; written under RTNL,
@@ -49,6 +52,9 @@ struct vtap_net {
 	struct xarray rule_ids;
 	struct list_head tables;
 	struct vtap_rule_block *block;
+	struct list_head taps;
+	unsigned int n_taps;
+	u64 last_tap;
 	struct list_head ports;
 	DECLARE_HASHTABLE(port_index, 6);
 	const void *ovs_internal;

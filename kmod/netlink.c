@@ -71,8 +71,7 @@ int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	rtnl_lock();
-	s = vtap_nl_find_session(vtap_nl_net(info), info->attrs[VTAP_A_SESSION_NAME],
-				 info->extack);
+	s = vtap_nl_find_session(vtap_nl_net(info), info->attrs, info->extack);
 	err = IS_ERR(s) ? PTR_ERR(s) :
 	      vtap_nl_reply(info, s, vtap_nl_put_session, VTAP_CMD_SESSION_GET);
 	rtnl_unlock();

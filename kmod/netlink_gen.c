@@ -97,11 +97,12 @@ const struct nla_policy vtap_rule_key_nl_policy[VTAP_A_RULE_ID + 1] = {
 	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
 };
 
-const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_PREF + 1] = {
+const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_TAP + 1] = {
 	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
+	[VTAP_A_RULE_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
-const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
+const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_TAP + 1] = {
 	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
 	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
@@ -115,17 +116,20 @@ const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] =
 	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
 	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
+	[VTAP_A_RULE_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
-const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_NAME + 1] = {
+const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
-const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TYPE + 1] = {
+const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
+	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
-const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
+const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -149,15 +153,17 @@ const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_CSUM + 1] = 
 	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
 	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_SESSION_GET - do */
-const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1] = {
+const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_SESSION_NEW - do */
-const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
+const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -181,10 +187,11 @@ const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
 	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
 	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_SESSION_SET - do */
-const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
+const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -208,16 +215,19 @@ const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
 	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
 	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_SESSION_DEL - do */
-const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_NAME + 1] = {
+const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_SESSION_FLUSH - do */
-const struct nla_policy vtap_session_flush_nl_policy[VTAP_A_SESSION_TYPE + 1] = {
+const struct nla_policy vtap_session_flush_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
+	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_RULE_GET - do */
@@ -226,7 +236,7 @@ const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1] = {
 };
 
 /* VTAP_CMD_RULE_NEW - do */
-const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
+const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_TAP + 1] = {
 	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
 	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
@@ -240,6 +250,7 @@ const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
 	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
 	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
+	[VTAP_A_RULE_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_RULE_SET - do */
@@ -266,8 +277,9 @@ const struct nla_policy vtap_rule_del_nl_policy[VTAP_A_RULE_ID + 1] = {
 };
 
 /* VTAP_CMD_RULE_FLUSH - do */
-const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_PREF + 1] = {
+const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_TAP + 1] = {
 	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
+	[VTAP_A_RULE_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_PORT_GET - do */
@@ -281,42 +293,47 @@ const struct nla_policy vtap_commit_nl_policy[VTAP_A_COMMIT_CHANGE + 1] = {
 	[VTAP_A_COMMIT_CHANGE] = NLA_POLICY_NESTED(vtap_change_nl_policy),
 };
 
+/* VTAP_CMD_TAP_GET - do */
+const struct nla_policy vtap_tap_get_nl_policy[VTAP_A_TAP_NAME + 1] = {
+	[VTAP_A_TAP_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+};
+
 /* Ops table for vtap */
-const struct genl_ops vtap_nl_ops[12] = {
+const struct genl_ops vtap_nl_ops[13] = {
 	{
 		.cmd		= VTAP_CMD_SESSION_GET,
 		.doit		= vtap_nl_session_get_doit,
 		.dumpit		= vtap_nl_session_get_dumpit,
 		.policy		= vtap_session_get_nl_policy,
-		.maxattr	= VTAP_A_SESSION_NAME,
+		.maxattr	= VTAP_A_SESSION_TAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd		= VTAP_CMD_SESSION_NEW,
 		.doit		= vtap_nl_session_new_doit,
 		.policy		= vtap_session_new_nl_policy,
-		.maxattr	= VTAP_A_SESSION_CSUM,
+		.maxattr	= VTAP_A_SESSION_TAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd		= VTAP_CMD_SESSION_SET,
 		.doit		= vtap_nl_session_set_doit,
 		.policy		= vtap_session_set_nl_policy,
-		.maxattr	= VTAP_A_SESSION_CSUM,
+		.maxattr	= VTAP_A_SESSION_TAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd		= VTAP_CMD_SESSION_DEL,
 		.doit		= vtap_nl_session_del_doit,
 		.policy		= vtap_session_del_nl_policy,
-		.maxattr	= VTAP_A_SESSION_NAME,
+		.maxattr	= VTAP_A_SESSION_TAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd		= VTAP_CMD_SESSION_FLUSH,
 		.doit		= vtap_nl_session_flush_doit,
 		.policy		= vtap_session_flush_nl_policy,
-		.maxattr	= VTAP_A_SESSION_TYPE,
+		.maxattr	= VTAP_A_SESSION_TAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -331,7 +348,7 @@ const struct genl_ops vtap_nl_ops[12] = {
 		.cmd		= VTAP_CMD_RULE_NEW,
 		.doit		= vtap_nl_rule_new_doit,
 		.policy		= vtap_rule_new_nl_policy,
-		.maxattr	= VTAP_A_RULE_FILTER_TEXT,
+		.maxattr	= VTAP_A_RULE_TAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -352,7 +369,7 @@ const struct genl_ops vtap_nl_ops[12] = {
 		.cmd		= VTAP_CMD_RULE_FLUSH,
 		.doit		= vtap_nl_rule_flush_doit,
 		.policy		= vtap_rule_flush_nl_policy,
-		.maxattr	= VTAP_A_RULE_PREF,
+		.maxattr	= VTAP_A_RULE_TAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -368,6 +385,14 @@ const struct genl_ops vtap_nl_ops[12] = {
 		.doit		= vtap_nl_commit_doit,
 		.policy		= vtap_commit_nl_policy,
 		.maxattr	= VTAP_A_COMMIT_CHANGE,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_TAP_GET,
+		.doit		= vtap_nl_tap_get_doit,
+		.dumpit		= vtap_nl_tap_get_dumpit,
+		.policy		= vtap_tap_get_nl_policy,
+		.maxattr	= VTAP_A_TAP_NAME,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };

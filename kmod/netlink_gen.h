@@ -17,38 +17,40 @@ extern const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_INNER + 1];
 extern const struct nla_policy vtap_match_inner_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 1];
 extern const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
 extern const struct nla_policy vtap_rule_key_nl_policy[VTAP_A_RULE_ID + 1];
-extern const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_PREF + 1];
-extern const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
-extern const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_NAME + 1];
-extern const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TYPE + 1];
-extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_CSUM + 1];
+extern const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_TAP + 1];
+extern const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_TAP + 1];
+extern const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_TAP + 1];
+extern const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TAP + 1];
+extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_TAP + 1];
 
-extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1];
+extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_TAP + 1];
 
-extern const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_CSUM + 1];
+extern const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_TAP + 1];
 
-extern const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_CSUM + 1];
+extern const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_TAP + 1];
 
-extern const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_NAME + 1];
+extern const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_TAP + 1];
 
-extern const struct nla_policy vtap_session_flush_nl_policy[VTAP_A_SESSION_TYPE + 1];
+extern const struct nla_policy vtap_session_flush_nl_policy[VTAP_A_SESSION_TAP + 1];
 
 extern const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1];
 
-extern const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
+extern const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_TAP + 1];
 
 extern const struct nla_policy vtap_rule_set_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
 
 extern const struct nla_policy vtap_rule_del_nl_policy[VTAP_A_RULE_ID + 1];
 
-extern const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_PREF + 1];
+extern const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_TAP + 1];
 
 extern const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_NAME + 1];
 
 extern const struct nla_policy vtap_commit_nl_policy[VTAP_A_COMMIT_CHANGE + 1];
 
+extern const struct nla_policy vtap_tap_get_nl_policy[VTAP_A_TAP_NAME + 1];
+
 /* Ops table for vtap */
-extern const struct genl_ops vtap_nl_ops[12];
+extern const struct genl_ops vtap_nl_ops[13];
 
 int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_session_get_dumpit(struct sk_buff *skb,
@@ -66,6 +68,8 @@ int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_tap_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_tap_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
 enum {
 	VTAP_NLGRP_MONITOR,

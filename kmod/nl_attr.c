@@ -11,6 +11,7 @@
 #include "rule.h"
 #include "ruleset.h"
 #include "session.h"
+#include "taps.h"
 #include "txn.h"
 
 /* @clear: an address of no bytes is none */
@@ -127,19 +128,38 @@ int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr **a,
 	return 0;
 }
 
-struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, const struct nlattr *a,
+/* @a: its name, NULL for the default. Return: NULL when nothing belongs to a tap of this name. */
+struct vtap_tap *vtap_nl_find_tap(struct vtap_net *vn, const struct nlattr *a)
+{
+	return vtap_taps_find(vn, a ? nla_data(a) : VTAP_TAP_DEFAULT);
+}
+
+/* The same for a new rule or session. */
+struct vtap_tap *vtap_nl_make_tap(struct vtap_txn *txn, const struct nlattr *a)
+{
+	return vtap_taps_make(txn->vn, a ? nla_data(a) : VTAP_TAP_DEFAULT, a, txn->extack);
+}
+
+struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, struct nlattr **a,
 					  struct netlink_ext_ack *extack)
 {
-	struct vtap_session *s;
+	const struct nlattr *name = a[VTAP_A_SESSION_NAME];
+	const struct vtap_tap *tap = vtap_nl_find_tap(vn, a[VTAP_A_SESSION_TAP]);
+	struct vtap_session *s = NULL;
 
-	if (!a) {
+	if (!name) {
 		NL_SET_ERR_MSG(extack, "name is missing");
 		return ERR_PTR(-EINVAL);
 	}
-	s = vtap_session_find(vn, nla_data(a));
+	if (!tap && a[VTAP_A_SESSION_TAP]) {
+		NL_SET_ERR_MSG_ATTR(extack, a[VTAP_A_SESSION_TAP], "no tap of this name");
+		return ERR_PTR(-ENOENT);
+	}
+	if (tap)
+		s = vtap_session_find(vn, tap, nla_data(name));
 	if (s)
 		return s;
-	NL_SET_ERR_MSG_ATTR(extack, a, "no session of this name");
+	NL_SET_ERR_MSG_ATTR(extack, name, "no session of this name");
 	return ERR_PTR(-ENOENT);
 }
 
@@ -258,7 +278,11 @@ static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 		if (nla_type(a) != VTAP_A_RULE_SESSION)
 			continue;
 		nla_strscpy(name, a, sizeof(name));
-		s = vtap_session_find(txn->vn, name);
+		s = vtap_session_find(txn->vn, cfg->tap, name);
+		if (!s && vtap_session_find(txn->vn, NULL, name)) {
+			NL_SET_ERR_MSG_ATTR(txn->extack, a, "the session is of another tap");
+			return -ENOENT;
+		}
 		if (!s) {
 			NL_SET_ERR_MSG_ATTR(txn->extack, a, "no session of this name");
 			return -ENOENT;

@@ -11,6 +11,7 @@ struct vtap_rule;
 struct vtap_rule_cfg;
 struct vtap_session;
 struct vtap_session_cfg;
+struct vtap_tap;
 struct vtap_txn;
 
 /*
@@ -26,8 +27,10 @@ struct vtap_nl_args {
 
 int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr **a,
 			    struct netlink_ext_ack *extack);
-struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, const struct nlattr *a,
+struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, struct nlattr **a,
 					  struct netlink_ext_ack *extack);
+struct vtap_tap *vtap_nl_find_tap(struct vtap_net *vn, const struct nlattr *a);
+struct vtap_tap *vtap_nl_make_tap(struct vtap_txn *txn, const struct nlattr *a);
 int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 			 const struct vtap_nl_args *args);
 struct vtap_rule *vtap_nl_find_rule(struct vtap_net *vn, const struct nlattr *a,

@@ -30,6 +30,9 @@ static int vtap_nl_session_new(struct vtap_txn *txn, const struct vtap_nl_args *
 		NL_SET_ERR_MSG(txn->extack, "type is missing");
 		return -EINVAL;
 	}
+	cfg.tap = vtap_nl_make_tap(txn, a[VTAP_A_SESSION_TAP]);
+	if (IS_ERR(cfg.tap))
+		return PTR_ERR(cfg.tap);
 	nla_strscpy(cfg.name, a[VTAP_A_SESSION_NAME], sizeof(cfg.name));
 	cfg.type = nla_get_u32(a[VTAP_A_SESSION_TYPE]);
 	if (cfg.type == VTAP_SESSION_TYPE_VXLAN)
@@ -45,7 +48,7 @@ static int vtap_nl_session_set(struct vtap_txn *txn, const struct vtap_nl_args *
 	struct vtap_session *s;
 	int err;
 
-	s = vtap_nl_find_session(txn->vn, args->a[VTAP_A_SESSION_NAME], txn->extack);
+	s = vtap_nl_find_session(txn->vn, args->a, txn->extack);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
 	cfg = s->cfg;
@@ -61,16 +64,17 @@ static int vtap_nl_session_del(struct vtap_txn *txn, const struct vtap_nl_args *
 {
 	struct vtap_session *s;
 
-	s = vtap_nl_find_session(txn->vn, args->a[VTAP_A_SESSION_NAME], txn->extack);
+	s = vtap_nl_find_session(txn->vn, args->a, txn->extack);
 	return IS_ERR(s) ? PTR_ERR(s) : vtap_session_del(txn, s);
 }
 
 static int vtap_nl_session_flush(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
+	const struct vtap_tap *tap = vtap_nl_find_tap(txn->vn, args->a[VTAP_A_SESSION_TAP]);
 	struct nlattr *a = args->a[VTAP_A_SESSION_TYPE];
 	u32 type = a ? nla_get_u32(a) : 0;
 
-	return vtap_session_flush(txn, a ? &type : NULL);
+	return vtap_session_flush(txn, tap, a ? &type : NULL);
 }
 
 static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
@@ -86,6 +90,9 @@ static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *arg
 		NL_SET_ERR_MSG(txn->extack, "action is missing");
 		return -EINVAL;
 	}
+	cfg.tap = vtap_nl_make_tap(txn, args->a[VTAP_A_RULE_TAP]);
+	if (IS_ERR(cfg.tap))
+		return PTR_ERR(cfg.tap);
 	err = vtap_nl_get_rule_cfg(&cfg, txn, args);
 	if (!err)
 		err = vtap_rule_add(txn, &cfg);
@@ -120,10 +127,11 @@ static int vtap_nl_rule_del(struct vtap_txn *txn, const struct vtap_nl_args *arg
 
 static int vtap_nl_rule_flush(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
+	const struct vtap_tap *tap = vtap_nl_find_tap(txn->vn, args->a[VTAP_A_RULE_TAP]);
 	struct nlattr *a = args->a[VTAP_A_RULE_PREF];
 	u32 pref = a ? nla_get_u32(a) : 0;
 
-	return vtap_rule_flush(txn, a ? &pref : NULL);
+	return vtap_rule_flush(txn, tap, a ? &pref : NULL);
 }
 
 #define VTAP_NL_CHANGE(attr, name, nl_policy)				\

@@ -14,9 +14,10 @@
 #include "session.h"
 #include "stats.h"
 #include "table.h"
+#include "taps.h"
 #include "txn.h"
 
-static void *vtap_nl_put_header(struct sk_buff *skb, const struct vtap_nl_msg *m)
+void *vtap_nl_put_header(struct sk_buff *skb, const struct vtap_nl_msg *m)
 {
 	void *hdr = genlmsg_put(skb, m->portid, m->seq, &vtap_nl_family, m->flags, m->cmd);
 
@@ -32,7 +33,7 @@ static int vtap_nl_put_addr(struct sk_buff *skb, int attr, const struct vtap_add
 	return nla_put(skb, attr, addr->family == AF_INET ? 4 : 16, &addr->ip);
 }
 
-static int vtap_nl_put_u64(struct sk_buff *skb, int attr, u64 v, int pad)
+int vtap_nl_put_u64(struct sk_buff *skb, int attr, u64 v, int pad)
 {
 	return nla_put_u64_64bit(skb, attr, v, pad);
 }
@@ -89,6 +90,7 @@ int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struct vtap_
 	if (!hdr)
 		return -EMSGSIZE;
 	if (nla_put_string(skb, VTAP_A_SESSION_NAME, cfg->name) ||
+	    nla_put_string(skb, VTAP_A_SESSION_TAP, cfg->tap->name) ||
 	    nla_put_u32(skb, VTAP_A_SESSION_TYPE, cfg->type) ||
 	    vtap_nl_put_addr(skb, VTAP_A_SESSION_REMOTE, &cfg->remote) ||
 	    vtap_nl_put_addr(skb, VTAP_A_SESSION_LOCAL, &cfg->local) ||
@@ -258,6 +260,7 @@ int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 	vtap_rule_get_match(rule, &match);
 	vtap_stats_read(rule->stats, v, __VTAP_RULE_STAT_MAX);
 	if (nla_put_u32(skb, VTAP_A_RULE_ID, rule->id) ||
+	    nla_put_string(skb, VTAP_A_RULE_TAP, rule->tap->name) ||
 	    nla_put_u32(skb, VTAP_A_RULE_PREF, rule->pref) ||
 	    (rule->port[0] && nla_put_string(skb, VTAP_A_RULE_PORT, rule->port)) ||
 	    (rule->master[0] && nla_put_string(skb, VTAP_A_RULE_MASTER, rule->master)) ||

@@ -25,6 +25,8 @@ typedef int (*vtap_nl_put_t)(struct sk_buff *skb, const void *obj, const struct 
 /* Rules carry a filter of up to this much, on top of what a page holds. */
 #define VTAP_NL_MSG_SIZE	(NLMSG_GOODSIZE + VTAP_FILTER_MAX * sizeof(u64))
 
+void *vtap_nl_put_header(struct sk_buff *skb, const struct vtap_nl_msg *m);
+int vtap_nl_put_u64(struct sk_buff *skb, int attr, u64 v, int pad);
 int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m);
 struct sk_buff *vtap_nl_prepare(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd);
 int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd);

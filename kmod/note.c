@@ -161,7 +161,7 @@ void vtap_note_send(const struct sk_buff *skb, int queue, const struct vtap_give
 	WRITE_ONCE(hop->queue, queue);
 	hop->digest = digest;
 	hop->depth = dev_recursion_level();
-	hop->given = *given;
+	vtap_given_copy(&hop->given, given);
 	spin_unlock(&set->lock);
 }
 
@@ -183,7 +183,7 @@ static bool vtap_note_receive(const struct sk_buff *skb, int queue, struct vtap_
 	hop = vtap_note_hop(set, skb, queue);
 	if (hop && digest && hop->digest == digest &&
 	    (!nested || hop->depth < dev_recursion_level())) {
-		*given = hop->given;
+		vtap_given_copy(given, &hop->given);
 		if (!nested)
 			WRITE_ONCE(hop->head, NULL);
 		found = true;
@@ -229,7 +229,7 @@ static noinline void vtap_note_renew(const struct vtap_port *port, const struct 
 				     const struct vtap_note *last, struct vtap_given *given)
 {
 	if (last && vtap_note_is_below(port->vn, last, port->dev))
-		*given = last->given;
+		vtap_given_copy(given, &last->given);
 	else if (port->queue_in)
 		vtap_note_receive(skb, port->queue_in, given);
 }

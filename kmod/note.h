@@ -13,18 +13,22 @@
 #define VTAP_QUEUE_NESTED	(-1)	/* nowhere: stacked devices pass a frame on at once */
 #define VTAP_QUEUE_OVS		(-2)	/* between ports of Open vSwitch and the host */
 
+/* Sessions and rules that are remembered of a frame: one of each of 16 taps, and some more. */
+#define VTAP_GIVEN_MAX	30
+
 /**
  * struct vtap_given - what has been decided about a frame so far
- * @n: length of @session
+ * @n: how many sessions got the frame
+ * @n_passed: how many sampling rules did not choose it
  * @flags: VTAP_GIVEN_*
- * @rule: id of a sampling rule that did not choose the frame, or 0
- * @session: vtap_session.serial of the sessions that got the frame
+ * @who: vtap_session.serial of the sessions, from the beginning on, and ids of the rules, from
+ *	the end on; nothing is in between
  */
 struct vtap_given {
 	u16 n;
+	u16 n_passed;
 	u16 flags;
-	u32 rule;
-	u32 session[VTAP_RULE_SESSIONS_MAX];
+	u32 who[VTAP_GIVEN_MAX];
 } __aligned(8);
 
 bool vtap_note_enter(const struct vtap_port *port, const struct sk_buff *skb,
@@ -38,8 +42,21 @@ void vtap_note_exit(void);
 static __always_inline void vtap_given_clear(struct vtap_given *given)
 {
 	given->n = 0;
+	given->n_passed = 0;
 	given->flags = 0;
-	given->rule = 0;
+}
+
+static __always_inline void vtap_given_copy(struct vtap_given *to, const struct vtap_given *from)
+{
+	unsigned int i;
+
+	to->n = from->n;
+	to->n_passed = from->n_passed;
+	to->flags = from->flags;
+	for (i = 0; i < from->n; i++)
+		to->who[i] = from->who[i];
+	for (i = VTAP_GIVEN_MAX - from->n_passed; i < VTAP_GIVEN_MAX; i++)
+		to->who[i] = from->who[i];
 }
 
 static __always_inline bool vtap_given_has(const struct vtap_given *given, u32 session)
@@ -47,7 +64,7 @@ static __always_inline bool vtap_given_has(const struct vtap_given *given, u32 s
 	unsigned int i;
 
 	for (i = 0; i < given->n; i++) {
-		if (given->session[i] == session)
+		if (given->who[i] == session)
 			return true;
 	}
 	return false;
@@ -56,8 +73,27 @@ static __always_inline bool vtap_given_has(const struct vtap_given *given, u32 s
 /* What finds no place counts as not given: the session may get the frame once more. */
 static __always_inline void vtap_given_add(struct vtap_given *given, u32 session)
 {
-	if (likely(given->n < ARRAY_SIZE(given->session)))
-		given->session[given->n++] = session;
+	if (likely(given->n + given->n_passed < VTAP_GIVEN_MAX))
+		given->who[given->n++] = session;
+}
+
+/* Did this sampling rule not choose the frame? */
+static __always_inline bool vtap_given_passed(const struct vtap_given *given, u32 rule)
+{
+	unsigned int i;
+
+	for (i = VTAP_GIVEN_MAX - given->n_passed; i < VTAP_GIVEN_MAX; i++) {
+		if (given->who[i] == rule)
+			return true;
+	}
+	return false;
+}
+
+/* What finds no place is sampled anew at another port. */
+static __always_inline void vtap_given_pass(struct vtap_given *given, u32 rule)
+{
+	if (likely(given->n + given->n_passed < VTAP_GIVEN_MAX))
+		given->who[VTAP_GIVEN_MAX - ++given->n_passed] = rule;
 }
 
 #endif /* _VTAP_NOTE_H */

@@ -7,6 +7,7 @@
 #include "rule.h"
 #include "session.h"
 #include "stats.h"
+#include "taps.h"
 #include "tunnel.h"
 
 /* 4 bytes of a match each; most are 0 */
@@ -59,6 +60,7 @@ struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 		kfree(rule);
 		return NULL;
 	}
+	rule->tap = cfg->tap;
 	rule->pref = cfg->pref;
 	rule->sample = cfg->sample;
 	rule->n_sessions = cfg->n_sessions;
@@ -103,6 +105,7 @@ void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m)
 void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg)
 {
 	*cfg = (struct vtap_rule_cfg){
+		.tap = rule->tap,
 		.pref = rule->pref,
 		.dir = rule->dir,
 		.action = rule->action,
@@ -133,7 +136,7 @@ void vtap_rule_free(struct vtap_rule *rule)
 }
 
 /**
- * vtap_rule_before - the order in which rules are tried
+ * vtap_rule_before - the order of rules: by tap, and of a tap as they are tried; RTNL
  * @a: a rule
  * @b: another one
  *
@@ -141,6 +144,8 @@ void vtap_rule_free(struct vtap_rule *rule)
  */
 bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b)
 {
+	if (a->tap != b->tap)
+		return a->tap->id < b->tap->id;
 	return a->pref < b->pref || (a->pref == b->pref && a->id < b->id);
 }
 

@@ -14,6 +14,7 @@
 struct netlink_ext_ack;
 struct vtap_frame;
 struct vtap_session;
+struct vtap_tap;
 
 /**
  * struct vtap_rule_block - counters of some rules, since per-CPU memory is dear to get
@@ -45,6 +46,7 @@ struct vtap_filter {
 
 /*
  * struct vtap_rule_cfg - what a user says of a rule
+ * @tap: the tap that it belongs to, as do its sessions
  * @sessions: the sessions that get copies, @n_sessions of them
  * @filter: a further condition, or NULL; a rule has a reference
  * @inner: what the frame in the tunnel has to look like
@@ -52,6 +54,7 @@ struct vtap_filter {
  * The other members are named and bounded as the attributes in vtap.yaml.
  */
 struct vtap_rule_cfg {
+	struct vtap_tap *tap;
 	u32 pref;
 	u32 dir;
 	u32 action;
@@ -84,6 +87,7 @@ struct vtap_rule_stats {
 /**
  * struct vtap_rule - one rule; does not change once a table holds it
  * @list: in vtap_net.rules; RTNL
+ * @tap: the tap that it belongs to; RTNL
  * @id: given by the kernel
  * @pref: what the user said, as are the members to @mac, and @filter
  * @sample: one in so many frames
@@ -113,6 +117,7 @@ struct vtap_rule_stats {
  */
 struct vtap_rule {
 	struct list_head list;
+	struct vtap_tap *tap;
 	u32 id;
 	u32 pref;
 	u32 sample;

@@ -11,6 +11,7 @@
 #include "ruleset.h"
 #include "session.h"
 #include "table.h"
+#include "taps.h"
 #include "txn.h"
 
 #define VTAP_RULES_MAX	65536
@@ -80,6 +81,7 @@ static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule, struct l
 		rule->sessions[i]->users++;
 	list_add(&rule->list, prev);
 	vn->n_rules++;
+	vtap_taps_count(vn, rule->tap, 1, 0);
 }
 
 static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
@@ -90,6 +92,7 @@ static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
 		rule->sessions[i]->users--;
 	list_del(&rule->list);
 	vn->n_rules--;
+	vtap_taps_count(vn, rule->tap, -1, 0);
 }
 
 /* Put a rule in its place, which is often next to that of the one before. */
@@ -304,19 +307,20 @@ int vtap_rule_del(struct vtap_txn *txn, struct vtap_rule *rule)
 }
 
 /**
- * vtap_rule_flush - delete all rules, or those of one pref
+ * vtap_rule_flush - delete all rules of a tap, or those of one pref
  * @txn: the transaction
+ * @tap: the tap, or NULL when it has neither rules nor sessions
  * @pref: which, or NULL for all
  *
  * Return: 0, or -ENOMEM and the transaction is to be aborted.
  */
-int vtap_rule_flush(struct vtap_txn *txn, const u32 *pref)
+int vtap_rule_flush(struct vtap_txn *txn, const struct vtap_tap *tap, const u32 *pref)
 {
 	struct vtap_rule *rule, *next;
 	int err;
 
 	list_for_each_entry_safe(rule, next, &txn->vn->rules, list) {
-		if (pref && rule->pref != *pref)
+		if (rule->tap != tap || (pref && rule->pref != *pref))
 			continue;
 		err = vtap_rule_del(txn, rule);
 		if (err)
@@ -343,6 +347,8 @@ struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id)
  * vtap_rule_table - the rules that bind to a device; RTNL
  * @vn: the namespace's vtap
  * @dev: a device that can be a port
+ *
+ * The rules of each tap are tried on their own.
  *
  * Return: a table with a reference, NULL when no rule binds to the device, or -ENOMEM as an
  * ERR_PTR().
@@ -373,8 +379,8 @@ struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 	}
 	/* where VMs send makes no difference to rules without their addresses: ports share more */
 	if (n)
-		t = vtap_table_get(vn, mac ? vtap_kind_sends(dev) : BIT(VTAP_IN), rules, n) ?:
-		    ERR_PTR(-ENOMEM);
+		t = vtap_table_get_taps(vn, mac ? vtap_kind_sends(dev) : BIT(VTAP_IN), rules,
+					n) ?: ERR_PTR(-ENOMEM);
 	kvfree(rules);
 	return t;
 }

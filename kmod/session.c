@@ -11,6 +11,7 @@
 #include "nl.h"
 #include "path.h"
 #include "session.h"
+#include "taps.h"
 #include "txn.h"
 
 #define VTAP_SESSIONS_MAX	1024
@@ -65,6 +66,7 @@ static void vtap_session_hide(struct vtap_session *s, bool gone)
 	struct vtap_net *vn = s->vn;
 
 	s->gone = gone;
+	vtap_taps_count(vn, s->cfg.tap, 0, gone ? -1 : 1);
 	WRITE_ONCE(vn->n_sessions, vn->n_sessions + (gone ? -1 : 1));
 }
 
@@ -148,7 +150,7 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 	err = vtap_session_check(cfg, txn->extack);
 	if (err)
 		return err;
-	if (vtap_session_find(vn, cfg->name)) {
+	if (vtap_session_find(vn, cfg->tap, cfg->name)) {
 		NL_SET_ERR_MSG(txn->extack, "a session of this name exists");
 		return -EEXIST;
 	}
@@ -242,20 +244,21 @@ int vtap_session_del(struct vtap_txn *txn, struct vtap_session *s)
 }
 
 /**
- * vtap_session_flush - delete all sessions, or those of one type
+ * vtap_session_flush - delete all sessions of a tap, or those of one type
  * @txn: the transaction
+ * @tap: the tap, or NULL when it has neither rules nor sessions
  * @type: which, or NULL for all
  *
  * Return: 0, or -EBUSY while a rule names one of them, or -ENOMEM; unless 0 the transaction is
  * to be aborted.
  */
-int vtap_session_flush(struct vtap_txn *txn, const u32 *type)
+int vtap_session_flush(struct vtap_txn *txn, const struct vtap_tap *tap, const u32 *type)
 {
 	struct vtap_session *s;
 	int err;
 
 	list_for_each_entry(s, &txn->vn->sessions, list) {
-		if (s->gone || (type && s->cfg.type != *type))
+		if (s->gone || s->cfg.tap != tap || (type && s->cfg.type != *type))
 			continue;
 		err = vtap_session_del(txn, s);
 		if (err)
@@ -265,18 +268,20 @@ int vtap_session_flush(struct vtap_txn *txn, const u32 *type)
 }
 
 /**
- * vtap_session_find - a session by its name; RTNL
+ * vtap_session_find - a session by its name, which is unique in its tap; RTNL
  * @vn: the namespace's vtap
+ * @tap: the tap, or NULL for any
  * @name: the name
  *
  * Return: the session, or NULL.
  */
-struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name)
+struct vtap_session *vtap_session_find(const struct vtap_net *vn, const struct vtap_tap *tap,
+				       const char *name)
 {
 	struct vtap_session *s;
 
 	list_for_each_entry(s, &vn->sessions, list) {
-		if (!s->gone && !strcmp(s->cfg.name, name))
+		if (!s->gone && (!tap || s->cfg.tap == tap) && !strcmp(s->cfg.name, name))
 			return s;
 	}
 	return NULL;

@@ -9,6 +9,7 @@
 #include "match.h"
 
 struct vtap_net;
+struct vtap_tap;
 struct vtap_tmpl;
 struct vtap_txn;
 
@@ -35,10 +36,12 @@ enum vtap_stat {
 
 /*
  * struct vtap_session_cfg - what a user says of a session
+ * @tap: the tap that it belongs to; RTNL
  *
- * Members are named and bounded as the attributes in vtap.yaml.
+ * The other members are named and bounded as the attributes in vtap.yaml.
  */
 struct vtap_session_cfg {
+	struct vtap_tap *tap;
 	char name[VTAP_NAME_MAX + 1];
 	char dev[IFNAMSIZ];
 	struct vtap_addr remote;
@@ -134,8 +137,9 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg);
 int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
 		     const struct vtap_session_cfg *cfg);
 int vtap_session_del(struct vtap_txn *txn, struct vtap_session *s);
-int vtap_session_flush(struct vtap_txn *txn, const u32 *type);
-struct vtap_session *vtap_session_find(const struct vtap_net *vn, const char *name);
+int vtap_session_flush(struct vtap_txn *txn, const struct vtap_tap *tap, const u32 *type);
+struct vtap_session *vtap_session_find(const struct vtap_net *vn, const struct vtap_tap *tap,
+				       const char *name);
 int vtap_session_init_net(struct vtap_net *vn);
 void vtap_session_exit_net(struct vtap_net *vn);
 

@@ -10,6 +10,7 @@
 
 struct vtap_net;
 struct vtap_rule;
+struct vtap_tap;
 
 #define VTAP_GROUP_MAX		64	/* tuples: bits of a slot */
 #define VTAP_SIEVES_MAX		3
@@ -148,7 +149,7 @@ struct vtap_glance {
 };
 
 /**
- * struct vtap_table - the rules that bind to a port
+ * struct vtap_table - the rules that bind to a port: those of a tap, or of several
  * @last: the last of @linear, NULL when there are more rules than fit; with @deep the one that all
  *	frames match
  * @linear: few rules, in their order
@@ -165,10 +166,14 @@ struct vtap_glance {
  * @id: no other table has had it
  * @sends: where VMs' frames are seen that they send, as vtap_kind_sends() has it
  * @mask: all bits that any rule looks at
- * @dirs: directions that any rule is for
+ * @dirs: directions that any rule is for, of @parts as well
  * @deep: rules look at tunnels
+ * @parts: of rules of several taps: a table for each, in their order; then there are neither
+ *	rules nor anything to look them up in besides
+ * @n_parts: length of @parts, else 0
  * @list: in vtap_net.tables; RTNL
- * @refs: ports that use it; RTNL
+ * @refs: ports that use it, and tables that it is a part of; RTNL
+ * @joins: of these, tables; RTNL
  * @rcu: frees it when no packet can see it any more
  */
 struct vtap_table {
@@ -189,8 +194,11 @@ struct vtap_table {
 	u8 sends;
 	u8 dirs;
 	bool deep;
+	u8 n_parts;
+	struct vtap_table **parts;
 	struct list_head list;
 	unsigned int refs;
+	unsigned int joins;
 	struct rcu_head rcu;
 };
 
@@ -227,8 +235,11 @@ struct vtap_table *vtap_table_build(u8 sends, const struct vtap_rule *const *rul
 /* tables.c */
 struct vtap_table *vtap_table_get(struct vtap_net *vn, u8 sends,
 				  const struct vtap_rule *const *rules, unsigned int n);
+struct vtap_table *vtap_table_get_taps(struct vtap_net *vn, u8 sends,
+				       const struct vtap_rule *const *rules, unsigned int n);
 void vtap_table_put(struct vtap_table *t);
 unsigned int vtap_table_ports(const struct vtap_net *vn, const struct vtap_rule *rule);
+unsigned int vtap_table_tap_ports(const struct vtap_net *vn, const struct vtap_tap *tap);
 u32 vtap_table_dirs(const struct vtap_table *t);
 
 /* Reads up to 7 bytes behind the key, and leaves them out. */

@@ -12,6 +12,8 @@
 void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_port_stat stat);
 void vtap_tap_matched(const struct vtap_port *port, const struct vtap_rule *rule,
 		      struct vtap_frame *f, struct vtap_given *given);
+void vtap_tap_several(const struct vtap_port *port, const struct vtap_table *table,
+		      struct vtap_frame *f, struct vtap_given *given);
 void vtap_tap_own(struct vtap_port *port, unsigned int dir, struct vtap_given *given);
 void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *skb,
 		   const struct vtap_given *given);
@@ -35,6 +37,10 @@ static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buf
 	}
 	if (unlikely(vtap_own(port->vn, &f))) {
 		vtap_tap_own(port, dir, given);
+		return;
+	}
+	if (unlikely(table->n_parts)) {
+		vtap_tap_several(port, table, &f, given);
 		return;
 	}
 	rule = vtap_table_lookup(table, &f);
@@ -72,12 +78,13 @@ static __always_inline void vtap_tap_in(struct vtap_port *port, struct sk_buff *
  */
 static __always_inline void vtap_tap_out(struct vtap_port *port, struct sk_buff *skb)
 {
-	struct vtap_given *given, buf;
+	struct vtap_given buf __uninitialized;
+	struct vtap_given *given;
 
 	if (unlikely(vtap_own_sending(port->vn, skb))) {
 		vtap_tap_send_own(port, skb);
 	} else if (unlikely(port->queue_out || port->stacked)) {
-		buf = (struct vtap_given){};
+		vtap_given_clear(&buf);
 		given = vtap_note_find(port, skb, &buf) ?: &buf;
 		vtap_tap_frame(port, skb, VTAP_OUT, given);
 		vtap_tap_sent(port, skb, given);

@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 
 #include "net.h"
+#include "taps.h"
 #include "txn.h"
 
 /**
@@ -65,6 +66,7 @@ void vtap_txn_abort(struct vtap_txn *txn)
 		vtap_txn_forget(u);
 	}
 	txn->vn->last_id = txn->last_id;
+	vtap_taps_sweep(txn->vn);
 }
 
 /**
@@ -85,4 +87,5 @@ void vtap_txn_commit(struct vtap_txn *txn)
 		u->ops->release(txn, u);
 		vtap_txn_forget(u);
 	}
+	vtap_taps_sweep(txn->vn);
 }

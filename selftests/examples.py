@@ -6,7 +6,7 @@ import re
 import tempfile
 
 import ksft
-from ksft import REPO, Topology, eq, ok, vtap
+from ksft import REPO, Topology, eq, ok, vtap, vtap_json
 
 SHELL = "set -euo pipefail\ncd {dir}\nexport PATH={path}:$PATH VM={vm}\n"
 
@@ -54,8 +54,9 @@ def document(name):
             p = run(t, t.col if script.startswith("# at the collector") else t.host, script)
             ok(f"{os.path.basename(name)}:{number}: {len(script.splitlines())} lines work", p.returncode == 0,
                script + "\n" + p.stdout + p.stderr)
-            vtap("rule flush", t.host)
-            vtap("session flush", t.host)
+            for tap in vtap_json("tap", t.host):
+                vtap(f"rule flush tap {tap['name']}", t.host)
+                vtap(f"session flush tap {tap['name']}", t.host)
 
 
 def manual():

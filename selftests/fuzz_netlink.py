@@ -27,7 +27,8 @@ rng = random.Random(SEED)
 
 NETLINK_GENERIC, GENL_ID_CTRL, CTRL_GETFAMILY, CTRL_GETPOLICY = 16, 16, 3, 10
 NLMSG_ERROR, REQUEST, ACK, DUMP, NESTED = 2, 1, 4, 0x300, 0x8000
-DUMPS = {"session": 1, "rule": 9, "port": 17}
+DUMPS = {"session": 1, "rule": 9, "port": 17, "tap": 22}
+SESSION_TAP, RULE_TAP = 30, 19
 WIDTH = {2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 2, 8: 4, 9: 8}  # of NL_ATTR_TYPE_U8 to _S64
 BINARY, STRING, NUL_STRING, NEST = 10, 11, 12, 13
 WORDS = (b"s0", b"s1", b"s2", b"s3", b"vnet0", b"vnet1", b"vnet*", b"*", b"up0", b"br0", b"lo", b"eth0", b"", b"[", b"a b",
@@ -385,11 +386,14 @@ class Run:
         """Send frames through what the messages made, and see that it hangs together. Return: sessions and rules."""
         self.tx.send(*self.frames)
         sessions, rules = self.dump("session"), self.dump("rule")
-        names = [dict(s)[1] for s in sessions]
-        used = {value for rule in rules for kind, value in rule if kind == 8}
+        names = [(dict(s)[SESSION_TAP], dict(s)[1]) for s in sessions]
+        used = {(dict(r)[RULE_TAP], value) for r in rules for kind, value in r if kind == 8}
         ids = [number(dict(r)[1]) for r in rules]
         self.maker.ids = [*ids[-5:], 1]
-        prefs = [number(dict(r)[2]) for r in rules]
+        taps = [dict(t)[1] for t in self.dump("tap")]
+        if set(taps) != {dict(r)[RULE_TAP] for r in rules} | {tap for tap, _ in names}:
+            self.wrong.append(("taps", taps))
+        prefs = [(taps.index(dict(r)[RULE_TAP]), number(dict(r)[2])) for r in rules]
         if len(set(names)) != len(names) or len(set(ids)) != len(ids) or used - set(names) or prefs != sorted(prefs):
             self.wrong.append(("state", names, ids, used - set(names), prefs))
         self.events += sum(len(attributes(body)) > 0 for _, body in self.listener.replies())
@@ -397,11 +401,13 @@ class Run:
 
 
 def flushed(run):
-    """Flush by two messages. Return: whether nothing is left."""
-    for cmd in (13, 5):  # rules first, which hold sessions
-        run.nl.send(run.family.id, cmd, REQUEST | ACK, b"")
-        if [error for error, _ in run.nl.replies()] != [0]:
-            return False
+    """Flush each tap by two messages. Return: whether nothing is left."""
+    for name in [dict(t)[1] for t in run.dump("tap")]:
+        for cmd, kind in ((13, RULE_TAP), (5, SESSION_TAP)):  # rules first, which hold sessions
+            tap = struct.pack("HH", 4 + len(name), kind) + name + bytes(-len(name) % 4)
+            run.nl.send(run.family.id, cmd, REQUEST | ACK, tap)
+            if [error for error, _ in run.nl.replies()] != [0]:
+                return False
     return not any(run.dump(what) for what in DUMPS)
 
 
@@ -431,7 +437,7 @@ def fuzz():
         report(run, most, time.monotonic() - start)
         ok(f"{MESSAGES} random messages, seed {SEED}: each refusal is one that is meant", not run.wrong, run.wrong[:3])
         ok("enough of them are accepted, so the fuzzer gets behind the checks", run.errors[0] > MESSAGES / 100, run.errors)
-        ok("whatever they made is flushed by two commands", flushed(run) and clean)
+        ok("whatever they made is flushed by two commands for each tap", flushed(run) and clean)
         with Sniffer(t.col, "eth0", match=lambda f: f[23:24] == b"\x2f") as rx:
             vtap(f"session add s type gre remote {t.IP4['col']}", t.host)
             vtap("rule add pref 1 port vnet0 dir ingress action mirror s", t.host)

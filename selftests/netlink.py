@@ -325,6 +325,67 @@ def counters_stay(b):
     eq("the namespace beside it has nothing of this", b.nl.state(), [[], [], []])
 
 
+@bench
+def taps(b):
+    """A tap is there with what belongs to it; tap-get tells how much that is."""
+    nl = b.nl
+    eq("no tap without rules and sessions", nl.dump("tap"), [])
+    for tap in ("sec", "t2"):
+        nl.do("session-new", name="s", tap=tap, **GRE)
+    eq("session-get by name and tap", nl.do("session-get", name="s", tap="t2")["tap"], "t2")
+    nl.do("session-new", name="s", **GRE)
+    eq("without a tap it is of main", nl.do("session-get", name="s")["tap"], "main")
+    rule = nl.do("rule-new", tap="sec", **SKIP)
+    eq("rule-new replies with the tap", rule["tap"], "sec")
+    eq("rule-get tells it", nl.do("rule-get", id=rule["id"])["tap"], "sec")
+    nl.do("rule-new", **{**MIRROR, "pref": 9, "session": ["s"], "tap": "t2"})
+    nl.do("rule-new", **{**SKIP, "pref": 0})
+    eq("rules are dumped by tap, in the order in which taps were made",
+       [(r["tap"], r["pref"]) for r in nl.dump("rule")], [("sec", 1), ("t2", 9), ("main", 0)])
+    sec = {"name": "sec", "rules": 1, "sessions": 1, "ports": 0, "packets": 0, "bytes": 0}
+    eq("tap-get", nl.do("tap-get", name="sec"), sec)
+    eq("all taps", nl.dump("tap"), [sec, {**sec, "name": "t2"}, {**sec, "name": "main"}])
+    nl.do("rule-set", id=rule["id"], pref=5)
+    eq("rule-set keeps the tap", nl.do("rule-get", id=rule["id"])["tap"], "sec")
+    b.settle()
+    none = (NOENT, "no tap of this name", ".tap")
+    b.refused("session-get of a tap that is none", none, "session-get", {"name": "s", "tap": "x"})
+    b.refused("session-set in a tap that is none", none, "session-set", {"name": "s", "tap": "x"})
+    b.refused("session-del in a tap that is none", none, "session-del", {"name": "s", "tap": "x"})
+    b.refused("tap-get of a tap that is none", (NOENT, "no tap of this name", ".name"), "tap-get",
+              {"name": "x"})
+    b.refused("tap-get of nothing", (INVAL, "name is missing", None), "tap-get", {})
+    b.refused("a session that another tap has", (NOENT, "no session of this name", ".name"),
+              "session-get", {"name": "n"})
+    b.refused("a session of another tap", (NOENT, "the session is of another tap", ".session"),
+              "rule-new", {**MIRROR, "session": ["s"], "tap": "new"})
+    nl.do("session-new", name="n", tap="sec", **GRE)
+    b.settle()
+    b.refused("rule-set with a session of another tap",
+              (NOENT, "the session is of another tap", ".session"), "rule-set",
+              {"id": nl.dump("rule")[1]["id"], "session": ["n"]})
+    letters = "a tap's name has letters, digits and _.:@- only"
+    for name in ("", "a b", "a/b", "*"):
+        b.refused(f"a session of tap {name!r}", (INVAL, letters, ".tap"), "session-new",
+                  {"name": "x", "tap": name, **GRE})
+        b.refused(f"a rule of tap {name!r}", (INVAL, letters, ".tap"), "rule-new",
+                  {**SKIP, "tap": name})
+    for i in range(13):
+        nl.do("rule-new", **SKIP, tap=f"{i}")
+    b.settle()
+    b.refused("a 17th tap", (errno.ENOSPC, "a namespace has at most 16 taps", ".tap"),
+              "session-new", {"name": "x", "tap": "new", **GRE})
+    b.refused("a 17th tap, by a rule", (errno.ENOSPC, "a namespace has at most 16 taps", ".tap"),
+              "rule-new", {**SKIP, "tap": "new"})
+    eq("16 taps in one dump", len(nl.dump("tap")), 16)
+    nl.do("rule-flush", tap="x")
+    eq("a flush of a tap that is none", b.listener.names(), [])
+    nl.do("rule-flush")
+    nl.do("session-flush")
+    eq("flush without a tap is of main", b.listener.names(), ["rule-del", "session-del"])
+    eq("which is no more", "main" in [t["name"] for t in nl.dump("tap")], False)
+
+
 # --- refusals ---
 
 # names that no device has, and words that no frame has together: text, what has it
@@ -618,6 +679,7 @@ SESSION_EDGES = {
     "offload": ({}, [0, 1], [2, 255], OUT),
     "seed": ({}, [0, 1, 2 ** 64 - 1], [], None),
     "csum": ({}, [0, 1], [2, 255], OUT),
+    "tap": ({}, ["a", LONG31], [LONG31 + "x"], LENGTH),
 }
 RULE_EDGES = {
     "pref": ({}, [0, 2 ** 32 - 1], [], None),
@@ -632,6 +694,7 @@ RULE_EDGES = {
     "sample-flow": ({"action": "mirror", "session": [LONG31], "sample": 2}, [0, 1], [2], OUT),
     "filter": ({}, [BPF, BPF * 2048], [BPF * 2049], (INVAL, "a filter has at most 2048 instructions")),
     "filter-text": ({"filter": BPF}, ["x" * 1023], ["x" * 1024], LENGTH),
+    "tap": ({}, ["a", LONG31], [LONG31 + "x"], LENGTH),
 }
 MATCH_EDGES = {
     "src-mac": ({}, ["000000000000"], ["0200000000", "02000000000000"], SIZE),
@@ -674,13 +737,15 @@ def edge(b, space, name, vals, want):
         b.refused(f"{space} {name} {value!r:.40}", (*want, path) if len(want) == 2 else want, op + "-new", vals)
         return
     try:
-        made = b.nl.do(op + "-new", **vals) or b.nl.do("session-get", name=vals.get("name"))
+        made = b.nl.do(op + "-new", **vals) or b.nl.do("session-get", name=vals.get("name"),
+                                                       tap=vals.get("tap", "main"))
     except NlError as e:
         ok(f"{space} {name} {value!r:.40} is taken", False, e)
         return
     shows = (made["match"] if space == "match" else made).get(name)
     eq(f"{space} {name} {value!r:.40} is taken", shows, back(space, name, value))
-    b.nl.do(op + "-del", **({"name": made["name"]} if op == "session" else {"id": made["id"]}))
+    key = ("name", "tap") if op == "session" else ("id",)
+    b.nl.do(op + "-del", **{k: made[k] for k in key})
     b.listener.events()
 
 
@@ -702,16 +767,17 @@ def edges(b):
     b.refused("session-flush of type 6", (*OUT, ".type"), "session-flush", {"type": 6})
     for op in ("get", "del", "set"):
         b.refused(f"session-{op} of a long name", (*LENGTH, ".name"), f"session-{op}", {"name": LONG31 + "x"})
+    b.refused("tap-get of a long name", (*LENGTH, ".name"), "tap-get", {"name": LONG31 + "x"})
     tables = {"session": SESSION_EDGES, "rule": RULE_EDGES, "match": MATCH_EDGES}
     missing = [f"{space}.{name}" for space, table in tables.items() for name, a in BASE.attr_sets[space].attrs.items()
                if ("checks" in a or "enum" in a) and name not in table and name != "state"]
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "name", "session-new": "csum", "session-set": "csum",
-       "session-del": "name", "session-flush": "type",
-       "rule-get": "id", "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref",
-       "port-get": "name", "commit": "change"}
+OPS = {"session-get": "tap", "session-new": "tap", "session-set": "tap",
+       "session-del": "tap", "session-flush": "tap",
+       "rule-get": "id", "rule-new": "tap", "rule-set": "filter-text", "rule-del": "id",
+       "rule-flush": "tap", "port-get": "name", "commit": "change", "tap-get": "name"}
 
 
 @bench
@@ -734,6 +800,8 @@ def malformed(b):
     b.refused("session-new: state", (*unsupported, ".state"), "session-new", {"name": "new", **GRE, "state": 0})
     b.refused("session-new: stats", (*unsupported, ".stats"), "session-new", {"name": "new", **GRE, "stats": {}})
     b.refused("rule-new: id", (*unsupported, ".id"), "rule-new", {**SKIP, "id": 9})
+    b.refused("rule-set: tap", (INVAL, "Unknown attribute type", ".tap"), "rule-set",
+              {"id": 1, "tap": "main"})
     b.refused("rule-set: packets", (*unsupported, ".packets"), "rule-set", {"id": 1, "packets": 9})
     match = number("rule", "match")
     b.refused("a match without the nested flag", (INVAL, "NLA_F_NESTED is missing", None), "rule-new", SKIP, attr(match, b""))
@@ -945,5 +1013,5 @@ def dumps(b):
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, allowed, edges,
+    ksft.run(commands, ids, ports, taps, counters_stay, session_refused, rule_refused, allowed, edges,
              malformed, commits, complete, events, session_events, dumps)

@@ -135,7 +135,7 @@ def examples():
                 ok(f"{name}: {line}", p.returncode == 0 and not p.stderr, p.stdout + p.stderr)
             sessions, rules = everything(ns)
             eq(f"{name}: what is there then", ([s["name"] for s in sessions], [r["pref"] for r in rules]),
-               (["ids", "rec", *["acme"] * more], [10, 20, 30, *[40] * more]))
+               (["ids", "rec", *["acme", "dns"] * more], [10, 20, 30, *[40] * more]))
             want = "rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' action mirror ids sample 10"
             ok(f"{name}: nothing of a rule got lost", any(
                 set(want.split()) <= set(line.split()) for line in vtap("save", ns).stdout.splitlines()),

@@ -243,7 +243,8 @@ def tapped(*lines, hook=None, before=(), after=()):
                 raise RuntimeError(f"not active: {vtap_json('session show')}")
             yield
         finally:
-            vtap("rule flush", "session flush")
+            for tap in vtap_json("tap show"):
+                vtap(f"rule flush tap {tap['name']}", f"session flush tap {tap['name']}")
             for command in after:
                 sh(["sh", "-c", command])
     return setup
@@ -306,6 +307,12 @@ def rule(port="p0", dst_port=53, to="s", direction="ingress", proto="udp", ips=(
     """Return: the command for a rule on a 5-tuple, by default that of the source's packets."""
     return (f"rule add pref 10 port {port} dir {direction} src_ip {ips[0]} dst_ip {ips[1]} ip_proto {proto} src_port 1000 "
             f"dst_port {dst_port} action mirror {to}")
+
+
+def taps(n, dst_port):
+    """Return: the commands for N taps, each with a session and a rule on a 5-tuple of DST_PORT."""
+    lines = [line for i in range(n) for line in (session(name=f"s tap t{i}"), rule(dst_port=dst_port))]
+    return [line.replace("rule add", f"rule add tap t{i // 2}") for i, line in enumerate(lines)]
 
 
 def five(n):
@@ -427,6 +434,10 @@ def define_sizes():
         for n in (2, 4):
             Row(table, f"erspan2 x{n}", size, source,
                 tapped(*[session(name=f"s{i}") for i in range(n)], rule(to=",".join(f"s{i}" for i in range(n)))), n)
+        for n in (2, 4, 16):
+            Row(table, f"miss taps {n}", size, source, tapped(*taps(n, 54)))
+        for n in (2, 4):
+            Row(table, f"erspan2 taps {n}", size, source, tapped(*taps(n, 53)), n)
         words = "protocol ip flower src_ip 10.0.0.1 dst_ip 10.0.0.2 ip_proto udp src_port 1000 dst_port "
         mirred = "action mirred egress mirror dev "
         Row(table, "tc flower miss", size, source, tc(words + "54 " + mirred + "er"))

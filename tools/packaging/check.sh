@@ -115,8 +115,7 @@ boot_taps() {	# a tool that only says what it is asked to do, and refuses a file
 	printf '#!/bin/sh\necho "$*"\ncase $* in *bad*) exit 1 ;; esac\n' > "$d/vtap"
 	chmod +x "$d/vtap"
 	touch "$d/vtap.conf" "$d/vtap.d/fleet.conf" "$d/vtap.d/bad.conf"
-	sed 's/^taps=no/taps=yes/' tools/packaging/vtap-boot > "$d/vtap-boot"
-	boot() { VTAP_MODULE=/ VTAP_ETC=$d VTAP=$d/vtap RUNTIME_DIRECTORY=$d/run sh "$d/vtap-boot" "$1"; }
+	boot() { VTAP_MODULE=/ VTAP_ETC=$d VTAP=$d/vtap RUNTIME_DIRECTORY=$d/run sh tools/packaging/vtap-boot "$1"; }
 	same "$(boot start; echo $?)" "$(printf 'apply tap %s\n' "main $d/vtap.conf" "bad $d/vtap.d/bad.conf" \
 		"fleet $d/vtap.d/fleet.conf"; echo 1)" &&
 		same "$(boot reload; echo $?)" "$(printf -- '-c apply tap %s\n' "main $d/vtap.conf" "bad $d/vtap.d/bad.conf" \

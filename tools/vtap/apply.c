@@ -1,29 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Whole configurations: apply makes the kernel's equal to that of a file. */
+/* apply makes the taps of the kernel equal to those of a file. */
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "vtap.h"
-
-/* An object that is wanted or present. */
-struct item {
-	struct nlmsghdr *nlh;
-	char *text;		/* see item_text() */
-	char *set;		/* the words that set takes to make it */
-	const char *file;
-	int line;
-	size_t order;
-	uint32_t pref;
-	bool add, del;
-	bool early;		/* deleted before the sessions are changed */
-};
-
-struct items {
-	struct item *v;
-	size_t n;
-};
+#include "config.h"
 
 struct change {
 	const struct object *o;
@@ -34,152 +16,10 @@ struct change {
 	int line;		/* of the file, 0 for a deletion */
 };
 
-struct config {
-	struct items sessions, rules;
-};
-
 struct changes {
 	struct change *v;
 	size_t n;
 };
-
-/* configurations */
-
-static const struct nlattr *item_attr(const struct item *i, uint16_t attr)
-{
-	const struct nlattr *a;
-
-	mnl_attr_for_each(a, i->nlh, sizeof(struct genlmsghdr))
-		if (mnl_attr_get_type(a) == attr)
-			return a;
-	return NULL;
-}
-
-static const char *item_name(const struct item *i)
-{
-	return mnl_attr_get_str(item_attr(i, VTAP_A_SESSION_NAME));
-}
-
-/* Takes the message over. */
-static void items_add(struct items *l, const struct object *o, struct nlmsghdr *nlh, int line)
-{
-	const struct nlattr *a;
-	struct item *i;
-
-	if (!(l->n & (l->n + 1)))
-		l->v = check_mem(realloc(l->v, 2 * (l->n + 1) * sizeof(*l->v)));
-	i = &l->v[l->n];
-	*i = (struct item){ .nlh = nlh, .file = err_file, .line = line, .order = l->n++ };
-	if (o != &rule_object)
-		return;
-	a = item_attr(i, VTAP_A_RULE_PREF);
-	i->pref = a ? attr_num(a) : 0;
-}
-
-static void items_free(struct items *l)
-{
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->v[i].nlh);
-		free(l->v[i].text);
-		free(l->v[i].set);
-	}
-	free(l->v);
-}
-
-static struct item *session_find(const struct items *l, const char *name)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(item_name(&l->v[i]), name))
-			return &l->v[i];
-	return NULL;
-}
-
-static int config_line(struct config *c, const struct line *l)
-{
-	const struct object *o;
-	struct nlmsghdr *nlh;
-	int rc;
-
-	if (!strcmp(l->argv[0], "session"))
-		o = &session_object;
-	else if (!strcmp(l->argv[0], "rule"))
-		o = &rule_object;
-	else
-		return usage("\"%s\" cannot be applied, only \"session\" and \"rule\"", l->argv[0]);
-	if (l->argc < 2 || strcmp(l->argv[1], "add"))
-		return usage("\"%s\" cannot be applied, only \"%s add\"",
-			     l->argc < 2 ? o->name : l->argv[1], o->name);
-	rc = object_parse(o, CMD_ADD, l->argv + 2, &nlh);
-	if (rc)
-		return rc;
-	items_add(o == &rule_object ? &c->rules : &c->sessions, o, nlh, l->first);
-	return OK;
-}
-
-/* Names are unique, and rules name sessions of the file. */
-static int config_check(const struct config *c)
-{
-	const struct nlattr *a;
-
-	for (size_t i = 0; i < c->sessions.n; i++) {
-		const struct item *s = &c->sessions.v[i];
-
-		err_file = s->file;
-		err_line = s->line;
-		if (session_find(&c->sessions, item_name(s)) != s)
-			return usage("session \"%s\" is there twice", item_name(s));
-	}
-	for (size_t i = 0; i < c->rules.n; i++) {
-		err_file = c->rules.v[i].file;
-		err_line = c->rules.v[i].line;
-		mnl_attr_for_each(a, c->rules.v[i].nlh, sizeof(struct genlmsghdr))
-			if (mnl_attr_get_type(a) == VTAP_A_RULE_SESSION &&
-			    !session_find(&c->sessions, mnl_attr_get_str(a)))
-				return usage("session \"%s\" is not in the file",
-					     mnl_attr_get_str(a));
-	}
-	return OK;
-}
-
-static int config_read(struct config *c, const char *name)
-{
-	struct source *source;
-	struct line *line;
-	int rc;
-
-	rc = source_open(&source, name);
-	if (rc)
-		return rc;
-	do {
-		rc = source_read(&source, &line);
-		if (rc || !line->argc)
-			break;
-		rc = config_line(c, line);
-	} while (!rc);
-	source_close(&source);
-	if (!rc && !c->sessions.n && !c->rules.n && !opt.force) {
-		err_line = 0;
-		rc = usage("there is no command in it; -force deletes all sessions and rules");
-	}
-	return rc ? rc : config_check(c);
-}
-
-static int config_get(struct config *c)
-{
-	struct msgs sessions = {}, rules = {};
-	int rc;
-
-	rc = nl_dump(VTAP_CMD_SESSION_GET, &sessions);
-	if (!rc)
-		rc = nl_dump(VTAP_CMD_RULE_GET, &rules);
-	for (size_t i = 0; !rc && i < sessions.n; i++)
-		items_add(&c->sessions, &session_object, msg_dup(sessions.v[i]), 0);
-	for (size_t i = 0; !rc && i < rules.n; i++)
-		items_add(&c->rules, &rule_object, msg_dup(rules.v[i]), 0);
-	msgs_free(&sessions);
-	msgs_free(&rules);
-	return rc;
-}
 
 /* differences */
 
@@ -272,18 +112,29 @@ static char *item_diff(const struct object *o, const char *key, const struct ite
 	return NULL;
 }
 
+/* The words that name a session; the next call uses the same place. */
+static const char *session_key(const struct item *i)
+{
+	static char key[2 * VTAP_NAME_MAX + 8];
+
+	snprintf(key, sizeof(key), "%s%s%s", item_name(i),
+		 strcmp(i->tap, TAP_DEFAULT) ? " tap " : "",
+		 strcmp(i->tap, TAP_DEFAULT) ? i->tap : "");
+	return key;
+}
+
 static void sessions_diff(struct items *have, struct items *want)
 {
 	for (size_t i = 0; i < have->n; i++)
-		have->v[i].del = !session_find(want, item_name(&have->v[i]));
+		have->v[i].del = !session_find(want, have->v[i].tap, item_name(&have->v[i]));
 	for (size_t i = 0; i < want->n; i++) {
 		struct item *w = &want->v[i];
-		struct item *h = session_find(have, item_name(w));
+		struct item *h = session_find(have, w->tap, item_name(w));
 
 		if (h && object_same(&session_object, h->nlh, w->nlh))
 			continue;
 		if (h)
-			w->set = item_diff(&session_object, item_name(w), h, w);
+			w->set = item_diff(&session_object, session_key(w), h, w);
 		if (!w->set)
 			w->add = true;
 		if (h && !w->set)
@@ -300,7 +151,7 @@ static bool rule_is_early(const struct item *rule, const struct items *sessions)
 	mnl_attr_for_each(a, rule->nlh, sizeof(struct genlmsghdr)) {
 		if (mnl_attr_get_type(a) != VTAP_A_RULE_SESSION)
 			continue;
-		s = session_find(sessions, mnl_attr_get_str(a));
+		s = session_find(sessions, rule->tap, mnl_attr_get_str(a));
 		if (s && s->early)
 			return true;
 	}
@@ -312,7 +163,7 @@ static void rule_key(char *buf, size_t size, const struct item *rule)
 	snprintf(buf, size, "id %u", (unsigned int)attr_num(item_attr(rule, VTAP_A_RULE_ID)));
 }
 
-/* Rules of one pref: their order counts, and new ones come behind all the others. */
+/* Rules of a tap and one pref: their order counts, and new ones come behind all the others. */
 static void rules_align(struct item *have, size_t nh, struct item *want, size_t nw)
 {
 	size_t h = 0, w = 0, i;
@@ -346,12 +197,23 @@ static void rules_align(struct item *have, size_t nh, struct item *want, size_t 
 		want[w].add = true;
 }
 
+/* By tap and pref */
+static int item_cmp_pref(const struct item *x, const struct item *y)
+{
+	int rc = strcmp(x->tap, y->tap);
+
+	if (rc || x->pref == y->pref)
+		return rc;
+	return x->pref < y->pref ? -1 : 1;
+}
+
 static int item_cmp(const void *a, const void *b)
 {
 	const struct item *x = a, *y = b;
+	int rc = item_cmp_pref(x, y);
 
-	if (x->pref != y->pref)
-		return x->pref < y->pref ? -1 : 1;
+	if (rc)
+		return rc;
 	return x->order < y->order ? -1 : 1;
 }
 
@@ -367,15 +229,16 @@ static void rules_diff(struct items *have, struct items *want, const struct item
 		qsort(want->v, want->n, sizeof(*want->v), item_cmp);
 	while (h < have->n || w < want->n) {
 		size_t nh = 0, nw = 0;
-		uint32_t pref;
+		const struct item *first;
 
-		if (w == want->n || (h < have->n && have->v[h].pref < want->v[w].pref))
-			pref = have->v[h].pref;
+		if (w == want->n ||
+		    (h < have->n && item_cmp_pref(&have->v[h], &want->v[w]) < 0))
+			first = &have->v[h];
 		else
-			pref = want->v[w].pref;
-		while (h + nh < have->n && have->v[h + nh].pref == pref)
+			first = &want->v[w];
+		while (h + nh < have->n && !item_cmp_pref(&have->v[h + nh], first))
 			nh++;
-		while (w + nw < want->n && want->v[w + nw].pref == pref)
+		while (w + nw < want->n && !item_cmp_pref(&want->v[w + nw], first))
 			nw++;
 		rules_align(have->v + h, nh, want->v + w, nw);
 		h += nh;
@@ -431,7 +294,7 @@ static int changes_del(struct changes *c, const struct object *o, const struct i
 		if (early ? !i->early : !i->del)
 			continue;
 		if (o == &session_object)
-			key = item_name(i);
+			key = session_key(i);
 		else
 			rule_key(id, sizeof(id), i);
 		rc = change_add(c, o, CMD_DEL, key, NULL, 0);
@@ -495,12 +358,15 @@ static int changes_send(const struct changes *c, const char *file)
 
 int apply_run(char **argv)
 {
-	const char *name = *argv, *outer_file = err_file;
+	const char *name, *outer_file = err_file;
 	struct config have = {}, want = {};
 	struct changes changes = {};
 	int outer_line = err_line;
-	int rc;
+	int rc = tap_arg(&argv, &want.tap);
 
+	if (rc)
+		return rc;
+	name = *argv;
 	if (!name)
 		return usage("\"apply\" requires a file");
 	if (argv[1])
@@ -515,7 +381,7 @@ int apply_run(char **argv)
 		goto out;
 	}
 	if (!rc)
-		rc = config_get(&have);
+		rc = config_get(&have, &want);
 	if (!rc) {
 		sessions_diff(&have.sessions, &want.sessions);
 		rules_diff(&have.rules, &want.rules, &have.sessions);
@@ -534,5 +400,6 @@ out:
 	items_free(&have.rules);
 	items_free(&want.sessions);
 	items_free(&want.rules);
+	free(want.taps);
 	return rc;
 }

@@ -12,7 +12,7 @@ static const struct {
 	uint16_t flags;		/* words that may be given */
 	bool key;		/* the key must be given */
 } commands[CMDS] = {
-	[CMD_SHOW] = { "show", W_KEY, false },
+	[CMD_SHOW] = { "show", W_KEY | W_PICK, false },
 	[CMD_ADD] = { "add", W_ADD, false },
 	[CMD_SET] = { "set", W_SET | W_KEY, true },
 	[CMD_DEL] = { "del", W_KEY, true },
@@ -206,7 +206,7 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 	int rc = OK;
 
 	if (key->flags & W_POS && key->flags & flags) {
-		if (*p->argv)
+		if (*p->argv && !(cmd == CMD_SHOW && p->argv[1] && word_find(o, *p->argv, W_PICK)))
 			rc = word_take(p, key);
 		else if (cmd != CMD_SHOW)
 			rc = usage("%s %s: a name is required", o->name, commands[cmd].name);
@@ -262,7 +262,8 @@ int object_parse(const struct object *o, enum command cmd, char **argv, struct n
 static void object_help(const struct object *o)
 {
 	const struct word *key = o->words, *w;
-	const char *arg = key->flags & W_POS ? "NAME" : "id ID";
+	const char *name = o->tap ? "NAME [ tap TAP ]" : "NAME";
+	const char *arg = key->flags & W_POS ? name : "id ID";
 	const char *words = key->flags & W_POS ? "NAME WORDS" : "WORDS";
 
 	printf("Usage: vtap %s [ show [ %s ] ]\n", o->name, arg);
@@ -272,6 +273,9 @@ static void object_help(const struct object *o)
 		printf("       vtap %s del %s\n", o->name, arg);
 	}
 	for (w = o->words; w->name; w++)
+		if (w->flags & W_PICK)
+			printf("       vtap %s show [ %s VALUE ]\n", o->name, w->name);
+	for (w = o->words; w->name; w++)
 		if (w->flags & W_FLUSH)
 			printf("       vtap %s flush [ %s VALUE ]\n", o->name, w->name);
 	if (o->cmd[CMD_ADD])
@@ -279,7 +283,7 @@ static void object_help(const struct object *o)
 	for (w = o->words; w->name; w++) {
 		const struct name *n = w->names;
 
-		if (!(w->flags & (W_ADD | W_SET)) || w->flags & W_KEY)
+		if (!(w->flags & (W_ADD | W_SET)) || w == key)
 			continue;
 		printf("       [ %s ", w->name);
 		if (w->type->help) {
@@ -316,9 +320,13 @@ static int object_check(const struct object *o, const struct nlmsghdr *nlh)
 
 static int object_show(const struct object *o, struct nlmsghdr *nlh)
 {
-	bool one = mnl_nlmsg_get_payload_len(nlh) > sizeof(struct genlmsghdr);
+	const struct nlattr *a;
 	struct msgs m = {};
+	bool one = false;
 	int rc;
+
+	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
+		one |= mnl_attr_get_type(a) == o->words->attr;
 
 	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump(o->cmd[CMD_SHOW], &m);
 	if (!rc && one && m.n)
@@ -326,7 +334,8 @@ static int object_show(const struct object *o, struct nlmsghdr *nlh)
 	if (!rc && opt.json)
 		out_open(NULL, '[');
 	for (size_t i = 0; !rc && i < m.n; i++)
-		object_print(o, m.v[i], NULL);
+		if (tap_picked(o, nlh, m.v[i]))
+			object_print(o, m.v[i], NULL);
 	if (!rc && opt.json)
 		out_close(']');
 	msgs_free(&m);

@@ -42,6 +42,8 @@ static const struct name tunnel_names[] = {
 
 static const struct word rule_words[] = {
 	{ "id", &type_u32, A(ID), .flags = W_KEY },
+	{ "tap", &type_str, TAP_DEFAULT, A(TAP), .flags = W_ADD | W_FLUSH | W_PICK,
+	  .max = VTAP_NAME_MAX },
 	{ "pref", &type_u32, A(PREF), .flags = W_ADD | W_SET | W_FLUSH },
 	{ "port", &type_str, "", A(PORT), RW, .max = VTAP_NAME_MAX },
 	{ "master", &type_str, "", A(MASTER), RW, .max = 15 },
@@ -110,4 +112,5 @@ const struct object rule_object = {
 	},
 	.ntf = VTAP_CMD_RULE_ADD_NTF,
 	.match = VTAP_A_RULE_MATCH,
+	.tap = VTAP_A_RULE_TAP,
 };

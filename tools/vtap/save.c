@@ -9,8 +9,8 @@
 
 #include "vtap.h"
 
-/* The commands that make what there is; @n is set to their number. */
-static int save_write(FILE *f, size_t *n)
+/* The commands that make what there is, of @tap alone unless it is NULL; @n: their number. */
+static int save_write(FILE *f, const char *tap, size_t *n)
 {
 	static const struct object *const saved[] = { &session_object, &rule_object };
 	int rc = OK;
@@ -21,12 +21,18 @@ static int save_write(FILE *f, size_t *n)
 
 		rc = nl_dump(saved[i]->cmd[CMD_SHOW], &m);
 		for (size_t j = 0; !rc && j < m.n; j++) {
-			char *text = object_text(saved[i], m.v[j]);
+			char *text;
 
+			if (tap && strcmp(tap_of(saved[i], m.v[j]), tap))
+				continue;
+			/* what is saved may be applied to another tap */
+			if (tap)
+				tap_hide(saved[i], m.v[j]);
+			text = object_text(saved[i], m.v[j]);
 			fprintf(f, "%s add %s\n", saved[i]->name, text);
 			free(text);
+			++*n;
 		}
-		*n += m.n;
 		msgs_free(&m);
 	}
 	return rc;
@@ -107,20 +113,24 @@ static int file_save(const char *name, const char *text, size_t len)
 
 int save_run(char **argv)
 {
-	const char *name = *argv;
+	const char *name, *tap;
 	char *text = NULL;
 	size_t len, n;
 	FILE *f;
 	int rc;
 
+	rc = tap_arg(&argv, &tap);
+	if (rc)
+		return rc;
+	name = *argv;
 	if (name && argv[1])
 		return usage("\"%s\" after \"save %s\"", argv[1], name);
 	if (opt.json)
 		return usage("save writes commands, not JSON: see show");
 	if (!name || !strcmp(name, "-"))
-		return save_write(stdout, &n);
+		return save_write(stdout, tap, &n);
 	f = check_mem(open_memstream(&text, &len));
-	rc = save_write(f, &n);
+	rc = save_write(f, tap, &n);
 	fclose(f);
 	check_mem(text);
 	if (!rc)

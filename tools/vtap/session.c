@@ -60,6 +60,8 @@ static const struct word stats_words[] = {
 
 static const struct word session_words[] = {
 	{ "name", &type_str, A(NAME), .flags = W_ADD | W_KEY | W_POS, .max = VTAP_NAME_MAX },
+	{ "tap", &type_str, TAP_DEFAULT, A(TAP), .flags = W_ADD | W_KEY | W_FLUSH | W_PICK,
+	  .max = VTAP_NAME_MAX },
 	{ "type", &type_enum, A(TYPE), .flags = W_ADD | W_SET | W_FLUSH | W_FIXED,
 	  .names = type_names },
 	{ "remote", &type_remote, A(REMOTE), RW },
@@ -138,4 +140,5 @@ const struct object session_object = {
 		[CMD_FLUSH] = VTAP_A_CHANGE_SESSION_FLUSH,
 	},
 	.ntf = VTAP_CMD_SESSION_ADD_NTF,
+	.tap = VTAP_A_SESSION_TAP,
 };

@@ -75,6 +75,9 @@ good "Usage: vtap" -h
 good "erspan2" session help
 good "tcp_flags" rule help
 good "port" port help
+good "[ tap NAME ]" session help
+good "rule flush [ tap VALUE ]" rule help
+good "vtap tap [ show [ NAME ] ]" tap help
 
 # options and objects
 run
@@ -97,6 +100,16 @@ bad '-check' -c save
 bad '-check' -c -b "$tmp/conf"
 bad '"apply"' apply
 bad '"y"' apply x y
+bad '"add"' tap add sec
+bad '"flush"' tap flush
+bad '"x"' save sec x
+bad '"tap" requires' save tap
+bad '"y"' save tap sec x y
+bad '"tap" requires' apply tap
+bad '"apply" requires a file' apply tap sec
+bad '"y"' apply tap sec x y
+bad '"" is not the name of a tap, which has 1 to 31 characters' save tap ''
+bad "\"${long31}x\" is not the name of a tap" apply tap "${long31}x" x
 
 # words: unknown, without value, twice, missing
 # shellcheck disable=SC2086 # S and R have words
@@ -124,6 +137,12 @@ bad '"mirror" requires' rule add action mirror
 bad '"flow" requires' rule add sample flow
 bad 'duplicate "ttl"' $S ttl 1 ttl 1
 bad 'duplicate "type"' $S type gre
+bad 'duplicate "tap"' $S tap a tap a
+bad '"tap" requires' $S tap
+bad '"tap" requires' $R tap
+bad '"tap" is unknown' rule set id 3 tap a
+bad '"tap" is unknown' rule del id 3 tap a
+bad '"tap" is unknown' port show eth0 tap a
 bad 'duplicate "src_ip"' $R src_ip 10.0.0.1 src_ip 10.0.0.2
 bad 'duplicate "action"' $R action skip
 bad 'duplicate "tunnel"' $R tunnel gre tunnel vxlan
@@ -242,6 +261,9 @@ bad "too long" $R port ${long31}x
 bad "too long" $R master ${long15}x
 bad "too long" rule add action mirror a,${long31}x
 bad "too long" port show ${long15}x
+bad "too long" $S tap ${long31}x
+bad "too long" rule show tap ${long31}x
+bad "too long" tap show ${long31}x
 bad "empty session name" rule add action mirror a,,b
 bad "1023" $R filter "$text1023 "
 
@@ -315,6 +337,19 @@ parsed rule show 3
 parsed rule show id 3
 parsed rule flush pref 7
 parsed port show eth0
+parsed tap
+parsed tap show sec
+parsed session add ids tap sec type gre remote 192.0.2.9
+parsed session set ids tap sec ttl 3
+parsed session del ids tap sec
+parsed session show ids tap sec
+parsed session show tap
+parsed session show tap sec
+parsed session flush tap sec type gre
+parsed rule add tap sec pref 10 port x action mirror ids
+parsed rule show tap sec
+parsed rule flush tap sec pref 7
+parsed save tap sec
 parsed save
 parsed monitor
 }
@@ -331,6 +366,8 @@ bad_file "1: \"c\\d'\"" "session add a type 'c\\d'\\'"
 bad_file "1: \"c\\e\"\"" 'session add a type "c\e\""'
 bad_file "2: session \"a\" is there twice" \
 	$'session add a type gre\nsession add a type gre' apply
+bad_file "2: session \"a\" of tap \"x\"" \
+	$'session add a type gre\nrule add tap x pref 1 action mirror a' apply
 bad_file "1: session \"b\"" $'rule add pref 1 action mirror a,b\nsession add a' apply
 bad_file "1: \"del\"" "session del a" apply
 bad_file "1: \"session\"" "session" apply
@@ -343,6 +380,11 @@ printf 'rule add foo\nsession add\n' >"$tmp/conf"
 run -force -b "$tmp/conf"
 [ $rc = 2 ] && [[ $msg == *:1:*$'\n'*:2:* ]]
 result $? "-force goes on"
+printf 'session add a tap sec type gre\nsession add b tap x type gre\n' >"$tmp/conf"
+bad "$tmp/conf:2: tap \"x\" in a file that is applied to tap \"sec\"" apply tap sec "$tmp/conf"
+parsed apply "$tmp/conf"
+printf 'session add a tap sec type gre\nsession add b type gre\n' >"$tmp/conf"
+parsed apply tap sec "$tmp/conf"
 : >"$tmp/conf"
 good "" -b "$tmp/conf"
 
@@ -356,7 +398,7 @@ parsed -b "$tmp/d/conf"
 echo "include $tmp/d/conf" >"$tmp/conf"
 parsed apply "$tmp/conf"
 printf 'include more/2.conf\n' >"$tmp/d/conf"
-bad "$tmp/d/more/2.conf:1: session \"a\" is not in the file" apply "$tmp/d/conf"
+bad "$tmp/d/more/2.conf:1: session \"a\" of tap \"main\" is not in the file" apply "$tmp/d/conf"
 printf '\nrule add foo\n' >"$tmp/d/more/2.conf"
 bad "$tmp/d/more/2.conf:2: \"foo\"" apply "$tmp/d/conf"
 bad "$tmp/d/more/2.conf:2: \"foo\"" -b "$tmp/d/conf"

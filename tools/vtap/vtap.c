@@ -14,7 +14,7 @@ const char *err_file;
 int err_line;
 
 const struct object *const objects[] = {
-	&session_object, &rule_object, &port_object, NULL
+	&session_object, &rule_object, &port_object, &tap_object, NULL
 };
 
 static void err_print(const char *fmt, va_list ap)
@@ -63,10 +63,10 @@ static void help(FILE *f)
 {
 	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
 	      "       vtap [ OPTIONS ] monitor\n"
-	      "       vtap [ OPTIONS ] save [ FILE ] [ -force ]\n"
-	      "       vtap [ OPTIONS ] [ -c[heck] ] apply { FILE | - } [ -force ]\n"
+	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
+	      "       vtap [ OPTIONS ] [ -c[heck] ] apply [ tap NAME ] { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
-	      "where  OBJECT := { session | rule | port }\n"
+	      "where  OBJECT := { session | rule | port | tap }\n"
 	      "       OPTIONS := { -j[son] | -p[retty] | -s[tatistics] | -d[etails] |\n"
 	      "                    -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
 }

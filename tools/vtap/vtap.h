@@ -33,6 +33,7 @@ enum {
 	W_HEX		= 1 << 9,	/* a number without name is shown as 0x%04x */
 	W_VERBATIM	= 1 << 10,	/* more than one word: never quoted as a whole */
 	W_INNER		= 1 << 11,	/* may stand behind inner, too */
+	W_PICK		= 1 << 12,	/* picks what show shows */
 };
 
 struct view;
@@ -128,6 +129,7 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * @change: The attribute for each command in a transaction.
  * @ntf: The first of the notifications add, del and change.
  * @match: The attribute that holds the W_MATCH words.
+ * @tap: The attribute that names the tap, 0 for none.
  */
 struct object {
 	const char *name;
@@ -138,6 +140,7 @@ struct object {
 	uint8_t change[CMDS];
 	uint8_t ntf;
 	uint8_t match;
+	uint8_t tap;
 };
 
 /* vtap.c */
@@ -282,6 +285,15 @@ int object_run(const struct object *o, char **argv, struct txn *txn);
 
 /* session.c, rule.c, port.c */
 extern const struct object session_object, rule_object, port_object;
+
+/* tap.c */
+#define TAP_DEFAULT	"main"
+extern const struct object tap_object;
+const char *tap_of(const struct object *o, const struct nlmsghdr *nlh);
+bool tap_picked(const struct object *o, const struct nlmsghdr *req, const struct nlmsghdr *nlh);
+int tap_set(const struct object *o, struct nlmsghdr **nlh, const char *tap);
+void tap_hide(const struct object *o, struct nlmsghdr *nlh);
+int tap_arg(char ***argv, const char **tap);
 
 /* monitor.c */
 int monitor_run(char **argv);
