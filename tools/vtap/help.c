@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What "vtap OBJECT help" prints. */
+
+#include <stdio.h>
+
+#include "vtap.h"
+
+void object_help(const struct object *o)
+{
+	const struct word *key = o->words, *w;
+	const char *name = o->tap ? "NAME [ tap TAP ]" : "NAME";
+	const char *arg = key->flags & W_POS ? name : "id ID";
+	const char *words = key->flags & W_POS ? "NAME WORDS" : "WORDS";
+
+	printf("Usage: vtap %s [ show [ %s ] ]\n", o->name, arg);
+	if (o->cmd[CMD_ADD]) {
+		printf("       vtap %s add %s\n", o->name, words);
+		printf("       vtap %s set %s WORDS\n", o->name, arg);
+		printf("       vtap %s del %s\n", o->name, arg);
+	}
+	for (w = o->words; w->name; w++)
+		if (w->flags & W_PICK)
+			printf("       vtap %s show [ %s VALUE ]\n", o->name, w->name);
+	for (w = o->words; w->name; w++)
+		if (w->flags & W_FLUSH)
+			printf("       vtap %s flush [ %s VALUE ]\n", o->name, w->name);
+	if (o->cmd[CMD_ADD])
+		puts("WORDS :=");
+	for (w = o->words; w->name; w++) {
+		const struct name *n = w->names;
+
+		if (!(w->flags & (W_ADD | W_SET)) || w == key)
+			continue;
+		printf("       [ %s ", w->name);
+		if (w->type->help) {
+			fputs(w->type->help, stdout);
+		} else {
+			for (; n->name; n++)
+				printf("%s %s", n == w->names ? "{" : " |", n->name);
+			fputs(" }", stdout);
+		}
+		puts(" ]");
+	}
+}
