@@ -156,118 +156,9 @@ const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
-/* VTAP_CMD_SESSION_NEW - do */
-const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
-	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
-	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
-	[VTAP_A_SESSION_LOCAL] = { .type = NLA_BINARY, },
-	[VTAP_A_SESSION_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[VTAP_A_SESSION_KEY] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_ID] = NLA_POLICY_MAX(NLA_U16, 1023),
-	[VTAP_A_SESSION_INDEX] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_TTL] = NLA_POLICY_MIN(NLA_U8, 1),
-	[VTAP_A_SESSION_TOS] = { .type = NLA_U8, },
-	[VTAP_A_SESSION_SNAPLEN] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_MTU] = NLA_POLICY_MAX(NLA_U32, 2),
-	[VTAP_A_SESSION_VLAN] = NLA_POLICY_MAX(NLA_U32, 1),
-	[VTAP_A_SESSION_SEQ] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_SUBHEADER] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_DPORT] = NLA_POLICY_MIN(NLA_U16, 1),
-	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
-	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
-	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
-};
-
-/* VTAP_CMD_SESSION_SET - do */
-const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_CSUM + 1] = {
-	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
-	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
-	[VTAP_A_SESSION_LOCAL] = { .type = NLA_BINARY, },
-	[VTAP_A_SESSION_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[VTAP_A_SESSION_KEY] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_ID] = NLA_POLICY_MAX(NLA_U16, 1023),
-	[VTAP_A_SESSION_INDEX] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_TTL] = NLA_POLICY_MIN(NLA_U8, 1),
-	[VTAP_A_SESSION_TOS] = { .type = NLA_U8, },
-	[VTAP_A_SESSION_SNAPLEN] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_MTU] = NLA_POLICY_MAX(NLA_U32, 2),
-	[VTAP_A_SESSION_VLAN] = NLA_POLICY_MAX(NLA_U32, 1),
-	[VTAP_A_SESSION_SEQ] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_SUBHEADER] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_DPORT] = NLA_POLICY_MIN(NLA_U16, 1),
-	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
-	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
-	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
-};
-
-/* VTAP_CMD_SESSION_DEL - do */
-const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_NAME + 1] = {
-	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-};
-
-/* VTAP_CMD_SESSION_FLUSH - do */
-const struct nla_policy vtap_session_flush_nl_policy[VTAP_A_SESSION_TYPE + 1] = {
-	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
-};
-
 /* VTAP_CMD_RULE_GET - do */
 const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1] = {
 	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
-};
-
-/* VTAP_CMD_RULE_NEW - do */
-const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
-	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
-	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
-	[VTAP_A_RULE_MAC] = NLA_POLICY_EXACT_LEN(6),
-	[VTAP_A_RULE_DIR] = NLA_POLICY_MASK(NLA_U32, 0x3),
-	[VTAP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U32, 1),
-	[VTAP_A_RULE_SESSION] = { .type = NLA_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_RULE_MATCH] = NLA_POLICY_NESTED(vtap_match_nl_policy),
-	[VTAP_A_RULE_DUP] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_RULE_SAMPLE] = NLA_POLICY_MIN(NLA_U32, 1),
-	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
-	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
-};
-
-/* VTAP_CMD_RULE_SET - do */
-const struct nla_policy vtap_rule_set_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
-	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
-	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
-	[VTAP_A_RULE_MAC] = NLA_POLICY_EXACT_LEN(6),
-	[VTAP_A_RULE_DIR] = NLA_POLICY_MASK(NLA_U32, 0x3),
-	[VTAP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U32, 1),
-	[VTAP_A_RULE_SESSION] = { .type = NLA_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_RULE_MATCH] = NLA_POLICY_NESTED(vtap_match_nl_policy),
-	[VTAP_A_RULE_DUP] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_RULE_SAMPLE] = NLA_POLICY_MIN(NLA_U32, 1),
-	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
-	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
-};
-
-/* VTAP_CMD_RULE_DEL - do */
-const struct nla_policy vtap_rule_del_nl_policy[VTAP_A_RULE_ID + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
-};
-
-/* VTAP_CMD_RULE_FLUSH - do */
-const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_PREF + 1] = {
-	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
 };
 
 /* VTAP_CMD_PORT_GET - do */
@@ -282,7 +173,7 @@ const struct nla_policy vtap_commit_nl_policy[VTAP_A_COMMIT_CHANGE + 1] = {
 };
 
 /* Ops table for vtap */
-const struct genl_ops vtap_nl_ops[12] = {
+const struct genl_ops vtap_nl_ops[4] = {
 	{
 		.cmd		= VTAP_CMD_SESSION_GET,
 		.doit		= vtap_nl_session_get_doit,
@@ -292,67 +183,11 @@ const struct genl_ops vtap_nl_ops[12] = {
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
-		.cmd		= VTAP_CMD_SESSION_NEW,
-		.doit		= vtap_nl_session_new_doit,
-		.policy		= vtap_session_new_nl_policy,
-		.maxattr	= VTAP_A_SESSION_CSUM,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_SESSION_SET,
-		.doit		= vtap_nl_session_set_doit,
-		.policy		= vtap_session_set_nl_policy,
-		.maxattr	= VTAP_A_SESSION_CSUM,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_SESSION_DEL,
-		.doit		= vtap_nl_session_del_doit,
-		.policy		= vtap_session_del_nl_policy,
-		.maxattr	= VTAP_A_SESSION_NAME,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_SESSION_FLUSH,
-		.doit		= vtap_nl_session_flush_doit,
-		.policy		= vtap_session_flush_nl_policy,
-		.maxattr	= VTAP_A_SESSION_TYPE,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
 		.cmd		= VTAP_CMD_RULE_GET,
 		.doit		= vtap_nl_rule_get_doit,
 		.dumpit		= vtap_nl_rule_get_dumpit,
 		.policy		= vtap_rule_get_nl_policy,
 		.maxattr	= VTAP_A_RULE_ID,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_RULE_NEW,
-		.doit		= vtap_nl_rule_new_doit,
-		.policy		= vtap_rule_new_nl_policy,
-		.maxattr	= VTAP_A_RULE_FILTER_TEXT,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_RULE_SET,
-		.doit		= vtap_nl_rule_set_doit,
-		.policy		= vtap_rule_set_nl_policy,
-		.maxattr	= VTAP_A_RULE_FILTER_TEXT,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_RULE_DEL,
-		.doit		= vtap_nl_rule_del_doit,
-		.policy		= vtap_rule_del_nl_policy,
-		.maxattr	= VTAP_A_RULE_ID,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_RULE_FLUSH,
-		.doit		= vtap_nl_rule_flush_doit,
-		.policy		= vtap_rule_flush_nl_policy,
-		.maxattr	= VTAP_A_RULE_PREF,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{

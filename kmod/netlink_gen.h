@@ -25,44 +25,20 @@ extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_CSUM 
 
 extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1];
 
-extern const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_CSUM + 1];
-
-extern const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_CSUM + 1];
-
-extern const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_NAME + 1];
-
-extern const struct nla_policy vtap_session_flush_nl_policy[VTAP_A_SESSION_TYPE + 1];
-
 extern const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1];
-
-extern const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
-
-extern const struct nla_policy vtap_rule_set_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1];
-
-extern const struct nla_policy vtap_rule_del_nl_policy[VTAP_A_RULE_ID + 1];
-
-extern const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_PREF + 1];
 
 extern const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_NAME + 1];
 
 extern const struct nla_policy vtap_commit_nl_policy[VTAP_A_COMMIT_CHANGE + 1];
 
 /* Ops table for vtap */
-extern const struct genl_ops vtap_nl_ops[12];
+extern const struct genl_ops vtap_nl_ops[4];
 
 int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_session_get_dumpit(struct sk_buff *skb,
 			       struct netlink_callback *cb);
-int vtap_nl_session_new_doit(struct sk_buff *skb, struct genl_info *info);
-int vtap_nl_session_set_doit(struct sk_buff *skb, struct genl_info *info);
-int vtap_nl_session_del_doit(struct sk_buff *skb, struct genl_info *info);
-int vtap_nl_session_flush_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_rule_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_rule_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
-int vtap_nl_rule_new_doit(struct sk_buff *skb, struct genl_info *info);
-int vtap_nl_rule_set_doit(struct sk_buff *skb, struct genl_info *info);
-int vtap_nl_rule_del_doit(struct sk_buff *skb, struct genl_info *info);
-int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info);

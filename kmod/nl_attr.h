@@ -14,7 +14,7 @@ struct vtap_session_cfg;
 struct vtap_txn;
 
 /*
- * One change: the attributes of a command, or of a nest in a transaction
+ * The attributes of one change
  * @a: by type
  * @head: all of them, @len bytes
  */

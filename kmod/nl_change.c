@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Changes: commands and transactions. */
+/* Changes: every one is part of a commit. */
 #include <linux/rtnetlink.h>
 #include <net/genetlink.h>
 #include <net/netlink.h>
@@ -165,69 +165,6 @@ static int vtap_nl_finish(struct genl_info *info, struct vtap_txn *txn, int err,
 	else
 		genlmsg_reply(reply, info);
 	return err;
-}
-
-/* A command is a transaction of one change. */
-static int vtap_nl_single(struct genl_info *info, int change)
-{
-	const struct vtap_nl_args args = {
-		.a = info->attrs,
-		.head = genlmsg_data(info->genlhdr),
-		.len = genlmsg_len(info->genlhdr),
-	};
-	struct sk_buff *reply = NULL;
-	struct vtap_txn txn;
-	int err;
-
-	rtnl_lock();
-	vtap_txn_begin(&txn, vtap_nl_net(info), info->extack);
-	err = vtap_nl_changes[change].make(&txn, &args);
-	if (!err && change == VTAP_A_CHANGE_RULE_NEW)
-		reply = vtap_nl_prepare(info, vtap_rule_find(txn.vn, txn.vn->last_id),
-					vtap_nl_put_rule, VTAP_CMD_RULE_NEW);
-	err = vtap_nl_finish(info, &txn, err, reply);
-	rtnl_unlock();
-	return err;
-}
-
-int vtap_nl_session_new_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_NEW);
-}
-
-int vtap_nl_session_set_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_SET);
-}
-
-int vtap_nl_session_del_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_DEL);
-}
-
-int vtap_nl_session_flush_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_FLUSH);
-}
-
-int vtap_nl_rule_new_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_NEW);
-}
-
-int vtap_nl_rule_set_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_SET);
-}
-
-int vtap_nl_rule_del_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_DEL);
-}
-
-int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_FLUSH);
 }
 
 /* enough for every policy in the table */

@@ -265,8 +265,7 @@ int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 	    nla_put_u32(skb, VTAP_A_RULE_SAMPLE, rule->sample) ||
 	    nla_put_u8(skb, VTAP_A_RULE_SAMPLE_FLOW, rule->sample_flow) ||
 	    nla_put_u32(skb, VTAP_A_RULE_DIR, rule->dir) ||
-	    (m->cmd != VTAP_CMD_RULE_NEW &&
-	     nla_put_u32(skb, VTAP_A_RULE_PORTS, vtap_table_ports(m->vn, rule))) ||
+	    nla_put_u32(skb, VTAP_A_RULE_PORTS, vtap_table_ports(m->vn, rule)) ||
 	    nla_put_u32(skb, VTAP_A_RULE_ACTION, rule->action) ||
 	    vtap_nl_put_match(skb, VTAP_A_RULE_MATCH, &match,
 			      rule->inner ? &rule->inner->match : NULL) ||

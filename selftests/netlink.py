@@ -36,6 +36,7 @@ class Ynl(YnlFamily):
 
 
 BASE = Ynl(REPO + "/Documentation/netlink/specs/vtap.yaml", schema="")
+CHANGES = set(BASE.attr_sets["change"])  # what a commit can do
 V4, V6 = bytes([192, 0, 2, 9]), bytes.fromhex("20010db8000900000000000000000009")
 GRE = {"type": "gre", "remote": V4}
 SKIP = {"pref": 1, "port": "none*", "action": "skip"}
@@ -71,17 +72,30 @@ class Client:
         self.y.sock.close()
 
     def do(self, op, **vals):
-        """Return: the reply, or NlError."""
-        return self.y.do(op, {name.replace("_", "-"): value for name, value in vals.items()})
+        """Send a command, or a commit of one change. Return: the reply, the new rule, None for other changes; or NlError."""
+        vals = {name.replace("_", "-"): value for name, value in vals.items()}
+        if op not in CHANGES:
+            return self.y.do(op, vals)
+        reply = self.y.do("commit", {"change": [{op: vals}]})
+        return self.y.do("rule-get", {"id": reply["first-id"]}) if op == "rule-new" else None
 
     def dump(self, what):
         return self.y.dump(what + "-get", {})
 
+    def encode(self, op, vals, flags=(), raw=b""):
+        """Return: a command, or a commit of one change, with RAW bytes behind the attributes VALS."""
+        if op not in CHANGES:
+            return self.y._encode_message(self.y.ops[op], vals, flags, 7) + raw
+        request = self.y._encode_message(self.y.ops["commit"], {"change": [{op: vals}]}, flags, 7)
+        (commit, outer), (size, inner) = struct.iter_unpack("HH", request[20:28])
+        nests = struct.pack("HHHH", commit + len(raw), outer, size + len(raw), inner)
+        return request[:20] + nests + request[28:] + raw
+
     def ask(self, op, vals, raw=b"", flags=(), header=None):
-        """Send a request with RAW bytes behind the attributes VALS, HEADER: bytes in place of the generic header.
-        Return: (errno, extack)."""
-        op = self.y.ops[op]
-        request = self.y._encode_message(op, vals, flags, 7) + raw
+        """Send what encode() makes, HEADER: bytes in place of the generic header. Return: (errno, extack). An attribute is
+        named as seen from the change, None for the change itself."""
+        change, request = op if op in CHANGES else "", self.encode(op, vals, flags, raw)
+        op = self.y.ops["commit" if change else op]
         request = struct.pack("I", len(request)) + request[4:16] + (header or request[16:20]) + request[20:]
         self.y.sock.sendto(request, self.to) if self.to else self.y.sock.send(request)
         while True:
@@ -90,6 +104,8 @@ class Client:
                     extack = msg.extack or {}
                     if extack and not raw:
                         self.y._decode_extack(request, op, extack)
+                    if change and extack.get("bad-attr"):
+                        extack["bad-attr"] = extack["bad-attr"].removeprefix(".change").removeprefix("." + change) or None
                     return -msg.error, extack
 
     def subscribe(self):
@@ -208,7 +224,7 @@ def shown(obj, given):
 
 @bench
 def commands(b):
-    """Every command does what the specification says, and what was given comes back."""
+    """Every command and every change does what the specification says, and what was given comes back."""
     nl = b.nl
     for kind, given in FULL.items():
         nl.do("session-new", name=kind, type=kind, **given)
@@ -225,9 +241,8 @@ def commands(b):
              "session": ["gre", "port"], "match": MATCH, "dup": 1, "sample": 10, "sample-flow": 1, "filter": BPF,
              "filter-text": "ip"}
     rule = nl.do("rule-new", **given)
-    eq("rule-new replies with the rule", shown(rule, given), given)
-    eq("rule-get gives the same, and the number of ports", nl.do("rule-get", id=rule["id"]),
-       {**rule, "ports": 0})
+    eq("a rule reads back", shown(rule, given), given)
+    eq("with the number of ports", rule["ports"], 0)
     vm = {**SKIP, "pref": 10, "mac": "02000000000a"}
     other = nl.do("rule-new", **vm)
     eq("a rule for a VM's address reads back", shown(other, vm), vm)
@@ -708,21 +723,21 @@ def edges(b):
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "name", "session-new": "csum", "session-set": "csum",
-       "session-del": "name", "session-flush": "type",
-       "rule-get": "id", "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref",
-       "port-get": "name", "commit": "change"}
+OPS = {"session-get": "name", "rule-get": "id", "port-get": "name", "commit": "change"}  # and their last attribute
+LAST = {"session-new": "csum", "session-set": "csum", "session-del": "name", "session-flush": "type",
+        "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref"}
 
 
 @bench
 def malformed(b):
-    """Strict: attributes that a command does not know, wrong forms and reserved bits are refused."""
+    """Strict: attributes that a command or a change does not know, wrong forms and reserved bits are refused."""
     occupied(b)
     unknown = (INVAL, "Unknown attribute type", None)
-    for op, last in OPS.items():
+    eq("every change is tried", set(LAST), CHANGES)
+    for op, last in {**OPS, **LAST}.items():
         kind = number(op.split("-", 1)[0], last) + 1
         b.refused(f"{op}: an unknown attribute", unknown, op, {}, attr(kind, bytes(4)))
-        if not STRICT:
+        if not STRICT or op in CHANGES:
             continue
         b.refused(f"{op}: a reserved header field", (INVAL, "genlmsghdr.reserved field is not 0", None), op, {},
                   header=struct.pack("BBH", BASE.ops[op].req_value, 1, 1))

@@ -50,7 +50,7 @@ int save_run(char **argv)
 	for (int i = 0; !rc && i < 2; i++) {
 		struct msgs m = {};
 
-		rc = nl_dump(saved[i]->cmd[CMD_SHOW], &m);
+		rc = nl_dump(saved[i]->get, &m);
 		for (size_t j = 0; !rc && j < m.n; j++) {
 			char *text = object_text(saved[i], m.v[j]);
 

@@ -234,7 +234,7 @@ int object_parse(const struct object *o, enum command cmd, char **argv, struct n
 	static char buf[2][MSG_MAX] __attribute__((aligned(8)));
 	struct parse p = {
 		.argv = argv,
-		.nlh = msg_put(buf[0], o->cmd[cmd]),
+		.nlh = msg_put(buf[0], cmd == CMD_SHOW ? o->get : VTAP_CMD_COMMIT),
 		.match = msg_put(buf[1], 0),
 	};
 	int rc = words_parse(&p, o, cmd);
@@ -244,6 +244,9 @@ int object_parse(const struct object *o, enum command cmd, char **argv, struct n
 	    !mnl_attr_put_check(p.nlh, MSG_MAX, o->match | NLA_F_NESTED, len,
 				mnl_nlmsg_get_payload_offset(p.match, sizeof(struct genlmsghdr))))
 		rc = usage("the rule does not fit in the message");
+	/* as an attribute, it has 16 bits for its length */
+	if (!rc && p.nlh->nlmsg_len > UINT16_MAX)
+		rc = usage("the %s does not fit in the message", o->name);
 	if (!rc)
 		*nlh = msg_dup(p.nlh);
 	return rc;
@@ -258,7 +261,7 @@ static void object_help(const struct object *o)
 	const char *words = key->flags & W_POS ? "NAME WORDS" : "WORDS";
 
 	printf("Usage: vtap %s [ show [ %s ] ]\n", o->name, arg);
-	if (o->cmd[CMD_ADD]) {
+	if (o->change[CMD_ADD]) {
 		printf("       vtap %s add %s\n", o->name, words);
 		printf("       vtap %s set %s WORDS\n", o->name, arg);
 		printf("       vtap %s del %s\n", o->name, arg);
@@ -266,7 +269,7 @@ static void object_help(const struct object *o)
 	for (w = o->words; w->name; w++)
 		if (w->flags & W_FLUSH)
 			printf("       vtap %s flush [ %s VALUE ]\n", o->name, w->name);
-	if (o->cmd[CMD_ADD])
+	if (o->change[CMD_ADD])
 		puts("WORDS :=");
 	for (w = o->words; w->name; w++) {
 		const struct name *n = w->names;
@@ -312,7 +315,7 @@ static int object_show(const struct object *o, struct nlmsghdr *nlh)
 	struct msgs m = {};
 	int rc;
 
-	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump(o->cmd[CMD_SHOW], &m);
+	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump(o->get, &m);
 	if (!rc && one && m.n)
 		rc = object_check(o, m.v[0]);
 	if (!rc && opt.json)
@@ -383,17 +386,6 @@ void object_print_key(const struct object *o, uint32_t key)
 	}
 }
 
-/* The reply to add says it. */
-static void object_added(const struct nlmsghdr *nlh, void *data)
-{
-	const struct object *o = data;
-	struct view v;
-
-	view_init(&v, o, nlh);
-	if (v.tb[o->words->attr])
-		object_print_key(o, attr_num(v.tb[o->words->attr]));
-}
-
 /**
  * object_run - Carry out a command.
  * @argv: The words behind the object.
@@ -402,8 +394,8 @@ static void object_added(const struct nlmsghdr *nlh, void *data)
 int object_run(const struct object *o, char **argv, struct txn *txn)
 {
 	enum command cmd = CMD_SHOW;
+	struct txn single = {};
 	struct nlmsghdr *nlh;
-	nl_cb cb = NULL;
 	int rc;
 
 	if (*argv) {
@@ -411,7 +403,8 @@ int object_run(const struct object *o, char **argv, struct txn *txn)
 			object_help(o);
 			return OK;
 		}
-		while (cmd < CMDS && (!o->cmd[cmd] || strcmp(*argv, commands[cmd].name)))
+		while (cmd < CMDS && ((cmd != CMD_SHOW && !o->change[cmd]) ||
+				      strcmp(*argv, commands[cmd].name)))
 			cmd++;
 		if (cmd == CMDS)
 			return usage("\"%s\" is not a command of \"%s\", see \"vtap %s help\"",
@@ -421,20 +414,16 @@ int object_run(const struct object *o, char **argv, struct txn *txn)
 	rc = object_parse(o, cmd, argv, &nlh);
 	if (rc)
 		return rc;
-	if (txn && cmd != CMD_SHOW) {
-		txn_add(txn, o, cmd, nlh, err_line, NULL);
-		free(nlh);
-		return OK;
+	if (cmd == CMD_SHOW) {
+		if (txn)
+			rc = txn_send(txn, err_file, true);
+		if (!rc)
+			rc = object_show(o, nlh);
+	} else {
+		txn_add(txn ? txn : &single, o, cmd, nlh, err_line, NULL);
+		if (!txn)
+			rc = txn_send(&single, err_file, true);
 	}
-	if (txn)
-		rc = txn_send(txn, err_file, true);
-	if (rc) {
-		free(nlh);
-		return rc;
-	}
-	if (cmd == CMD_ADD && !(o->words->flags & W_POS))
-		cb = object_added;
-	rc = cmd == CMD_SHOW ? object_show(o, nlh) : nl_talk(nlh, cb, (void *)o);
 	free(nlh);
 	return rc;
 }

@@ -73,6 +73,6 @@ const struct object port_object = {
 	.name = "port",
 	.words = port_words,
 	.absent = port_absent,
-	.cmd = { [CMD_SHOW] = VTAP_CMD_PORT_GET },
+	.get = VTAP_CMD_PORT_GET,
 	.ntf = VTAP_CMD_PORT_ADD_NTF,
 };

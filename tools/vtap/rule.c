@@ -95,13 +95,7 @@ const struct object rule_object = {
 	.name = "rule",
 	.words = rule_words,
 	.implied = rule_implied,
-	.cmd = {
-		[CMD_SHOW] = VTAP_CMD_RULE_GET,
-		[CMD_ADD] = VTAP_CMD_RULE_NEW,
-		[CMD_SET] = VTAP_CMD_RULE_SET,
-		[CMD_DEL] = VTAP_CMD_RULE_DEL,
-		[CMD_FLUSH] = VTAP_CMD_RULE_FLUSH,
-	},
+	.get = VTAP_CMD_RULE_GET,
 	.change = {
 		[CMD_ADD] = VTAP_A_CHANGE_RULE_NEW,
 		[CMD_SET] = VTAP_A_CHANGE_RULE_SET,

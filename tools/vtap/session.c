@@ -94,13 +94,7 @@ static const struct word session_words[] = {
 const struct object session_object = {
 	.name = "session",
 	.words = session_words,
-	.cmd = {
-		[CMD_SHOW] = VTAP_CMD_SESSION_GET,
-		[CMD_ADD] = VTAP_CMD_SESSION_NEW,
-		[CMD_SET] = VTAP_CMD_SESSION_SET,
-		[CMD_DEL] = VTAP_CMD_SESSION_DEL,
-		[CMD_FLUSH] = VTAP_CMD_SESSION_FLUSH,
-	},
+	.get = VTAP_CMD_SESSION_GET,
 	.change = {
 		[CMD_ADD] = VTAP_A_CHANGE_SESSION_NEW,
 		[CMD_SET] = VTAP_A_CHANGE_SESSION_SET,

@@ -103,7 +103,7 @@ int txn_send(struct txn *t, const char *file, bool keys)
 
 	if (t->n) {
 		err_file = file;
-		err_line = 0;
+		err_line = t->n == 1 ? t->v[0].line : 0;
 		rc = nl_talk_txn(t, txn_reply, &id);
 		err_file = outer_file;
 		err_line = outer_line;

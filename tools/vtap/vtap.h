@@ -125,8 +125,8 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * @words: In the order in which they are shown; the key comes first.
  * @implied: Whether a value follows from others and is not shown, @all as in word_text().
  * @absent: Why there is no such object, when a reply says no more than that; else NULL.
- * @cmd: The command on the wire for each command, 0 for none.
- * @change: The attribute for each command in a transaction.
+ * @get: The command on the wire for show.
+ * @change: The attribute that makes each of the other commands part of a commit, 0 for none.
  * @ntf: The first of the notifications add, del and change.
  * @match: The attribute that holds the W_MATCH words.
  */
@@ -135,7 +135,7 @@ struct object {
 	const struct word *words;
 	bool (*implied)(const struct word *w, const struct view *v, bool all);
 	const char *(*absent)(const struct view *v);
-	uint8_t cmd[CMDS];
+	uint8_t get;
 	uint8_t change[CMDS];
 	uint8_t ntf;
 	uint8_t match;
