@@ -28,13 +28,13 @@ install: all
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
 	$(MAKE) -C tools/vtap install
 
-DKMS_VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' tools/dkms.conf)
+DKMS_VERSION := $(shell sed -n 's/^.define VTAP_VERSION\t"\(.*\)"/\1/p' kmod/version.h)
 DKMS_DIR := $(DESTDIR)/usr/src/vtap-$(DKMS_VERSION)
 
 dkms-install: tools
 	install -d $(DKMS_DIR)/kmod $(DKMS_DIR)/uapi/linux
 	install -m 0644 Kbuild COPYING $(DKMS_DIR)
-	install -m 0644 tools/dkms.conf $(DKMS_DIR)/dkms.conf
+	sed 's/@VERSION@/$(DKMS_VERSION)/' tools/dkms.conf > $(DKMS_DIR)/dkms.conf
 	install -m 0644 kmod/Kbuild kmod/*.c kmod/*.h $(DKMS_DIR)/kmod
 	install -m 0644 uapi/linux/vtap.h $(DKMS_DIR)/uapi/linux
 	$(if $(DESTDIR),,dkms remove vtap/$(DKMS_VERSION) --all > /dev/null 2>&1 || :)

@@ -14,6 +14,7 @@
 #include "session.h"
 #include "skb.h"
 #include "table.h"
+#include "version.h"
 
 /* An event: bind now, and look again when it is over, since some masters act after it. */
 static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
@@ -223,4 +224,5 @@ module_exit(vtap_exit);
 
 MODULE_DESCRIPTION("Virtual network TAP");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(VTAP_VERSION);
 MODULE_ALIAS_GENL_FAMILY(VTAP_GENL_NAME);

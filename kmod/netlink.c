@@ -138,6 +138,11 @@ int vtap_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 			    offsetof(struct vtap_net, ports), offsetof(struct vtap_port, list));
 }
 
+int vtap_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return vtap_nl_reply(info, NULL, vtap_nl_put_module, VTAP_CMD_MODULE_GET);
+}
+
 /**
  * vtap_nl_init - register the family
  *

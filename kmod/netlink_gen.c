@@ -172,8 +172,12 @@ const struct nla_policy vtap_commit_nl_policy[VTAP_A_COMMIT_CHANGE + 1] = {
 	[VTAP_A_COMMIT_CHANGE] = NLA_POLICY_NESTED(vtap_change_nl_policy),
 };
 
+/* VTAP_CMD_MODULE_GET - do */
+const struct nla_policy vtap_module_get_nl_policy[VTAP_A_MODULE_PAD + 1] = {
+};
+
 /* Ops table for vtap */
-const struct genl_ops vtap_nl_ops[4] = {
+const struct genl_ops vtap_nl_ops[5] = {
 	{
 		.cmd		= VTAP_CMD_SESSION_GET,
 		.doit		= vtap_nl_session_get_doit,
@@ -204,5 +208,11 @@ const struct genl_ops vtap_nl_ops[4] = {
 		.policy		= vtap_commit_nl_policy,
 		.maxattr	= VTAP_A_COMMIT_CHANGE,
 		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_MODULE_GET,
+		.doit		= vtap_nl_module_get_doit,
+		.policy		= vtap_module_get_nl_policy,
+		.maxattr	= VTAP_A_MODULE_PAD,
 	},
 };

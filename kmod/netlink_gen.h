@@ -31,8 +31,10 @@ extern const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_NAME + 1];
 
 extern const struct nla_policy vtap_commit_nl_policy[VTAP_A_COMMIT_CHANGE + 1];
 
+extern const struct nla_policy vtap_module_get_nl_policy[VTAP_A_MODULE_PAD + 1];
+
 /* Ops table for vtap */
-extern const struct genl_ops vtap_nl_ops[4];
+extern const struct genl_ops vtap_nl_ops[5];
 
 int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_session_get_dumpit(struct sk_buff *skb,
@@ -42,6 +44,7 @@ int vtap_nl_rule_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	VTAP_NLGRP_MONITOR,

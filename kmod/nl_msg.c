@@ -13,6 +13,7 @@
 #include "stats.h"
 #include "table.h"
 #include "txn.h"
+#include "version.h"
 
 static void *vtap_nl_put_header(struct sk_buff *skb, const struct vtap_nl_msg *m)
 {
@@ -389,6 +390,16 @@ int vtap_nl_put_commit(struct sk_buff *skb, const void *obj, const struct vtap_n
 
 	if (!hdr || nla_put_u32(skb, VTAP_A_COMMIT_RULES, n) ||
 	    (n && nla_put_u32(skb, VTAP_A_COMMIT_FIRST_ID, txn->last_id + 1)))
+		return -EMSGSIZE;
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+int vtap_nl_put_module(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
+{
+	void *hdr = vtap_nl_put_header(skb, m);
+
+	if (!hdr || nla_put_string(skb, VTAP_A_MODULE_VERSION, VTAP_VERSION))
 		return -EMSGSIZE;
 	genlmsg_end(skb, hdr);
 	return 0;

@@ -213,6 +213,7 @@ COMMANDS = (
     ("rule-flush", {}),
     ("rule-get", lambda ids: {"id": ids[0]}),
     ("port-get", {"name": "vnet0"}),
+    ("module-get", {}),
     ("commit", lambda ids: {"change": [
         {"session-new": {"name": "n", "type": "gre", "remote": V4}}, {"rule-del": {"id": ids[0]}},
         {"rule-new": {**NEW, "session": ["n", "s"]}}, {"session-del": {"name": "x"}},

@@ -311,6 +311,19 @@ def ports(b):
 
 
 @bench
+def module(b):
+    """The family tells the module's version, which is that of the source, and of modinfo."""
+    with open(REPO + "/kmod/version.h", encoding="ascii") as f:
+        version = re.search(r'VTAP_VERSION\t"(.*)"', f.read())[1]
+    eq("module-get", b.nl.do("module-get"), {"version": version})
+    with open("/sys/module/vtap/version", encoding="ascii") as f:
+        eq("MODULE_VERSION", f.read().strip(), version)
+    b.settle()
+    b.refused("module-get: a version", (INVAL, "Unknown attribute type", None), "module-get", {},
+              attr(number("module", "version"), b"0\0"))
+
+
+@bench
 def counters_stay(b):
     """Set keeps counters and the sequence number."""
     with Topology() as t, Client(t.host) as nl, Sender(t.a, "eth0") as tx, Sniffer(t.col, "eth0") as rx:
@@ -723,7 +736,7 @@ def edges(b):
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "name", "rule-get": "id", "port-get": "name", "commit": "change"}  # and their last attribute
+OPS = {"session-get": "name", "rule-get": "id", "port-get": "name", "commit": "change", "module-get": "pad"}  # and their last attribute
 LAST = {"session-new": "csum", "session-set": "csum", "session-del": "name", "session-flush": "type",
         "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref"}
 
@@ -960,5 +973,5 @@ def dumps(b):
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(commands, ids, ports, counters_stay, session_refused, rule_refused, allowed, edges,
+    ksft.run(commands, ids, ports, module, counters_stay, session_refused, rule_refused, allowed, edges,
              malformed, commits, complete, events, session_events, dumps)

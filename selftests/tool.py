@@ -295,6 +295,26 @@ def monitor():
         eq("JSON: an object for each", seen, want)
 
 
+def versions():
+    """-V tells two versions, and loads nothing; a word that an older module does not know is refused with both."""
+    with open(REPO + "/kmod/version.h", encoding="ascii") as f:
+        version = re.search(r'VTAP_VERSION\t"(.*)"', f.read())[1]
+    eq("-V", vtap("-V").stdout, f"vtap {version}, module {version}\n")
+    hidden = f"mount -t tmpfs none /sys/module && {VTAP} -V"
+    eq("-V without the module", sh(["unshare", "-m", "sh", "-c", hidden]).stdout, f"vtap {version}, module not loaded\n")
+    made = sh(["make", "-s", "-C", REPO, "dkms-install", "-n", "tools="]).stdout
+    ok("DKMS gets the same", f"/usr/src/vtap-{version}/dkms.conf" in made and f"s/@VERSION@/{version}/" in made, made)
+    newer, words = REPO + "/selftests/vtap-newer", "session add s type gre remote 192.0.2.9 csum on"
+    text = f"csum is unknown to the module, version {version}, which is older than the tool, version 99.9\n"
+    with Netns("newer") as ns, conf("session flush\n" + words) as path:
+        for name, args, where in (("a command", words.split(), ""), ("a file", ["-b", path], f"{path}:2: ")):
+            p = ns.sh([newer, *args], check=False)
+            eq(f"{name} of a newer tool", (p.returncode, p.stdout, p.stderr), (1, "", f"vtap: {where}{text}"))
+        eq("and nothing is made", vtap_json("session show", ns), [])
+        ns.sh([newer, *words.split()[:-2]])
+        eq("what the module knows it takes from a newer tool", [s["name"] for s in vtap_json("session show", ns)], ["s"])
+
+
 def own_test():
     """The tool's own tests, which need no kernel."""
     p = sh([REPO + "/tools/vtap/test.sh", VTAP], check=False, timeout=250, env={**os.environ, "TMPDIR": "/run"})
@@ -304,4 +324,4 @@ def own_test():
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(examples, output, codes, apply, counters_go_on, monitor, own_test)
+    ksft.run(examples, output, codes, apply, counters_go_on, monitor, versions, own_test)

@@ -99,14 +99,29 @@ static const char *nl_text(const struct nlmsghdr *req, const struct nlmsghdr *nl
 	return msg;
 }
 
+/* The kernel's words for an attribute that the module does not take. */
+static bool nl_is_unknown(const char *msg)
+{
+	return msg && (!strcmp(msg, "Unknown attribute type") ||
+		       !strcmp(msg, "Unsupported attribute"));
+}
+
 /* Say what the kernel said. */
 static void nl_report(const struct nlmsghdr *req, int error, const struct nlmsghdr *nlh,
 		      unsigned int tlvs)
 {
 	const char *name = NULL, *msg = nl_text(req, nlh, tlvs, &name);
+	const char *module;
 
 	if (!msg && !error)
 		return;
+	if (error && nl_is_unknown(msg)) {
+		/* the answer takes the place of this one */
+		module = version_module();
+		err("%s is unknown to the module, version %s, which is older than the tool, version %s",
+		    name ? name : "the command", module ? module : "unknown", VTAP_VERSION);
+		return;
+	}
 	if (!msg)
 		msg = strerror(-error);
 	if (!error) {

@@ -9,8 +9,8 @@
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <linux/vtap.h>
+#include "../../kmod/version.h"
 
-#define VTAP_VERSION	"0.1"
 #define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
 #define ATTR_MAX	31		/* no attribute set of the spec is larger */
 
@@ -252,6 +252,10 @@ int nl_talk_txn(const struct txn *t, nl_cb cb, void *data);
 int nl_dump(uint8_t cmd, struct msgs *m);
 int nl_monitor(nl_cb cb);
 uint8_t nl_cmd(const struct nlmsghdr *nlh);
+
+/* version.c */
+const char *version_module(void);
+void version_print(void);
 
 /* object.c */
 void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh);

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The version of the module and of the tool; nothing else says it. */
+#ifndef VTAP_VERSION
+#define VTAP_VERSION	"0.1"
+#endif
