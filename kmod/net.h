@@ -56,7 +56,7 @@ struct vtap_net {
 	bool noting;
 	unsigned int n_sessions;
 	unsigned int n_rules;
-	u32 last_id;
+	u64 last_id;
 	u32 gen;
 	struct delayed_work tick;
 	struct delayed_work kick;

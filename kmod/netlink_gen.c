@@ -77,7 +77,7 @@ const struct nla_policy vtap_match_inner_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 
 };
 
 const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
+	[VTAP_A_RULE_ID] = { .type = NLA_U64, },
 	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
 	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
@@ -94,7 +94,7 @@ const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] 
 };
 
 const struct nla_policy vtap_rule_key_nl_policy[VTAP_A_RULE_ID + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
+	[VTAP_A_RULE_ID] = { .type = NLA_U64, },
 };
 
 const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_PREF + 1] = {
@@ -158,7 +158,7 @@ const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1] = {
 
 /* VTAP_CMD_RULE_GET - do */
 const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
+	[VTAP_A_RULE_ID] = { .type = NLA_U64, },
 };
 
 /* VTAP_CMD_PORT_GET - do */

@@ -394,7 +394,7 @@ struct vtap_rule *vtap_nl_find_rule(struct vtap_net *vn, const struct nlattr *a,
 		NL_SET_ERR_MSG(extack, "id is missing");
 		return ERR_PTR(-EINVAL);
 	}
-	rule = vtap_rule_find(vn, nla_get_u32(a));
+	rule = vtap_rule_find(vn, nla_get_u64(a));
 	if (rule)
 		return rule;
 	NL_SET_ERR_MSG_ATTR(extack, a, "no rule of this id");

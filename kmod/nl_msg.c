@@ -256,7 +256,7 @@ int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 		return -EMSGSIZE;
 	vtap_rule_get_match(rule, &match);
 	vtap_rule_read(rule, &packets, &bytes);
-	if (nla_put_u32(skb, VTAP_A_RULE_ID, rule->id) ||
+	if (vtap_nl_put_u64(skb, VTAP_A_RULE_ID, rule->id, VTAP_A_RULE_PAD) ||
 	    nla_put_u32(skb, VTAP_A_RULE_PREF, rule->pref) ||
 	    (rule->port[0] && nla_put_string(skb, VTAP_A_RULE_PORT, rule->port)) ||
 	    (rule->master[0] && nla_put_string(skb, VTAP_A_RULE_MASTER, rule->master)) ||
@@ -389,7 +389,8 @@ int vtap_nl_put_commit(struct sk_buff *skb, const void *obj, const struct vtap_n
 	void *hdr = vtap_nl_put_header(skb, m);
 
 	if (!hdr || nla_put_u32(skb, VTAP_A_COMMIT_RULES, n) ||
-	    (n && nla_put_u32(skb, VTAP_A_COMMIT_FIRST_ID, txn->last_id + 1)))
+	    (n && vtap_nl_put_u64(skb, VTAP_A_COMMIT_FIRST_ID, txn->last_id + 1,
+				  VTAP_A_COMMIT_PAD)))
 		return -EMSGSIZE;
 	genlmsg_end(skb, hdr);
 	return 0;

@@ -135,7 +135,7 @@ class Maker:
         low, high = number(limits.get(4, b"\0")), number(limits[5]) if 5 in limits else (1 << bits) - 1
         if rng.random() < self.bold:
             value = rng.choice((low, high, low - 1, high + 1, rng.randint(low, max(low, high)), rng.getrandbits(bits)))
-        elif bits == 32 and rng.random() < 0.3:
+        elif bits in (32, 64) and rng.random() < 0.3:
             value = rng.choice(self.ids)
         else:
             value = min(high, low + rng.choice((0, 0, 1, 2, rng.randrange(6))))

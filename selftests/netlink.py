@@ -601,7 +601,7 @@ def rule_refused(b):
     b.refused("nine sessions", (INVAL, "a rule has at most 8 sessions", ".session"), "rule-new", {**MIRROR, "session": nine})
     for op in ("get", "set", "del"):
         b.refused(f"rule-{op} without an id", (INVAL, "id is missing", None), "rule-" + op, {})
-        for none in (0, number_of + 1, 2 ** 32 - 1):
+        for none in (0, number_of + 1, 2 ** 32 - 1, 2 ** 32 + number_of, 2 ** 64 - 1):
             b.refused(f"rule-{op} of {none}", (NOENT, "no rule of this id", ".id"), "rule-" + op, {"id": none})
     b.nl.do("rule-new", **MIRROR, session=nine[:8])
     eq("eight sessions are not refused", b.nl.dump("rule")[1]["session"], nine[:8])

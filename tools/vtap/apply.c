@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Whole configurations: save writes one, apply makes the kernel's equal to one. */
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,14 +320,14 @@ static bool rule_is_early(const struct item *rule, const struct items *sessions)
 
 static void rule_key(char *buf, size_t size, const struct item *rule)
 {
-	snprintf(buf, size, "id %u", (unsigned int)attr_num(item_attr(rule, VTAP_A_RULE_ID)));
+	snprintf(buf, size, "id %" PRIu64, attr_num(item_attr(rule, VTAP_A_RULE_ID)));
 }
 
 /* Rules of one pref: their order counts, and new ones come behind all the others. */
 static void rules_align(struct item *have, size_t nh, struct item *want, size_t nw)
 {
 	size_t h = 0, w = 0, i;
-	char key[16];
+	char key[32];
 
 	while (h < nh && w < nw) {
 		if (have[h].early) {
@@ -435,7 +436,7 @@ static int changes_del(struct changes *c, const struct object *o, const struct i
 	int rc = OK;
 
 	for (const struct item *i = l->v; !rc && i < l->v + l->n; i++) {
-		char id[16];
+		char id[32];
 		const char *key = id;
 
 		if (early ? !i->early : !i->del)

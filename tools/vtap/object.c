@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The commands on objects, driven by their tables of words. */
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -373,7 +374,7 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 }
 
 /* Tell which key the kernel gave. */
-void object_print_key(const struct object *o, uint32_t key)
+void object_print_key(const struct object *o, uint64_t key)
 {
 	if (opt.json) {
 		out_open(NULL, '[');
@@ -382,7 +383,7 @@ void object_print_key(const struct object *o, uint32_t key)
 		out_close('}');
 		out_close(']');
 	} else if (opt.details) {
-		printf("%s %u\n", o->words->name, key);
+		printf("%s %" PRIu64 "\n", o->words->name, key);
 	}
 }
 

@@ -41,7 +41,7 @@ static const struct name tunnel_names[] = {
 #define RW	.flags = W_ADD | W_SET
 
 static const struct word rule_words[] = {
-	{ "id", &type_u32, A(ID), .flags = W_KEY },
+	{ "id", &type_u64, A(ID), .flags = W_KEY },
 	{ "pref", &type_u32, A(PREF), .flags = W_ADD | W_SET | W_FLUSH },
 	{ "port", &type_str, "", A(PORT), RW, .max = VTAP_NAME_MAX },
 	{ "master", &type_str, "", A(MASTER), RW, .max = 15 },

@@ -145,7 +145,7 @@ for v in '' x 1x ' 1' '1 ' +1 -1 0x 0xg 1.5 256 99999999999999999999; do
 done
 bad '"65536"' $S id 65536
 bad '"4294967296"' $S key 4294967296
-bad '"4294967296"' rule del id 4294967296
+bad '"18446744073709551616"' rule del id 18446744073709551616
 bad '"1e3"' $R sample 1e3
 bad '"x"' $R sample flow x
 for v in '' x 1xbit 1.bit .5mbit 1.2.3 1gbitx -1 1.0000001gbit 99999999tbit; do
@@ -277,6 +277,7 @@ parsed $L fe80::9 dev up0
 parsed rule set id 3 match any
 parsed rule set id 3 action skip
 parsed rule del id 3
+parsed rule del id 18446744073709551615
 parsed rule show id 3
 parsed rule flush pref 7
 parsed port show eth0

@@ -80,11 +80,11 @@ const char *txn_blame(const struct txn *t, uint32_t offset)
 static void txn_reply(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *a;
-	uint32_t *id = data;
+	uint64_t *id = data;
 
 	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
 		if (mnl_attr_get_type(a) == VTAP_A_COMMIT_FIRST_ID)
-			*id = mnl_attr_get_u32(a);
+			*id = attr_num(a);
 }
 
 /**
@@ -98,7 +98,7 @@ int txn_send(struct txn *t, const char *file, bool keys)
 {
 	const char *outer_file = err_file;
 	int outer_line = err_line;
-	uint32_t id = 0;
+	uint64_t id = 0;
 	int rc = OK;
 
 	if (t->n) {

@@ -267,7 +267,7 @@ void object_print(const struct object *o, const struct nlmsghdr *nlh, const char
 int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh);
 const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			     const struct nlattr *first, size_t len, uint32_t offset);
-void object_print_key(const struct object *o, uint32_t key);
+void object_print_key(const struct object *o, uint64_t key);
 int object_run(const struct object *o, char **argv, struct txn *txn);
 
 /* session.c, rule.c, port.c */
