@@ -14,7 +14,7 @@
 /* Common nested types */
 const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_RULE_FLUSH + 1] = {
 	[VTAP_A_CHANGE_SESSION_NEW] = NLA_POLICY_NESTED(vtap_session_words_nl_policy),
-	[VTAP_A_CHANGE_SESSION_SET] = NLA_POLICY_NESTED(vtap_session_words_nl_policy),
+	[VTAP_A_CHANGE_SESSION_SET] = NLA_POLICY_NESTED(vtap_session_change_nl_policy),
 	[VTAP_A_CHANGE_SESSION_DEL] = NLA_POLICY_NESTED(vtap_session_key_nl_policy),
 	[VTAP_A_CHANGE_SESSION_FLUSH] = NLA_POLICY_NESTED(vtap_session_kind_nl_policy),
 	[VTAP_A_CHANGE_RULE_NEW] = NLA_POLICY_NESTED(vtap_rule_words_nl_policy),
@@ -76,7 +76,7 @@ const struct nla_policy vtap_match_inner_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 
 	[VTAP_A_MATCH_IP_FLAGS_MASK] = NLA_POLICY_MASK(NLA_U32, 0x3),
 };
 
-const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
+const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_UNSET + 1] = {
 	[VTAP_A_RULE_ID] = { .type = NLA_U64, },
 	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
 	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
@@ -91,6 +91,7 @@ const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] 
 	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
 	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
+	[VTAP_A_RULE_UNSET] = { .type = NLA_U32, },
 };
 
 const struct nla_policy vtap_rule_key_nl_policy[VTAP_A_RULE_ID + 1] = {
@@ -115,6 +116,33 @@ const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] =
 	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
 	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
+};
+
+const struct nla_policy vtap_session_change_nl_policy[VTAP_A_SESSION_UNSET + 1] = {
+	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
+	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
+	[VTAP_A_SESSION_LOCAL] = { .type = NLA_BINARY, },
+	[VTAP_A_SESSION_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[VTAP_A_SESSION_KEY] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_ID] = NLA_POLICY_MAX(NLA_U16, 1023),
+	[VTAP_A_SESSION_INDEX] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_TTL] = NLA_POLICY_MIN(NLA_U8, 1),
+	[VTAP_A_SESSION_TOS] = { .type = NLA_U8, },
+	[VTAP_A_SESSION_SNAPLEN] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_MTU] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VTAP_A_SESSION_VLAN] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VTAP_A_SESSION_SEQ] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_SUBHEADER] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_DPORT] = NLA_POLICY_MIN(NLA_U16, 1),
+	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
+	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
+	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_UNSET] = { .type = NLA_U32, },
 };
 
 const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_NAME + 1] = {

@@ -279,9 +279,11 @@ static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 }
 
 /* With a filter in @cfg comes a reference. */
-static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, struct nlattr **a,
+static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, const struct vtap_nl_args *args,
 			      struct netlink_ext_ack *extack)
 {
+	const bool no_text = vtap_nl_is_unset(args, VTAP_A_RULE_UNSET, VTAP_A_RULE_FILTER_TEXT);
+	struct nlattr **a = args->a;
 	const struct nlattr *text = a[VTAP_A_RULE_FILTER_TEXT], *prog = a[VTAP_A_RULE_FILTER];
 	struct vtap_filter *old = cfg->filter;
 	const struct sock_filter *insns;
@@ -308,7 +310,7 @@ static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, struct nlattr **a,
 		NL_SET_ERR_MSG_ATTR(extack, text, "filter-text without a filter");
 		return -EINVAL;
 	}
-	if (!prog && !text) {
+	if (!prog && !text && !no_text) {
 		cfg->filter = vtap_filter_get(old);
 		return 0;
 	}
@@ -331,7 +333,7 @@ int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 	struct nlattr **a = args->a;
 	int err;
 
-	err = vtap_nl_get_filter(cfg, a, txn->extack);
+	err = vtap_nl_get_filter(cfg, args, txn->extack);
 	if (err)
 		return err;
 

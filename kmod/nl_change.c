@@ -15,7 +15,7 @@
 
 static int vtap_nl_session_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
-	struct vtap_session_cfg cfg = { .ttl = 64 };
+	struct vtap_session_cfg cfg;
 	struct nlattr **a = args->a;
 	int err;
 
@@ -27,10 +27,8 @@ static int vtap_nl_session_new(struct vtap_txn *txn, const struct vtap_nl_args *
 		NL_SET_ERR_MSG(txn->extack, "type is missing");
 		return -EINVAL;
 	}
+	vtap_nl_session_default(&cfg, nla_get_u32(a[VTAP_A_SESSION_TYPE]));
 	nla_strscpy(cfg.name, a[VTAP_A_SESSION_NAME], sizeof(cfg.name));
-	cfg.type = nla_get_u32(a[VTAP_A_SESSION_TYPE]);
-	if (cfg.type == VTAP_SESSION_TYPE_VXLAN)
-		cfg.dport = VTAP_VXLAN_PORT;
 	err = vtap_nl_get_session_cfg(&cfg, a, txn->extack);
 	return err ?: vtap_session_add(txn, &cfg);
 }
@@ -50,7 +48,8 @@ static int vtap_nl_session_set(struct vtap_txn *txn, const struct vtap_nl_args *
 		NL_SET_ERR_MSG_ATTR(txn->extack, type, "the type of a session cannot be changed");
 		return -EINVAL;
 	}
-	err = vtap_nl_get_session_cfg(&cfg, args->a, txn->extack);
+	err = vtap_nl_session_unset(&cfg, args, txn->extack) ?:
+	      vtap_nl_get_session_cfg(&cfg, args->a, txn->extack);
 	return err ?: vtap_session_set(txn, s, &cfg);
 }
 
@@ -72,7 +71,7 @@ static int vtap_nl_session_flush(struct vtap_txn *txn, const struct vtap_nl_args
 
 static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
-	struct vtap_rule_cfg cfg = { .dir = VTAP_DIR_INGRESS | VTAP_DIR_EGRESS, .sample = 1 };
+	struct vtap_rule_cfg cfg;
 	int err;
 
 	if (!args->a[VTAP_A_RULE_PREF]) {
@@ -83,6 +82,7 @@ static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *arg
 		NL_SET_ERR_MSG(txn->extack, "action is missing");
 		return -EINVAL;
 	}
+	vtap_nl_rule_default(&cfg);
 	err = vtap_nl_get_rule_cfg(&cfg, txn, args);
 	if (!err)
 		err = vtap_rule_add(txn, &cfg);
@@ -100,6 +100,9 @@ static int vtap_nl_rule_set(struct vtap_txn *txn, const struct vtap_nl_args *arg
 	if (IS_ERR(rule))
 		return PTR_ERR(rule);
 	vtap_rule_get_cfg(rule, &cfg);
+	err = vtap_nl_rule_unset(&cfg, args, txn->extack);
+	if (err)
+		return err;
 	err = vtap_nl_get_rule_cfg(&cfg, txn, args);
 	if (!err)
 		err = vtap_rule_set(txn, rule, &cfg);
@@ -136,7 +139,7 @@ static const struct {
 	int max;
 } vtap_nl_changes[] = {
 	VTAP_NL_CHANGE(SESSION_NEW, session_new, session_words),
-	VTAP_NL_CHANGE(SESSION_SET, session_set, session_words),
+	VTAP_NL_CHANGE(SESSION_SET, session_set, session_change),
 	VTAP_NL_CHANGE(SESSION_DEL, session_del, session_key),
 	VTAP_NL_CHANGE(SESSION_FLUSH, session_flush, session_kind),
 	VTAP_NL_CHANGE(RULE_NEW, rule_new, rule_words),
@@ -168,7 +171,7 @@ static int vtap_nl_finish(struct genl_info *info, struct vtap_txn *txn, int err,
 }
 
 /* enough for every policy in the table */
-#define VTAP_NL_ATTRS	32
+#define VTAP_NL_ATTRS	40
 static_assert(VTAP_A_SESSION_MAX < VTAP_NL_ATTRS && VTAP_A_RULE_MAX < VTAP_NL_ATTRS);
 
 /* @change: the nest, with one attribute that says what to do */

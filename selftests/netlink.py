@@ -275,6 +275,94 @@ def commands(b):
     eq("all is gone", nl.state(), [[], [], []])
 
 
+# session types with all that they can have, and what they cannot do without
+UNSET = {**{kind: (given, {"remote", *({"key"} if kind == "vxlan" else {"dev"} if kind == "port" else ())})
+            for kind, given in FULL.items()},
+         "csum": ({"type": "gre", "remote": V4, "csum": 1}, {"remote"}),
+         "offload": ({"type": "gre", "remote": V4, "offload": 1}, {"remote"})}
+RULE_GIVEN = {"port": "vnet*", "master": "br0", "mac": "02000000000c", "dir": {"egress"}, "match": {"ip-proto": 17}, "dup": 1,
+              "sample": 10, "sample-flow": 1, "filter": BPF, "filter-text": "ip"}
+
+
+def words(kind, obj):
+    """Return: what OBJ shows of the attributes that can be set."""
+    return {name: obj.get(name) for name in BASE.attr_sets[kind + "-change"]}
+
+
+def unset_one(nl, kind, key, name, fresh):
+    """Unset attribute NAME of an object: it is as in a FRESH one, and the others are as they were."""
+    before, gone = nl.do(kind + "-get", **key), {name, "filter-text"} if name == "filter" else {name}
+    nl.do(kind + "-set", **key, unset=[number(kind, name)])
+    eq(f"{kind} {key}: {name} has its default again, and alone", words(kind, nl.do(kind + "-get", **key)),
+       {**words(kind, before), **{n: fresh.get(n) for n in gone}})
+
+
+@bench
+def unset(b):
+    """Each attribute goes back to its default in one way, by itself and all together."""
+    nl, tried = b.nl, {"session": set(), "rule": {"session"}}
+    for kind, (given, needed) in UNSET.items():
+        vals = {"type": kind, **given}
+        least = {n: v for n, v in vals.items() if n in needed | {"type"}}
+        nl.do("session-new", name="fresh", **least)
+        fresh = nl.do("session-get", name="fresh")
+        names = set(given) - needed - {"type"}
+        for name in sorted(names | {"tos"}):
+            nl.do("session-new", name="s", **vals)
+            if name == "rate":  # burst needs it
+                nl.do("session-set", name="s", unset=[number("session", "burst")])
+            unset_one(nl, "session", {"name": "s"}, name, fresh)
+            nl.do("session-del", name="s")
+        nl.do("session-new", name="s", **vals)
+        nl.do("session-set", name="s", unset=[number("session", name) for name in names])
+        eq(f"{kind}: all together", {**fixed(nl.do("session-get", name="s")), "name": "fresh"},
+           fixed(nl.do("session-get", name="fresh")))
+        tried["session"] |= names
+        nl.do("session-flush")
+    nl.do("session-new", name="s", **GRE)
+    mirror = {**MIRROR, "session": ["s"]}
+    fresh = nl.do("rule-new", **mirror)
+    for name in RULE_GIVEN:
+        rule = nl.do("rule-new", **{**mirror, **RULE_GIVEN})["id"]
+        unset_one(nl, "rule", {"id": rule}, name, {**fresh, "port": None})
+        tried["rule"].add(name)
+    nl.do("rule-set", id=rule, unset=[number("rule", n) for n in RULE_GIVEN if n != "port"], port="none*")
+    eq("a rule: all together, and another set", {**nl.do("rule-get", id=rule), "id": fresh["id"]}, fresh)
+    nl.do("rule-set", id=rule, action="skip", unset=[number("rule", "session")])
+    eq("the sessions of a rule that skips", nl.do("rule-get", id=rule).get("session"), None)
+    for kind, without in (("session", {"name", "type", "remote"}), ("rule", {"id", "pref", "action"})):
+        names = set(BASE.attr_sets[f"{kind}-change"]) - without - {"unset"}
+        eq(f"{kind}: every attribute that has a default was tried", tried[kind], names)
+
+
+@bench
+def unset_refused(b):
+    """What has no default, is no attribute, or is given as well."""
+    rule = occupied(b)
+    for kind, key, none, other in (
+            ("session", {"name": "used"}, ("name", "type", "remote"), ("stats", "pad", "unset", "state")),
+            ("rule", {"id": rule}, ("id", "pref", "action"), ("packets", "pad", "unset", "ports"))):
+        text = "name, type and remote have no default" if kind == "session" else "id, pref and action have no default"
+        for name in none:
+            b.refused(f"{kind}: unset {name}", (INVAL, text, ".unset"), kind + "-set", {**key, "unset": [number(kind, name)]})
+        for n in (0, 99, 2 ** 32 - 1, *[number(kind, name) for name in other]):
+            b.refused(f"{kind}: unset {n}", (INVAL, f"unset is of no attribute of a {kind}", ".unset"), kind + "-set",
+                      {**key, "unset": [n]})
+    both = (INVAL, "an attribute is both given and unset", ".unset")
+    b.refused("session: both", both, "session-set", {"name": "used", "ttl": 3, "unset": [number("session", "ttl")]})
+    b.refused("rule: both", both, "rule-set", {"id": rule, "dup": 1, "unset": [number("rule", "dup")]})
+    b.refused("rule: the last thing that says where", (INVAL, "a rule needs port, master or mac", None), "rule-set",
+              {"id": rule, "unset": [number("rule", "port")]})
+    b.refused("rule: its sessions", (INVAL, "action mirror needs a session", None), "rule-set",
+              {"id": rule, "unset": [number("rule", "session")]})
+    b.nl.do("session-new", name="v", type="vxlan", remote=V4, key=1)
+    b.settle()
+    b.refused("session: a key that is needed", (INVAL, "type vxlan needs a key", None), "session-set",
+              {"name": "v", "unset": [number("session", "key")]})
+    b.refused("session-new: unset", (INVAL, "Unknown attribute type", None), "session-new", {"name": "new", **GRE},
+              attr(number("session", "unset"), bytes(4)))
+
+
 @bench
 def ids(b):
     """Rule ids are never used again."""
@@ -736,9 +824,10 @@ def edges(b):
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "name", "rule-get": "id", "port-get": "name", "commit": "change", "module-get": "pad"}  # and their last attribute
-LAST = {"session-new": "csum", "session-set": "csum", "session-del": "name", "session-flush": "type",
-        "rule-new": "filter-text", "rule-set": "filter-text", "rule-del": "id", "rule-flush": "pref"}
+# and their last attributes
+OPS = {"session-get": "name", "rule-get": "id", "port-get": "name", "commit": "change", "module-get": "pad"}
+LAST = {"session-new": "csum", "session-set": "unset", "session-del": "name", "session-flush": "type",
+        "rule-new": "filter-text", "rule-set": "unset", "rule-del": "id", "rule-flush": "pref"}
 
 
 @bench
@@ -973,5 +1062,5 @@ def dumps(b):
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(commands, ids, ports, module, counters_stay, session_refused, rule_refused, allowed, edges,
+    ksft.run(commands, unset, unset_refused, ids, ports, module, counters_stay, session_refused, rule_refused, allowed, edges,
              malformed, commits, complete, events, session_events, dumps)

@@ -154,7 +154,7 @@ def output():
             tx.send(*[t.udp()] * 5)
             rx.frames(5)
         plain, full = vtap_json("session show", h), vtap_json("-s session show", h)
-        eq("sessions have all keys of the specification", set().union(*full), names["session"] - {"loop_port"})
+        eq("sessions have all keys of the specification", set().union(*full), names["session"] - {"loop_port", "unset"})
         eq("and their counters", {frozenset(s["stats"]) for s in full}, {frozenset(names["session-stats"])})
         eq("without -s they are as with it, but for the counters",
            plain, [{k: v for k, v in s.items() if k != "stats"} for s in full])
@@ -205,8 +205,8 @@ def codes():
         eq("batch: from standard input", vtap_json("session show", ns), [])
         for words in ("help", "session help", "rule help", "port help"):
             ok(f"vtap {words}", "vtap" in vtap(words).stdout)
-        for kind, without in (("session", {"name", "state", "egress", "path_mtu", "loop_port", "stats"}),
-                              ("rule", {"id", "packets", "bytes", "match", "session", "ports"})):
+        for kind, without in (("session", {"name", "state", "egress", "path_mtu", "loop_port", "stats", "unset"}),
+                              ("rule", {"id", "packets", "bytes", "match", "session", "ports", "unset"})):
             text = vtap(kind + " help").stdout
             words = names[kind] - without - {"filter_text", "sample_flow"} | (names["match"] if kind == "rule" else set())
             words = [w for w in words if not w.endswith(("_mask", "_len", "_max"))]
@@ -295,6 +295,28 @@ def monitor():
         eq("JSON: an object for each", seen, want)
 
 
+def unset():
+    """no WORD gives a word its default back; apply does so as well, and leaves the object what it is."""
+    with Netns("unset") as ns:
+        vtap("session add s type gre remote 192.0.2.9 key 7 local 192.0.2.1 dev up0 ttl 9 rate 1mbit burst 1k", ns)
+        vtap("session set s no key no local no dev no burst no rate ttl 3", ns)
+        eq("a session", vtap("save", ns).stdout, "session add s type gre remote 192.0.2.9 ttl 3\n")
+        vtap("rule add pref 1 port a* master br0 dir egress src_ip 10.0.0.1 filter udp action mirror s sample flow 9 dup on", ns)
+        vtap("rule set id 1 no master no dir no match no filter no sample no dup", ns)
+        eq("a rule", vtap("rule show", ns).stdout, "id 1 pref 1 port 'a*' action mirror s ports 0\n")
+        refused("a word without default", ["rule", "set", "id", "1", "no", "pref"], 1, "id, pref and action have no default", ns)
+        refused("another one", ["session", "set", "s", "no", "remote"], 1, "name, type and remote have no default", ns)
+        refused("one that is needed", ["rule", "set", "id", "1", "no", "port"], 1, "a rule needs port, master or mac", ns)
+        more = "session add s type gre remote 192.0.2.9 key 1\nrule add pref 1 port a* tcp_flags syn action mirror s\n"
+        with conf(more) as path:
+            vtap(["apply", path], ns)
+        with conf("session add s type gre remote 192.0.2.9\nrule add pref 1 port a* action mirror s\n") as path:
+            out = vtap(["-d", "apply", path], ns).stdout
+        eq("apply: by set", out, "session set s no key\nrule set id 1 no match\n")
+        eq("and so it is", vtap("save", ns).stdout,
+           "session add s type gre remote 192.0.2.9\nrule add pref 1 port 'a*' action mirror s\n")
+
+
 def versions():
     """-V tells two versions, and loads nothing; a word that an older module does not know is refused with both."""
     with open(REPO + "/kmod/version.h", encoding="ascii") as f:
@@ -324,4 +346,4 @@ def own_test():
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(examples, output, codes, apply, counters_go_on, monitor, versions, own_test)
+    ksft.run(examples, output, codes, apply, counters_go_on, monitor, unset, versions, own_test)

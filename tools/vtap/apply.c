@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Whole configurations: save writes one, apply makes the kernel's equal to one. */
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -255,10 +254,10 @@ static char *item_diff(const struct object *o, const char *key, const struct ite
 		if (w->flags & W_MATCH) {
 			match |= !same;
 		} else if (!same) {
-			if (w->flags & W_FIXED || (!b && !w->def))
+			if (w->flags & W_FIXED)
 				possible = false;
 			putc(' ', f);
-			word_write(f, w, b ? b : w->def ? w->def : "");
+			word_write(f, w, b);
 		}
 		free(a);
 		free(b);
@@ -274,7 +273,7 @@ static char *item_diff(const struct object *o, const char *key, const struct ite
 		free(b);
 	}
 	if (match && any)
-		fputs(" match any", f);
+		fputs(" no match", f);
 	fclose(f);
 	check_mem(text);
 	if (possible)

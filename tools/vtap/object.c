@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The commands on objects, driven by their tables of words. */
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,10 +58,13 @@ char *word_text(const struct object *o, const struct word *w, const struct view 
 	return text;
 }
 
+/* With its value, or "no" in front where @text is NULL, as set takes it. */
 void word_write(FILE *f, const struct word *w, const char *text)
 {
 	if (!(w->flags & W_POS))
-		fprintf(f, "%s ", w->name);
+		fprintf(f, text ? "%s " : "no %s", w->name);
+	if (!text)
+		return;
 	if (w->flags & W_VERBATIM)
 		fputs(text, f);
 	else
@@ -187,7 +189,8 @@ void object_print(const struct object *o, const struct nlmsghdr *nlh, const char
 
 /* building messages */
 
-static const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
+/* A keyword that a command takes, NULL for none. */
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
 {
 	const struct word *w;
 
@@ -211,6 +214,11 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 			rc = usage("%s %s: a name is required", o->name, commands[cmd].name);
 	}
 	while (!rc && *p->argv) {
+		if (cmd == CMD_SET && !strcmp(*p->argv, "no")) {
+			p->argv++;
+			rc = words_unset(p, o);
+			continue;
+		}
 		w = word_find(o, *p->argv, flags);
 		if (!w)
 			return usage("\"%s\" is unknown to \"%s %s\", see \"vtap %s help\"",
@@ -218,7 +226,7 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 		p->argv++;
 		rc = word_take(p, w);
 	}
-	if (!rc && commands[cmd].key && !(p->seen[0] & 1u << key->attr))
+	if (!rc && commands[cmd].key && !(p->seen[0] & 1ULL << key->attr))
 		rc = usage("%s %s: \"%s\" is required", o->name, commands[cmd].name, key->name);
 	return rc;
 }
@@ -264,7 +272,7 @@ static void object_help(const struct object *o)
 	printf("Usage: vtap %s [ show [ %s ] ]\n", o->name, arg);
 	if (o->change[CMD_ADD]) {
 		printf("       vtap %s add %s\n", o->name, words);
-		printf("       vtap %s set %s WORDS\n", o->name, arg);
+		printf("       vtap %s set %s { WORDS | no WORD } ...\n", o->name, arg);
 		printf("       vtap %s del %s\n", o->name, arg);
 	}
 	for (w = o->words; w->name; w++)
@@ -358,6 +366,8 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 	for (a = first; mnl_attr_ok(a, (char *)first + len - (char *)a); a = mnl_attr_next(a)) {
 		if ((char *)a - (char *)nlh == offset)
 			attr = mnl_attr_get_type(a);
+		if (attr && attr == o->unset)
+			attr = mnl_attr_get_u32(a);
 		if (!o->match || mnl_attr_get_type(a) != o->match)
 			continue;
 		match |= attr_at(a, nlh, offset, &attr);

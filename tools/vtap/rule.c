@@ -104,4 +104,5 @@ const struct object rule_object = {
 	},
 	.ntf = VTAP_CMD_RULE_ADD_NTF,
 	.match = VTAP_A_RULE_MATCH,
+	.unset = VTAP_A_RULE_UNSET,
 };

@@ -102,4 +102,5 @@ const struct object session_object = {
 		[CMD_FLUSH] = VTAP_A_CHANGE_SESSION_FLUSH,
 	},
 	.ntf = VTAP_CMD_SESSION_ADD_NTF,
+	.unset = VTAP_A_SESSION_UNSET,
 };

@@ -224,6 +224,16 @@ bad '"ipx4"' $R protocol ipx4
 bad '"tcpp"' $R ip_proto tcpp
 bad '"filter"' $R filter 'udp prt 53'
 bad '"filter"' $R filter 'not'
+bad '"no" requires a word' session set s no
+bad '"foo" is unknown to "session set ... no"' session set s no foo
+bad '"name" is unknown' session set s no name
+bad '"state" is unknown' session set s no state
+bad '"id" is unknown' rule set id 3 no id
+bad '"no" is unknown to "session add"' $S no key
+bad 'duplicate "key"' session set s no key key 3
+bad 'duplicate "key"' session set s key 3 no key
+bad 'duplicate "bytecode"' rule set id 3 no filter bytecode '1,6 0 0 1'
+bad '"no src_ip": give the match words that are to stay, or "no match"' rule set id 3 no src_ip
 for v in '' x 1 '2,6 0 0 1' '1,6 0 0' '1,6 0 0 1,6 0 0 1' '1,6 256 0 1' '0,'; do
 	bad "\"$v\" is not a valid value for \"bytecode\"" $R bytecode "$v"
 done
@@ -275,6 +285,8 @@ done
 parsed $L fe80::9%abcdefghijklmno local fe80::1
 parsed $L fe80::9 dev up0
 parsed rule set id 3 match any
+parsed rule set id 3 no match no port master br0 no sample no filter no dup no action no pref
+parsed session set s no key no dev ttl 3 no remote no type
 parsed rule set id 3 action skip
 parsed rule del id 3
 parsed rule del id 18446744073709551615

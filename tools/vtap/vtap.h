@@ -3,8 +3,8 @@
 #ifndef VTAP_TOOL_H
 #define VTAP_TOOL_H
 
+#include <inttypes.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
@@ -12,7 +12,7 @@
 #include "../../kmod/version.h"
 
 #define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
-#define ATTR_MAX	31		/* no attribute set of the spec is larger */
+#define ATTR_MAX	63		/* no attribute set of the spec is larger */
 
 /* What functions that can fail return, and the exit codes. */
 enum {
@@ -108,7 +108,7 @@ struct parse {
 	const struct word *addr;	/* the first address, for its family */
 	uint16_t addr_len;
 	bool has_match;
-	uint32_t seen[2];		/* attributes outside and inside of match, or of inner */
+	uint64_t seen[2];		/* attributes outside and inside of match, or of inner */
 };
 
 /* A message that is being read. */
@@ -129,6 +129,7 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * @change: The attribute that makes each of the other commands part of a commit, 0 for none.
  * @ntf: The first of the notifications add, del and change.
  * @match: The attribute that holds the W_MATCH words.
+ * @unset: The attribute that brings the default of another one back.
  */
 struct object {
 	const char *name;
@@ -139,6 +140,7 @@ struct object {
 	uint8_t change[CMDS];
 	uint8_t ntf;
 	uint8_t match;
+	uint8_t unset;
 };
 
 /* vtap.c */
@@ -257,7 +259,12 @@ uint8_t nl_cmd(const struct nlmsghdr *nlh);
 const char *version_module(void);
 void version_print(void);
 
+/* unset.c */
+int word_see(struct parse *p, const struct word *w);
+int words_unset(struct parse *p, const struct object *o);
+
 /* object.c */
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags);
 void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh);
 char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all);
 void word_write(FILE *f, const struct word *w, const char *text);
