@@ -10,6 +10,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+struct genl_info;
 struct vtap_loop;
 struct vtap_own;
 struct vtap_rule_block;
@@ -32,6 +33,7 @@ struct vtap_rule_block;
  * @n_rules: length of @rules; RTNL
  * @last_id: last rule id given; RTNL
  * @gen: changes with every change that a dump could see; RTNL
+ * @cause: the request that is being carried out, which events name, or NULL; RTNL
  * @tick: looks every second whether routes and neighbours still hold
  * @kick: the same, soon after an event that says they may have changed
  * @bind: looks at every device of the namespace and binds rules to it
@@ -58,6 +60,7 @@ struct vtap_net {
 	unsigned int n_rules;
 	u64 last_id;
 	u32 gen;
+	struct genl_info *cause;
 	struct delayed_work tick;
 	struct delayed_work kick;
 	struct delayed_work bind;

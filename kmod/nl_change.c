@@ -198,13 +198,15 @@ static int vtap_nl_change(struct vtap_txn *txn, const struct nlattr *change)
 
 int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info)
 {
+	struct vtap_net *vn = vtap_nl_net(info);
 	struct sk_buff *reply = NULL;
 	const struct nlattr *change;
 	struct vtap_txn txn;
 	int rem, err = 0;
 
 	rtnl_lock();
-	vtap_txn_begin(&txn, vtap_nl_net(info), info->extack);
+	vn->cause = info;
+	vtap_txn_begin(&txn, vn, info->extack);
 	/* all of them are VTAP_A_COMMIT_CHANGE, and valid: the policy says so */
 	nla_for_each_attr(change, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
 		err = vtap_nl_change(&txn, change);
@@ -219,6 +221,7 @@ int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!err)
 		reply = vtap_nl_prepare(info, &txn, vtap_nl_put_commit, VTAP_CMD_COMMIT);
 	err = vtap_nl_finish(info, &txn, err, reply);
+	vn->cause = NULL;
 	rtnl_unlock();
 	return err;
 }

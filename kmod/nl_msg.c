@@ -149,18 +149,28 @@ int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8
 	return IS_ERR(msg) ? PTR_ERR(msg) : genlmsg_reply(msg, info);
 }
 
+/* An event names the request that caused it; with NLM_F_ECHO its sender gets it as a reply. */
 static void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t put, u8 cmd,
 			   size_t size)
 {
-	const struct vtap_nl_msg m = { .vn = vn, .cmd = cmd };
+	struct genl_info *cause = vn->cause;
+	const struct vtap_nl_msg m = {
+		.vn = vn, .cmd = cmd,
+		.portid = cause ? cause->snd_portid : 0, .seq = cause ? cause->snd_seq : 0,
+	};
 	struct sk_buff *msg;
 	int err = -ENOMEM;
 
-	if (!genl_has_listeners(&vtap_nl_family, vn->net, VTAP_NLGRP_MONITOR))
+	if (!(cause && nlmsg_report(cause->nlhdr)) &&
+	    !genl_has_listeners(&vtap_nl_family, vn->net, VTAP_NLGRP_MONITOR))
 		return;
 	msg = genlmsg_new(size, GFP_KERNEL);
 	if (msg)
 		err = put(msg, obj, &m);
+	if (!err && cause) {
+		genl_notify(&vtap_nl_family, msg, cause, VTAP_NLGRP_MONITOR, GFP_KERNEL);
+		return;
+	}
 	if (!err) {
 		genlmsg_multicast_netns(&vtap_nl_family, vn->net, msg, 0, VTAP_NLGRP_MONITOR,
 					GFP_KERNEL);

@@ -4,6 +4,7 @@
 dumps. VTAP_YNL names the directory tools/net/ynl of a kernel source tree.
 
 Every refusal of the module has to be provoked here: `complete` compares with the texts in its source."""
+import contextlib
 import copy
 import errno
 import glob
@@ -975,6 +976,67 @@ def events(b):
     told("session-flush", ["session-add", "session-del", "session-del"])
 
 
+def exchange(nl, flags, *changes):
+    """Commit CHANGES. Return: (errno, [(name, sequence number, port id)]) of what came back before the acknowledgment."""
+    nl.y.sock.send(nl.encode("commit", {"change": list(changes)}, flags))
+    got = []
+    while True:
+        for msg in NlMsgs(nl.y.sock.recv(1 << 17)):
+            if msg.done:
+                return -msg.error, got
+            got.append(header(msg))
+
+
+def header(msg):
+    return BASE.rsp_by_value[msg.raw[0]].name, msg.nl_seq, msg.nl_portid
+
+
+def heard(nl):
+    """Return: the same of the events that NL got as a listener."""
+    got = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            got += map(header, NlMsgs(nl.y.sock.recv(1 << 17, socket.MSG_DONTWAIT)))
+    return got
+
+
+@bench
+def echo(b):
+    """NLM_F_ECHO brings the sender the events of its commit; events name their sender."""
+    nl, flag = b.nl, [0x8]
+    b.ns.ip("link add p0 type dummy")
+    heard(b.listener)
+    new = [{"session-new": {"name": "s", **GRE}}, {"rule-new": {**MIRROR, "port": "p0", "session": ["s"]}}]
+    want = ["port-add-ntf", "session-add-ntf", "rule-add-ntf"]
+    back = [{"rule-flush": {}}, {"session-flush": {}}]
+    gone = ["port-del-ntf", "rule-del-ntf", "session-del-ntf"]
+
+    def marked(names, of=nl):
+        return [(name, 7, of.y.sock.getsockname()[0]) for name in names]
+
+    eq("without ECHO there is a reply", exchange(nl, [], *new), (0, marked(["commit"])))
+    eq("a listener gets events with the sender's port id and number", heard(b.listener), marked(want))
+    eq("with ECHO the events come first", exchange(nl, flag, *back), (0, marked([*gone, "commit"])))
+    eq("and the listener gets them as well", heard(b.listener), marked(gone))
+    eq("a commit that is refused has none", exchange(nl, flag, *new, {"rule-del": {"id": 99}}), (NOENT, []))
+    eq("for nobody", heard(b.listener), [])
+    with Client(b.ns).subscribe() as both:
+        eq("a sender that listens gets each once, with ECHO", exchange(both, flag, *new), (0, marked([*want, "commit"], both)))
+        eq("and nothing later", heard(both), [])
+        eq("and once without", exchange(both, [], *back), (0, marked([*gone, "commit"], both)))
+        eq("and nothing later", heard(both), [])
+        exchange(nl, [], new[0])
+        eq("it gets those of others", heard(both), marked(["session-add-ntf"]))
+    heard(b.listener)
+    exchange(nl, [], new[1])
+    heard(b.listener)
+    b.ns.ip("link del p0")
+    eq("what no commit causes has no sender", heard(b.listener), [("port-del-ntf", 0, 0)])
+    with Client(b.ns) as alone:
+        b.listener.__exit__()
+        eq("ECHO needs no listener", exchange(alone, flag, back[0]), (0, marked(["rule-del-ntf", "commit"], alone)))
+
+
 @bench
 def session_events(b):
     """A session tells when its state, its device or its MTU change, and once each."""
@@ -1063,4 +1125,4 @@ def dumps(b):
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
     ksft.run(commands, unset, unset_refused, ids, ports, module, counters_stay, session_refused, rule_refused, allowed, edges,
-             malformed, commits, complete, events, session_events, dumps)
+             malformed, commits, complete, events, echo, session_events, dumps)
