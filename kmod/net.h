@@ -23,7 +23,7 @@ struct vtap_rule_block;
  * @rule_ids: the same by id, besides those that a transaction has deleted; RTNL
  * @tables: struct vtap_table, what ports look rules up in; RTNL
  * @block: counters that the next rules get, or NULL; RTNL
- * @ports: struct vtap_port; RTNL
+ * @ports: struct vtap_port in the order of their index; RTNL
  * @port_index: the same by ifindex; written under RTNL, read under RCU
  * @ovs_internal: not NULL while an internal port of Open vSwitch is a port; written under RTNL,
  *	read under RCU

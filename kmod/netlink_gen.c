@@ -180,19 +180,24 @@ const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_CSUM + 1] = 
 };
 
 /* VTAP_CMD_SESSION_GET - do */
-const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1] = {
+const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_TYPE + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 };
 
 /* VTAP_CMD_RULE_GET - do */
-const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1] = {
+const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_SESSION + 1] = {
 	[VTAP_A_RULE_ID] = { .type = NLA_U64, },
+	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_RULE_SESSION] = { .type = NLA_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_PORT_GET - do */
-const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_NAME + 1] = {
+const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_SESSION + 1] = {
 	[VTAP_A_PORT_IFINDEX] = { .type = NLA_U32, },
 	[VTAP_A_PORT_NAME] = { .type = NLA_NUL_STRING, },
+	[VTAP_A_PORT_RULE] = { .type = NLA_U64, },
+	[VTAP_A_PORT_SESSION] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_COMMIT - do */
@@ -211,7 +216,7 @@ const struct genl_ops vtap_nl_ops[5] = {
 		.doit		= vtap_nl_session_get_doit,
 		.dumpit		= vtap_nl_session_get_dumpit,
 		.policy		= vtap_session_get_nl_policy,
-		.maxattr	= VTAP_A_SESSION_NAME,
+		.maxattr	= VTAP_A_SESSION_TYPE,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -219,7 +224,7 @@ const struct genl_ops vtap_nl_ops[5] = {
 		.doit		= vtap_nl_rule_get_doit,
 		.dumpit		= vtap_nl_rule_get_dumpit,
 		.policy		= vtap_rule_get_nl_policy,
-		.maxattr	= VTAP_A_RULE_ID,
+		.maxattr	= VTAP_A_RULE_SESSION,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -227,7 +232,7 @@ const struct genl_ops vtap_nl_ops[5] = {
 		.doit		= vtap_nl_port_get_doit,
 		.dumpit		= vtap_nl_port_get_dumpit,
 		.policy		= vtap_port_get_nl_policy,
-		.maxattr	= VTAP_A_PORT_NAME,
+		.maxattr	= VTAP_A_PORT_SESSION,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{

@@ -24,11 +24,11 @@ extern const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_NAME + 
 extern const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TYPE + 1];
 extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_CSUM + 1];
 
-extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_NAME + 1];
+extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_TYPE + 1];
 
-extern const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1];
+extern const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_SESSION + 1];
 
-extern const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_NAME + 1];
+extern const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_SESSION + 1];
 
 extern const struct nla_policy vtap_commit_nl_policy[VTAP_A_COMMIT_CHANGE + 1];
 

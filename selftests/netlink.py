@@ -80,8 +80,9 @@ class Client:
         reply = self.y.do("commit", {"change": [{op: vals}]})
         return self.y.do("rule-get", {"id": reply["first-id"]}) if op == "rule-new" else None
 
-    def dump(self, what):
-        return self.y.dump(what + "-get", {})
+    def dump(self, what, **pick):
+        """Return: all objects of a kind, or those that the attributes pick."""
+        return self.y.dump(what + "-get", pick)
 
     def encode(self, op, vals, flags=(), raw=b""):
         """Return: a command, or a commit of one change, with RAW bytes behind the attributes VALS."""
@@ -826,7 +827,7 @@ def edges(b):
 
 
 # and their last attributes
-OPS = {"session-get": "name", "rule-get": "id", "port-get": "name", "commit": "change", "module-get": "pad"}
+OPS = {"session-get": "type", "rule-get": "session", "port-get": "session", "commit": "change", "module-get": "pad"}
 LAST = {"session-new": "csum", "session-set": "unset", "session-del": "name", "session-flush": "type",
         "rule-new": "filter-text", "rule-set": "unset", "rule-del": "id", "rule-flush": "pref"}
 
@@ -1076,6 +1077,106 @@ def session_events(b):
 
 # --- dumps ---
 
+@bench
+def filters(b):
+    """A dump has what the request asks for."""
+    nl = b.nl
+    b.ns.ip("link add p0 type dummy", "link add p1 type dummy", "link add x type dummy")
+    for name, kind in (("a", "gre"), ("b", "erspan2"), ("none", "gre")):
+        nl.do("session-new", name=name, type=kind, remote=V4)
+    one, two, three, four = [nl.do("rule-new", **r)["id"] for r in (
+        {**MIRROR, "port": "p*", "session": ["a"]}, {**MIRROR, "port": "p1", "session": ["b"]},
+        {**MIRROR, "port": "other", "session": ["b", "a"]}, {**SKIP, "port": "p0"})]
+    for what, key, cases in (
+            ("rule", "id", (({"session": "a"}, [one, three]), ({"session": "b"}, [two, three]), ({"session": "none"}, []),
+                            ({"port": "p0"}, [one, four]), ({"port": "p1"}, [one, two]), ({"port": "x"}, []),
+                            ({"port": "p1", "session": "b"}, [two]), ({"port": "p0", "session": "b"}, []),
+                            ({}, [one, two, three, four]))),
+            ("port", "name", (({"rule": one}, ["p0", "p1"]), ({"rule": two}, ["p1"]), ({"rule": three}, []),
+                              ({"rule": four}, ["p0"]), ({"session": "a"}, ["p0", "p1"]), ({"session": "b"}, ["p1"]),
+                              ({"session": "none"}, []),
+                              ({"rule": one, "session": "b"}, ["p1"]), ({}, ["p0", "p1"]))),
+            ("session", "name", (({"type": "gre"}, ["a", "none"]), ({"type": "erspan2"}, ["b"]), ({"type": "vxlan"}, []),
+                                 ({}, ["a", "b", "none"])))):
+        for pick, want in cases:
+            eq(f"{what}s with {pick}", [o[key] for o in nl.dump(what, **pick)], want)
+    b.settle()
+    dump = {"flags": [Netlink.NLM_F_DUMP]}
+    none, key = (NOENT, "no session of this name", None), (INVAL, "a dump takes no key, which is for one object", None)
+    for op, vals, want in (
+            ("rule-get", {"session": "c"}, none), ("rule-get", {"session": ""}, none), ("port-get", {"session": "c"}, none),
+            ("rule-get", {"port": "p2"}, (NOENT, "there is no such device", None)),
+            ("port-get", {"rule": 99}, (NOENT, "no rule of this id", None)),
+            ("session-get", {"name": "a"}, key), ("rule-get", {"id": one}, key), ("port-get", {"name": "p0"}, key),
+            ("port-get", {"ifindex": 1}, key), ("session-get", {"type": 6}, (*OUT, ".type")),
+            ("rule-get", {"pref": 1}, (INVAL, "Unsupported attribute", ".pref")),
+            ("session-get", {"remote": V4}, (INVAL, "Unknown attribute type", ".remote"))):
+        b.refused(f"a dump by {op} with {vals}", want, op, vals, **dump)
+    for op, vals, name in (
+            ("session-get", {"name": "a"}, "type"), ("rule-get", {"id": one}, "port"), ("rule-get", {"id": one}, "session"),
+            ("port-get", {"name": "p0"}, "rule"), ("port-get", {"name": "p0"}, "session")):
+        value = {"type": "gre", "rule": one}.get(name, "p0")
+        b.refused(f"{op} of one with {name}", (INVAL, "this attribute picks objects of a dump", "." + name), op,
+                  {**vals, name: value})
+
+
+def dump_keys(nl, what, between):
+    """Dump by small messages, BETWEEN is called with the keys of the first. Return: all keys, in how many messages."""
+    op, keys, parts = BASE.ops[what + "-get"], [], 0
+    with Client() as new:  # the kernel goes by the longest read that there was
+        new.y.sock.send(nl.encode(what + "-get", {}, [Netlink.NLM_F_DUMP]))
+        while True:
+            parts += 1
+            for msg in NlMsgs(new.y.sock.recv(4096)):
+                if msg.done:
+                    return keys, parts
+                obj = nl.y._decode(nl.y.nlproto.decode(nl.y, msg, op).raw_attrs, op.attr_set.name)
+                keys.append(obj[{"session": "name", "rule": "id", "port": "ifindex"}[what]])
+            if parts == 1:
+                between(list(keys))
+
+
+@bench
+def resumed(b):
+    """A dump goes on behind the last object, though others before it, or itself, come, go or move meanwhile."""
+    nl = b.nl
+    b.ns.ip(*[f"link add p{i} index {1000 + 2 * i} type dummy" for i in range(40)])
+    first = nl.do("rule-new", pref=7, port="p*", action="skip", match=MATCH)["id"]
+    rules = [first] + [nl.do("rule-new", **{**SKIP, "pref": 7, "match": MATCH})["id"] for _ in range(60)]
+    sessions = [f"s{i}" for i in range(40)]
+    for name in sessions:
+        nl.do("session-new", name=name, **GRE)
+
+    def rule_goes(seen):
+        nl.do("rule-del", id=seen[-1])
+
+    def rules_move(seen):
+        nl.do("rule-set", id=seen[-1], pref=3)
+        nl.do("rule-del", id=seen[0])
+        nl.do("rule-new", **SKIP)
+
+    def sessions_go(seen):
+        for name in (seen[0], seen[-1]):
+            nl.do("session-del", name=name)
+        nl.do("session-new", name="late", **GRE)
+
+    def ports_go(seen):
+        b.ns.ip(f"link del p{(seen[-1] - 1000) // 2}", f"link del p{(seen[0] - 1000) // 2}",
+                f"link add p99 index {seen[1] + 1} type dummy", f"link add plast index {seen[-1] + 1} type dummy")
+
+    with b.ns.enter():
+        for what, name, between, want in (
+                ("rule", "the last rule goes", rule_goes, lambda seen: rules),
+                ("rule", "rules move, go and come", rules_move, lambda seen: [r for r in rules if r in known]),
+                ("session", "sessions go and come", sessions_go, lambda seen: [*sessions, "late"]),
+                ("port", "ports go and come", ports_go,
+                 lambda seen: [*seen, seen[-1] + 1, *range(seen[-1] + 2, 1080, 2)])):
+            known, seen = [r["id"] for r in nl.dump("rule")], []
+            keys, parts = dump_keys(nl, what, lambda s, do=between, seen=seen: (seen.extend(s), do(s)))
+            eq(f"{name}: all that stay are told once, and what comes behind them", keys, want(seen))
+            ok(f"{name}: in several messages", parts > 2 and 1 < len(seen) < len(keys) - 1, (parts, len(seen)))
+
+
 def dump_parts(ns, between):
     """Dump rules by small messages, BETWEEN is called after the first. Return: rules seen, messages, was any flagged?"""
     rules = parts = 0
@@ -1125,4 +1226,4 @@ def dumps(b):
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
     ksft.run(commands, unset, unset_refused, ids, ports, module, counters_stay, session_refused, rule_refused, allowed, edges,
-             malformed, commits, complete, events, echo, session_events, dumps)
+             malformed, commits, filters, complete, events, echo, session_events, resumed, dumps)

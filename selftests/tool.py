@@ -176,6 +176,12 @@ def output():
         ok("text: no counters without -s", "sent" not in vtap("session show raw", h).stdout)
         found = json.loads(vtap(f"-n {h.name} -j rule show id {rules[0]['id']}").stdout)
         eq("-n names the namespace", [r["id"] for r in found], [rules[0]["id"]])
+        rule = {r["pref"]: r for r in rules}[1]["id"]
+        for words, key, want in ((f"port show rule {rule}", "name", ["vnet0"]), ("port show session raw", "name", ["vnet0"]),
+                                 ("rule show port vnet0", "pref", [0, 1]), ("rule show session raw port vnet0", "pref", [0, 1]),
+                                 ("rule show session off", "pref", []), ("session show type vxlan", "name", ["llm", "vx"])):
+            eq(words, [o[key] for o in vtap_json(words, h)], want)
+        eq("a filter is no word of an object", [w for w in vtap("rule show session raw", h).stdout.split() if w == "session"], [])
         eq("another namespace has nothing", vtap_json("session show", t.col), [])
 
 
@@ -189,6 +195,11 @@ def codes():
         refused("the kernel's text", ["session", "set", "s", "snaplen", "59"], 1, "snaplen is 0 or at least 60", ns)
         refused("no such rule", ["rule", "del", "id", "99"], 1, "no rule of this id", ns)
         refused("no such port", ["port", "show", "x"], 1, "there is no such device", ns)
+        refused("rules of no such port", ["rule", "show", "port", "x"], 1, "there is no such device", ns)
+        refused("ports of no such rule", ["port", "show", "rule", "99"], 1, "no rule of this id", ns)
+        refused("ports of no such session", ["port", "show", "session", "x"], 1, "no session of this name", ns)
+        refused("one session by its type", ["rule", "show", "id", "1", "port", "x"], 1,
+                "port: this attribute picks objects of a dump", ns)
         refused("no such namespace", ["-n", "vtap-none", "session"], 1, "vtap-none", ns)
         refused("no such word", ["session", "set", "s", "tt", "1"], 2, '"tt"', ns)
         bad = "session add a type gre remote 192.0.2.9\n\nsession del none\nsession add b type gre remote 192.0.2.9\n"

@@ -312,19 +312,17 @@ static void nl_dump_cb(const struct nlmsghdr *nlh, void *data)
 }
 
 /**
- * nl_dump - Get all objects of a kind as they were at one moment.
+ * nl_dump_some - Get the objects that a request picks as they were at one moment.
  * @m: Starts empty; the caller frees it, after an error as well.
  *
  * Return: OK, or REFUSED after telling why.
  */
-int nl_dump(uint8_t cmd, struct msgs *m)
+int nl_dump_some(struct nlmsghdr *req, struct msgs *m)
 {
-	struct nlmsghdr *req;
 	int rc = nl_open();
 
 	if (rc)
 		return rc;
-	req = msg_new(cmd);
 	req->nlmsg_type = nl_family;
 	req->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	rc = -EINTR;
@@ -332,11 +330,20 @@ int nl_dump(uint8_t cmd, struct msgs *m)
 		msgs_free(m);
 		rc = nl_exchange(req, nl_dump_cb, m);
 	}
-	free(req);
 	if (rc == -EINTR) {
 		err("the objects change faster than they can be listed");
 		rc = REFUSED;
 	}
+	return rc;
+}
+
+/* The same for all objects of a kind. */
+int nl_dump(uint8_t cmd, struct msgs *m)
+{
+	struct nlmsghdr *req = msg_new(cmd);
+	int rc = nl_dump_some(req, m);
+
+	free(req);
 	return rc;
 }
 

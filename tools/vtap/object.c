@@ -11,7 +11,7 @@ static const struct {
 	uint16_t flags;		/* words that may be given */
 	bool key;		/* the key must be given */
 } commands[CMDS] = {
-	[CMD_SHOW] = { "show", W_KEY, false },
+	[CMD_SHOW] = { "show", W_KEY | W_PICK, false },
 	[CMD_ADD] = { "add", W_ADD, false },
 	[CMD_SET] = { "set", W_SET | W_KEY, true },
 	[CMD_DEL] = { "del", W_KEY, true },
@@ -46,7 +46,8 @@ char *word_text(const struct object *o, const struct word *w, const struct view 
 	static struct text buf;
 	char *text;
 
-	if ((!w->type->format && !w->type->write) || !view_attr(v, w, w->attr) ||
+	if (w->flags == W_PICK || (!w->type->format && !w->type->write) ||
+	    !view_attr(v, w, w->attr) ||
 	    (o->implied && o->implied(w, v, all)))
 		return NULL;
 	word_format(text_begin(&buf), w, v);
@@ -208,7 +209,7 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 	int rc = OK;
 
 	if (key->flags & W_POS && key->flags & flags) {
-		if (*p->argv)
+		if (*p->argv && !(cmd == CMD_SHOW && p->argv[1] && word_find(o, *p->argv, W_PICK)))
 			rc = word_take(p, key);
 		else if (cmd != CMD_SHOW)
 			rc = usage("%s %s: a name is required", o->name, commands[cmd].name);
@@ -276,6 +277,9 @@ static void object_help(const struct object *o)
 		printf("       vtap %s del %s\n", o->name, arg);
 	}
 	for (w = o->words; w->name; w++)
+		if (w->flags & W_PICK)
+			printf("       vtap %s show [ %s VALUE ]\n", o->name, w->name);
+	for (w = o->words; w->name; w++)
 		if (w->flags & W_FLUSH)
 			printf("       vtap %s flush [ %s VALUE ]\n", o->name, w->name);
 	if (o->change[CMD_ADD])
@@ -320,11 +324,14 @@ static int object_check(const struct object *o, const struct nlmsghdr *nlh)
 
 static int object_show(const struct object *o, struct nlmsghdr *nlh)
 {
-	bool one = mnl_nlmsg_get_payload_len(nlh) > sizeof(struct genlmsghdr);
+	const struct nlattr *a;
 	struct msgs m = {};
+	bool one = false;
 	int rc;
 
-	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump(o->get, &m);
+	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
+		one |= mnl_attr_get_type(a) == o->words->attr;
+	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump_some(nlh, &m);
 	if (!rc && one && m.n)
 		rc = object_check(o, m.v[0]);
 	if (!rc && opt.json)

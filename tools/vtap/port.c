@@ -45,6 +45,8 @@ static const struct word stats_words[] = {
 
 static const struct word port_words[] = {
 	{ "name", &type_str, A(NAME), .flags = W_KEY | W_POS, .max = 15 },
+	{ "rule", &type_u64, A(RULE), .flags = W_PICK },
+	{ "session", &type_str, A(SESSION), .flags = W_PICK, .max = VTAP_NAME_MAX },
 	{ "ifindex", &type_u32, A(IFINDEX) },
 	{ "master", &type_str, A(MASTER) },
 	{ "ingress_hook", &type_enum, A(INGRESS_HOOK), .names = hook_names },

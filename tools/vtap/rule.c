@@ -43,7 +43,8 @@ static const struct name tunnel_names[] = {
 static const struct word rule_words[] = {
 	{ "id", &type_u64, A(ID), .flags = W_KEY },
 	{ "pref", &type_u32, A(PREF), .flags = W_ADD | W_SET | W_FLUSH },
-	{ "port", &type_str, "", A(PORT), RW, .max = VTAP_NAME_MAX },
+	{ "port", &type_str, "", A(PORT), .flags = W_ADD | W_SET | W_PICK, .max = VTAP_NAME_MAX },
+	{ "session", &type_str, A(SESSION), .flags = W_PICK, .max = VTAP_NAME_MAX },
 	{ "master", &type_str, "", A(MASTER), RW, .max = 15 },
 	{ "mac", &type_mac, "00:00:00:00:00:00", A(MAC), RW },
 	{ "dir", &type_enum, "both", A(DIR), RW, .names = dir_names },

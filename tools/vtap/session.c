@@ -60,7 +60,7 @@ static const struct word stats_words[] = {
 
 static const struct word session_words[] = {
 	{ "name", &type_str, A(NAME), .flags = W_ADD | W_KEY | W_POS, .max = VTAP_NAME_MAX },
-	{ "type", &type_enum, A(TYPE), .flags = W_ADD | W_SET | W_FLUSH | W_FIXED,
+	{ "type", &type_enum, A(TYPE), .flags = W_ADD | W_SET | W_FLUSH | W_FIXED | W_PICK,
 	  .names = type_names },
 	{ "remote", &type_remote, A(REMOTE), RW },
 	{ "local", &type_addr, "any", A(LOCAL), RW },

@@ -138,6 +138,11 @@ bad '"id"' rule flush id 3
 bad '"remote"' session flush remote 192.0.2.9
 bad '"x"' session del s x
 bad '"x"' port show eth0 x
+bad '"3x" is not a valid value for "rule"' port show rule 3x
+bad '"foo"' session show type foo
+bad '"session" is unknown to "rule add"' $R session s
+bad '"rule" is unknown to "session show"' session show s rule 3
+bad '"session" requires' rule show session
 
 # numbers
 for v in '' x 1x ' 1' '1 ' +1 -1 0x 0xg 1.5 256 99999999999999999999; do
@@ -293,6 +298,11 @@ parsed rule del id 18446744073709551615
 parsed rule show id 3
 parsed rule flush pref 7
 parsed port show eth0
+parsed port show rule
+parsed port show rule 3 session s
+parsed rule show session s port eth0
+parsed session show type
+parsed session show type gre
 parsed save
 parsed monitor
 }

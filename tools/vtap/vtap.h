@@ -34,6 +34,7 @@ enum {
 	W_HEX		= 1 << 9,	/* a number without name is shown as 0x%04x */
 	W_VERBATIM	= 1 << 10,	/* more than one word: never quoted as a whole */
 	W_INNER		= 1 << 11,	/* may stand behind inner, too */
+	W_PICK		= 1 << 12,	/* picks what show shows; if alone, it is not shown itself */
 };
 
 struct view;
@@ -252,6 +253,7 @@ void msgs_free(struct msgs *m);
 int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data);
 int nl_talk_txn(const struct txn *t, nl_cb cb, void *data);
 int nl_dump(uint8_t cmd, struct msgs *m);
+int nl_dump_some(struct nlmsghdr *req, struct msgs *m);
 int nl_monitor(nl_cb cb);
 uint8_t nl_cmd(const struct nlmsghdr *nlh);
 
