@@ -125,6 +125,13 @@ static inline bool vtap_skb_macsec(const struct sk_buff *skb)
 #define VTAP_GENL_MCAST_ADMIN	GENL_UNS_ADMIN_PERM
 #endif
 
+/* 6.6: a dump has its attributes where other requests have them */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define vtap_genl_dump_attrs(cb)	(genl_dumpit_info(cb)->attrs)
+#else
+#define vtap_genl_dump_attrs(cb)	(genl_info_dump(cb)->attrs)
+#endif
+
 /* 6.17: dst_dev(), which stable kernels got at various times */
 #define vtap_dst_dev(dst)	READ_ONCE((dst)->dev)
 

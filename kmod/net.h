@@ -10,6 +10,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+struct genl_info;
 struct vtap_loop;
 struct vtap_own;
 struct vtap_rule_block;
@@ -25,7 +26,7 @@ struct vtap_rule_block;
  * @taps: struct vtap_tap in order of creation; RTNL
  * @n_taps: those of @taps that have rules or sessions; RTNL
  * @last_tap: last vtap_tap.id given; RTNL
- * @ports: struct vtap_port; RTNL
+ * @ports: struct vtap_port in the order of their index; RTNL
  * @port_index: the same by ifindex; written under RTNL, read under RCU
  * @ovs_internal: not NULL while an internal port of Open vSwitch is a port; written under RTNL,
  *	read under RCU
@@ -35,6 +36,7 @@ struct vtap_rule_block;
  * @n_rules: length of @rules; RTNL
  * @last_id: last rule id given; RTNL
  * @gen: changes with every change that a dump could see; RTNL
+ * @cause: the request that is being carried out, which events name, or NULL; RTNL
  * @tick: looks every second whether routes and neighbours still hold
  * @kick: the same, soon after an event that says they may have changed
  * @bind: looks at every device of the namespace and binds rules to it
@@ -62,8 +64,9 @@ struct vtap_net {
 	bool noting;
 	unsigned int n_sessions;
 	unsigned int n_rules;
-	u32 last_id;
+	u64 last_id;
 	u32 gen;
+	struct genl_info *cause;
 	struct delayed_work tick;
 	struct delayed_work kick;
 	struct delayed_work bind;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The netlink family: requests and dumps. */
+/* The netlink family, and requests for one object. */
 #include <linux/rtnetlink.h>
 #include <net/genetlink.h>
 #include <net/netlink.h>
-#include <net/sock.h>
 
 #include "compat.h"
 #include "netlink_gen.h"
@@ -33,36 +32,12 @@ struct genl_family vtap_nl_family __ro_after_init = {
 	.n_mcgrps = ARRAY_SIZE(vtap_nl_groups),
 };
 
-/* Dump a list from its cb->args[0]-th element on; RTNL is taken here. */
-static int vtap_nl_dump(struct sk_buff *skb, struct netlink_callback *cb, vtap_nl_put_t put, u8 cmd,
-			size_t list_offset, size_t member_offset)
+static int vtap_nl_refuse_filter(const struct nlattr *a, struct netlink_ext_ack *extack)
 {
-	struct vtap_net *vn = vtap_pernet(sock_net(skb->sk));
-	const struct vtap_nl_msg m = {
-		.vn = vn, .portid = NETLINK_CB(cb->skb).portid, .seq = cb->nlh->nlmsg_seq,
-		.flags = NLM_F_MULTI, .cmd = cmd, .cb = cb,
-	};
-	struct list_head *list = (void *)vn + list_offset, *pos;
-	long i = 0;
-	int err = 0;
-
-	rtnl_lock();
-	cb->seq = vn->gen;
-	list_for_each(pos, list) {
-		if (i >= cb->args[0]) {
-			err = put(skb, (void *)pos - member_offset, &m);
-			/* the kernel goes by the reads there were: one object fits in any case */
-			if (err && !skb->len &&
-			    !pskb_expand_head(skb, 0, VTAP_NL_MSG_SIZE, GFP_KERNEL))
-				err = put(skb, (void *)pos - member_offset, &m);
-			if (err)
-				break;
-		}
-		i++;
-	}
-	cb->args[0] = i;
-	rtnl_unlock();
-	return err && !skb->len ? err : skb->len;
+	if (!a)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, a, "this attribute picks objects of a dump");
+	return -EINVAL;
 }
 
 int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info)
@@ -70,6 +45,9 @@ int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct vtap_session *s;
 	int err;
 
+	err = vtap_nl_refuse_filter(info->attrs[VTAP_A_SESSION_TYPE], info->extack);
+	if (err)
+		return err;
 	rtnl_lock();
 	s = vtap_nl_find_session(vtap_nl_net(info), info->attrs, info->extack);
 	err = IS_ERR(s) ? PTR_ERR(s) :
@@ -78,30 +56,22 @@ int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
-int vtap_nl_session_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
-{
-	return vtap_nl_dump(skb, cb, vtap_nl_put_session, VTAP_CMD_SESSION_GET,
-			    offsetof(struct vtap_net, sessions),
-			    offsetof(struct vtap_session, list));
-}
-
 int vtap_nl_rule_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct vtap_rule *rule;
 	int err;
 
+	err = vtap_nl_refuse_filter(info->attrs[VTAP_A_RULE_PORT] ?:
+				    info->attrs[VTAP_A_RULE_SESSION] ?:
+				    info->attrs[VTAP_A_RULE_TAP], info->extack);
+	if (err)
+		return err;
 	rtnl_lock();
 	rule = vtap_nl_find_rule(vtap_nl_net(info), info->attrs[VTAP_A_RULE_ID], info->extack);
 	err = IS_ERR(rule) ? PTR_ERR(rule) :
 	      vtap_nl_reply(info, rule, vtap_nl_put_rule, VTAP_CMD_RULE_GET);
 	rtnl_unlock();
 	return err;
-}
-
-int vtap_nl_rule_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
-{
-	return vtap_nl_dump(skb, cb, vtap_nl_put_rule, VTAP_CMD_RULE_GET,
-			    offsetof(struct vtap_net, rules), offsetof(struct vtap_rule, list));
 }
 
 int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
@@ -111,12 +81,18 @@ int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct vtap_net *vn = vtap_nl_net(info);
 	const struct vtap_port *port;
 	struct net_device *dev;
-	int err = -ENOENT;
+	int err;
 
+	err = vtap_nl_refuse_filter(info->attrs[VTAP_A_PORT_RULE] ?:
+				    info->attrs[VTAP_A_PORT_SESSION] ?:
+				    info->attrs[VTAP_A_PORT_TAP], info->extack);
+	if (err)
+		return err;
 	if (!name == !index) {
 		NL_SET_ERR_MSG(info->extack, "name or ifindex, one of them, is needed");
 		return -EINVAL;
 	}
+	err = -ENOENT;
 	rtnl_lock();
 	dev = name ? __dev_get_by_name(vn->net, nla_data(name)) :
 		     __dev_get_by_index(vn->net, nla_get_u32(index));
@@ -131,10 +107,9 @@ int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
-int vtap_nl_port_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+int vtap_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return vtap_nl_dump(skb, cb, vtap_nl_put_port, VTAP_CMD_PORT_GET,
-			    offsetof(struct vtap_net, ports), offsetof(struct vtap_port, list));
+	return vtap_nl_reply(info, NULL, vtap_nl_put_module, VTAP_CMD_MODULE_GET);
 }
 
 /**

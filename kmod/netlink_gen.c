@@ -14,7 +14,7 @@
 /* Common nested types */
 const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_RULE_FLUSH + 1] = {
 	[VTAP_A_CHANGE_SESSION_NEW] = NLA_POLICY_NESTED(vtap_session_words_nl_policy),
-	[VTAP_A_CHANGE_SESSION_SET] = NLA_POLICY_NESTED(vtap_session_words_nl_policy),
+	[VTAP_A_CHANGE_SESSION_SET] = NLA_POLICY_NESTED(vtap_session_change_nl_policy),
 	[VTAP_A_CHANGE_SESSION_DEL] = NLA_POLICY_NESTED(vtap_session_key_nl_policy),
 	[VTAP_A_CHANGE_SESSION_FLUSH] = NLA_POLICY_NESTED(vtap_session_kind_nl_policy),
 	[VTAP_A_CHANGE_RULE_NEW] = NLA_POLICY_NESTED(vtap_rule_words_nl_policy),
@@ -76,8 +76,8 @@ const struct nla_policy vtap_match_inner_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 
 	[VTAP_A_MATCH_IP_FLAGS_MASK] = NLA_POLICY_MASK(NLA_U32, 0x3),
 };
 
-const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
+const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_UNSET + 1] = {
+	[VTAP_A_RULE_ID] = { .type = NLA_U64, },
 	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
 	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
@@ -91,10 +91,11 @@ const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] 
 	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
 	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
+	[VTAP_A_RULE_UNSET] = { .type = NLA_U32, },
 };
 
 const struct nla_policy vtap_rule_key_nl_policy[VTAP_A_RULE_ID + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
+	[VTAP_A_RULE_ID] = { .type = NLA_U64, },
 };
 
 const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_TAP + 1] = {
@@ -117,6 +118,34 @@ const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_TAP + 1] = {
 	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
 	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
 	[VTAP_A_RULE_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+};
+
+const struct nla_policy vtap_session_change_nl_policy[VTAP_A_SESSION_UNSET + 1] = {
+	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
+	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
+	[VTAP_A_SESSION_LOCAL] = { .type = NLA_BINARY, },
+	[VTAP_A_SESSION_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[VTAP_A_SESSION_KEY] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_ID] = NLA_POLICY_MAX(NLA_U16, 1023),
+	[VTAP_A_SESSION_INDEX] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_TTL] = NLA_POLICY_MIN(NLA_U8, 1),
+	[VTAP_A_SESSION_TOS] = { .type = NLA_U8, },
+	[VTAP_A_SESSION_SNAPLEN] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_MTU] = NLA_POLICY_MAX(NLA_U32, 2),
+	[VTAP_A_SESSION_VLAN] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VTAP_A_SESSION_SEQ] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_SUBHEADER] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_DPORT] = NLA_POLICY_MIN(NLA_U16, 1),
+	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
+	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
+	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_UNSET] = { .type = NLA_U32, },
 };
 
 const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_TAP + 1] = {
@@ -160,132 +189,24 @@ const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-};
-
-/* VTAP_CMD_SESSION_NEW - do */
-const struct nla_policy vtap_session_new_nl_policy[VTAP_A_SESSION_TAP + 1] = {
-	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
-	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
-	[VTAP_A_SESSION_LOCAL] = { .type = NLA_BINARY, },
-	[VTAP_A_SESSION_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[VTAP_A_SESSION_KEY] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_ID] = NLA_POLICY_MAX(NLA_U16, 1023),
-	[VTAP_A_SESSION_INDEX] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_TTL] = NLA_POLICY_MIN(NLA_U8, 1),
-	[VTAP_A_SESSION_TOS] = { .type = NLA_U8, },
-	[VTAP_A_SESSION_SNAPLEN] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_MTU] = NLA_POLICY_MAX(NLA_U32, 2),
-	[VTAP_A_SESSION_VLAN] = NLA_POLICY_MAX(NLA_U32, 1),
-	[VTAP_A_SESSION_SEQ] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_SUBHEADER] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_DPORT] = NLA_POLICY_MIN(NLA_U16, 1),
-	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
-	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
-	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-};
-
-/* VTAP_CMD_SESSION_SET - do */
-const struct nla_policy vtap_session_set_nl_policy[VTAP_A_SESSION_TAP + 1] = {
-	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
-	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
-	[VTAP_A_SESSION_LOCAL] = { .type = NLA_BINARY, },
-	[VTAP_A_SESSION_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[VTAP_A_SESSION_KEY] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_ID] = NLA_POLICY_MAX(NLA_U16, 1023),
-	[VTAP_A_SESSION_INDEX] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_TTL] = NLA_POLICY_MIN(NLA_U8, 1),
-	[VTAP_A_SESSION_TOS] = { .type = NLA_U8, },
-	[VTAP_A_SESSION_SNAPLEN] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_MTU] = NLA_POLICY_MAX(NLA_U32, 2),
-	[VTAP_A_SESSION_VLAN] = NLA_POLICY_MAX(NLA_U32, 1),
-	[VTAP_A_SESSION_SEQ] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_SUBHEADER] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_DPORT] = NLA_POLICY_MIN(NLA_U16, 1),
-	[VTAP_A_SESSION_RATE] = { .type = NLA_U64, },
-	[VTAP_A_SESSION_BURST] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_PPS] = { .type = NLA_U32, },
-	[VTAP_A_SESSION_DECAP] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_OFFLOAD] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
-	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-};
-
-/* VTAP_CMD_SESSION_DEL - do */
-const struct nla_policy vtap_session_del_nl_policy[VTAP_A_SESSION_TAP + 1] = {
-	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-};
-
-/* VTAP_CMD_SESSION_FLUSH - do */
-const struct nla_policy vtap_session_flush_nl_policy[VTAP_A_SESSION_TAP + 1] = {
-	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
-	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_RULE_GET - do */
-const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_ID + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
-};
-
-/* VTAP_CMD_RULE_NEW - do */
-const struct nla_policy vtap_rule_new_nl_policy[VTAP_A_RULE_TAP + 1] = {
-	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
+const struct nla_policy vtap_rule_get_nl_policy[VTAP_A_RULE_TAP + 1] = {
+	[VTAP_A_RULE_ID] = { .type = NLA_U64, },
 	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
-	[VTAP_A_RULE_MAC] = NLA_POLICY_EXACT_LEN(6),
-	[VTAP_A_RULE_DIR] = NLA_POLICY_MASK(NLA_U32, 0x3),
-	[VTAP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U32, 1),
 	[VTAP_A_RULE_SESSION] = { .type = NLA_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_RULE_MATCH] = NLA_POLICY_NESTED(vtap_match_nl_policy),
-	[VTAP_A_RULE_DUP] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_RULE_SAMPLE] = NLA_POLICY_MIN(NLA_U32, 1),
-	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
-	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
-	[VTAP_A_RULE_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-};
-
-/* VTAP_CMD_RULE_SET - do */
-const struct nla_policy vtap_rule_set_nl_policy[VTAP_A_RULE_FILTER_TEXT + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
-	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
-	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
-	[VTAP_A_RULE_MAC] = NLA_POLICY_EXACT_LEN(6),
-	[VTAP_A_RULE_DIR] = NLA_POLICY_MASK(NLA_U32, 0x3),
-	[VTAP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U32, 1),
-	[VTAP_A_RULE_SESSION] = { .type = NLA_STRING, .len = VTAP_NAME_MAX, },
-	[VTAP_A_RULE_MATCH] = NLA_POLICY_NESTED(vtap_match_nl_policy),
-	[VTAP_A_RULE_DUP] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_RULE_SAMPLE] = NLA_POLICY_MIN(NLA_U32, 1),
-	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
-	[VTAP_A_RULE_FILTER] = { .type = NLA_BINARY, },
-	[VTAP_A_RULE_FILTER_TEXT] = { .type = NLA_NUL_STRING, .len = 1023, },
-};
-
-/* VTAP_CMD_RULE_DEL - do */
-const struct nla_policy vtap_rule_del_nl_policy[VTAP_A_RULE_ID + 1] = {
-	[VTAP_A_RULE_ID] = { .type = NLA_U32, },
-};
-
-/* VTAP_CMD_RULE_FLUSH - do */
-const struct nla_policy vtap_rule_flush_nl_policy[VTAP_A_RULE_TAP + 1] = {
-	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
 	[VTAP_A_RULE_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_PORT_GET - do */
-const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_NAME + 1] = {
+const struct nla_policy vtap_port_get_nl_policy[VTAP_A_PORT_TAP + 1] = {
 	[VTAP_A_PORT_IFINDEX] = { .type = NLA_U32, },
 	[VTAP_A_PORT_NAME] = { .type = NLA_NUL_STRING, },
+	[VTAP_A_PORT_RULE] = { .type = NLA_U64, },
+	[VTAP_A_PORT_SESSION] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_PORT_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_COMMIT - do */
@@ -298,8 +219,12 @@ const struct nla_policy vtap_tap_get_nl_policy[VTAP_A_TAP_NAME + 1] = {
 	[VTAP_A_TAP_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
+/* VTAP_CMD_MODULE_GET - do */
+const struct nla_policy vtap_module_get_nl_policy[VTAP_A_MODULE_PAD + 1] = {
+};
+
 /* Ops table for vtap */
-const struct genl_ops vtap_nl_ops[13] = {
+const struct genl_ops vtap_nl_ops[6] = {
 	{
 		.cmd		= VTAP_CMD_SESSION_GET,
 		.doit		= vtap_nl_session_get_doit,
@@ -309,66 +234,10 @@ const struct genl_ops vtap_nl_ops[13] = {
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
-		.cmd		= VTAP_CMD_SESSION_NEW,
-		.doit		= vtap_nl_session_new_doit,
-		.policy		= vtap_session_new_nl_policy,
-		.maxattr	= VTAP_A_SESSION_TAP,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_SESSION_SET,
-		.doit		= vtap_nl_session_set_doit,
-		.policy		= vtap_session_set_nl_policy,
-		.maxattr	= VTAP_A_SESSION_TAP,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_SESSION_DEL,
-		.doit		= vtap_nl_session_del_doit,
-		.policy		= vtap_session_del_nl_policy,
-		.maxattr	= VTAP_A_SESSION_TAP,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_SESSION_FLUSH,
-		.doit		= vtap_nl_session_flush_doit,
-		.policy		= vtap_session_flush_nl_policy,
-		.maxattr	= VTAP_A_SESSION_TAP,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
 		.cmd		= VTAP_CMD_RULE_GET,
 		.doit		= vtap_nl_rule_get_doit,
 		.dumpit		= vtap_nl_rule_get_dumpit,
 		.policy		= vtap_rule_get_nl_policy,
-		.maxattr	= VTAP_A_RULE_ID,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_RULE_NEW,
-		.doit		= vtap_nl_rule_new_doit,
-		.policy		= vtap_rule_new_nl_policy,
-		.maxattr	= VTAP_A_RULE_TAP,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_RULE_SET,
-		.doit		= vtap_nl_rule_set_doit,
-		.policy		= vtap_rule_set_nl_policy,
-		.maxattr	= VTAP_A_RULE_FILTER_TEXT,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_RULE_DEL,
-		.doit		= vtap_nl_rule_del_doit,
-		.policy		= vtap_rule_del_nl_policy,
-		.maxattr	= VTAP_A_RULE_ID,
-		.flags		= GENL_UNS_ADMIN_PERM,
-	},
-	{
-		.cmd		= VTAP_CMD_RULE_FLUSH,
-		.doit		= vtap_nl_rule_flush_doit,
-		.policy		= vtap_rule_flush_nl_policy,
 		.maxattr	= VTAP_A_RULE_TAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
@@ -377,7 +246,7 @@ const struct genl_ops vtap_nl_ops[13] = {
 		.doit		= vtap_nl_port_get_doit,
 		.dumpit		= vtap_nl_port_get_dumpit,
 		.policy		= vtap_port_get_nl_policy,
-		.maxattr	= VTAP_A_PORT_NAME,
+		.maxattr	= VTAP_A_PORT_TAP,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -394,5 +263,11 @@ const struct genl_ops vtap_nl_ops[13] = {
 		.policy		= vtap_tap_get_nl_policy,
 		.maxattr	= VTAP_A_TAP_NAME,
 		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VTAP_CMD_MODULE_GET,
+		.doit		= vtap_nl_module_get_doit,
+		.policy		= vtap_module_get_nl_policy,
+		.maxattr	= VTAP_A_MODULE_PAD,
 	},
 };

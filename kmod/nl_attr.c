@@ -303,9 +303,11 @@ static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 }
 
 /* With a filter in @cfg comes a reference. */
-static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, struct nlattr **a,
+static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, const struct vtap_nl_args *args,
 			      struct netlink_ext_ack *extack)
 {
+	const bool no_text = vtap_nl_is_unset(args, VTAP_A_RULE_UNSET, VTAP_A_RULE_FILTER_TEXT);
+	struct nlattr **a = args->a;
 	const struct nlattr *text = a[VTAP_A_RULE_FILTER_TEXT], *prog = a[VTAP_A_RULE_FILTER];
 	struct vtap_filter *old = cfg->filter;
 	const struct sock_filter *insns;
@@ -332,7 +334,7 @@ static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, struct nlattr **a,
 		NL_SET_ERR_MSG_ATTR(extack, text, "filter-text without a filter");
 		return -EINVAL;
 	}
-	if (!prog && !text) {
+	if (!prog && !text && !no_text) {
 		cfg->filter = vtap_filter_get(old);
 		return 0;
 	}
@@ -355,7 +357,7 @@ int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 	struct nlattr **a = args->a;
 	int err;
 
-	err = vtap_nl_get_filter(cfg, a, txn->extack);
+	err = vtap_nl_get_filter(cfg, args, txn->extack);
 	if (err)
 		return err;
 
@@ -418,7 +420,7 @@ struct vtap_rule *vtap_nl_find_rule(struct vtap_net *vn, const struct nlattr *a,
 		NL_SET_ERR_MSG(extack, "id is missing");
 		return ERR_PTR(-EINVAL);
 	}
-	rule = vtap_rule_find(vn, nla_get_u32(a));
+	rule = vtap_rule_find(vn, nla_get_u64(a));
 	if (rule)
 		return rule;
 	NL_SET_ERR_MSG_ATTR(extack, a, "no rule of this id");

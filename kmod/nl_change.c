@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Changes: commands and transactions. */
+/* Changes: every one is part of a commit. */
 #include <linux/rtnetlink.h>
 #include <net/genetlink.h>
 #include <net/netlink.h>
@@ -18,7 +18,7 @@
 
 static int vtap_nl_session_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
-	struct vtap_session_cfg cfg = { .ttl = 64 };
+	struct vtap_session_cfg cfg;
 	struct nlattr **a = args->a;
 	int err;
 
@@ -30,13 +30,11 @@ static int vtap_nl_session_new(struct vtap_txn *txn, const struct vtap_nl_args *
 		NL_SET_ERR_MSG(txn->extack, "type is missing");
 		return -EINVAL;
 	}
+	vtap_nl_session_default(&cfg, nla_get_u32(a[VTAP_A_SESSION_TYPE]));
 	cfg.tap = vtap_nl_make_tap(txn, a[VTAP_A_SESSION_TAP]);
 	if (IS_ERR(cfg.tap))
 		return PTR_ERR(cfg.tap);
 	nla_strscpy(cfg.name, a[VTAP_A_SESSION_NAME], sizeof(cfg.name));
-	cfg.type = nla_get_u32(a[VTAP_A_SESSION_TYPE]);
-	if (cfg.type == VTAP_SESSION_TYPE_VXLAN)
-		cfg.dport = VTAP_VXLAN_PORT;
 	err = vtap_nl_get_session_cfg(&cfg, a, txn->extack);
 	return err ?: vtap_session_add(txn, &cfg);
 }
@@ -56,7 +54,8 @@ static int vtap_nl_session_set(struct vtap_txn *txn, const struct vtap_nl_args *
 		NL_SET_ERR_MSG_ATTR(txn->extack, type, "the type of a session cannot be changed");
 		return -EINVAL;
 	}
-	err = vtap_nl_get_session_cfg(&cfg, args->a, txn->extack);
+	err = vtap_nl_session_unset(&cfg, args, txn->extack) ?:
+	      vtap_nl_get_session_cfg(&cfg, args->a, txn->extack);
 	return err ?: vtap_session_set(txn, s, &cfg);
 }
 
@@ -79,7 +78,7 @@ static int vtap_nl_session_flush(struct vtap_txn *txn, const struct vtap_nl_args
 
 static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
 {
-	struct vtap_rule_cfg cfg = { .dir = VTAP_DIR_INGRESS | VTAP_DIR_EGRESS, .sample = 1 };
+	struct vtap_rule_cfg cfg;
 	int err;
 
 	if (!args->a[VTAP_A_RULE_PREF]) {
@@ -90,6 +89,7 @@ static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *arg
 		NL_SET_ERR_MSG(txn->extack, "action is missing");
 		return -EINVAL;
 	}
+	vtap_nl_rule_default(&cfg);
 	cfg.tap = vtap_nl_make_tap(txn, args->a[VTAP_A_RULE_TAP]);
 	if (IS_ERR(cfg.tap))
 		return PTR_ERR(cfg.tap);
@@ -110,6 +110,9 @@ static int vtap_nl_rule_set(struct vtap_txn *txn, const struct vtap_nl_args *arg
 	if (IS_ERR(rule))
 		return PTR_ERR(rule);
 	vtap_rule_get_cfg(rule, &cfg);
+	err = vtap_nl_rule_unset(&cfg, args, txn->extack);
+	if (err)
+		return err;
 	err = vtap_nl_get_rule_cfg(&cfg, txn, args);
 	if (!err)
 		err = vtap_rule_set(txn, rule, &cfg);
@@ -147,7 +150,7 @@ static const struct {
 	int max;
 } vtap_nl_changes[] = {
 	VTAP_NL_CHANGE(SESSION_NEW, session_new, session_words),
-	VTAP_NL_CHANGE(SESSION_SET, session_set, session_words),
+	VTAP_NL_CHANGE(SESSION_SET, session_set, session_change),
 	VTAP_NL_CHANGE(SESSION_DEL, session_del, session_key),
 	VTAP_NL_CHANGE(SESSION_FLUSH, session_flush, session_kind),
 	VTAP_NL_CHANGE(RULE_NEW, rule_new, rule_words),
@@ -183,71 +186,8 @@ static int vtap_nl_finish(struct genl_info *info, struct vtap_txn *txn, int err,
 	return err;
 }
 
-/* A command is a transaction of one change. */
-static int vtap_nl_single(struct genl_info *info, int change)
-{
-	const struct vtap_nl_args args = {
-		.a = info->attrs,
-		.head = genlmsg_data(info->genlhdr),
-		.len = genlmsg_len(info->genlhdr),
-	};
-	struct sk_buff *reply = NULL;
-	struct vtap_txn txn;
-	int err;
-
-	rtnl_lock();
-	vtap_txn_begin(&txn, vtap_nl_net(info), info->extack);
-	err = vtap_nl_changes[change].make(&txn, &args);
-	if (!err && change == VTAP_A_CHANGE_RULE_NEW)
-		reply = vtap_nl_prepare(info, vtap_rule_find(txn.vn, txn.vn->last_id),
-					vtap_nl_put_rule, VTAP_CMD_RULE_NEW);
-	err = vtap_nl_finish(info, &txn, err, reply);
-	rtnl_unlock();
-	return err;
-}
-
-int vtap_nl_session_new_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_NEW);
-}
-
-int vtap_nl_session_set_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_SET);
-}
-
-int vtap_nl_session_del_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_DEL);
-}
-
-int vtap_nl_session_flush_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_SESSION_FLUSH);
-}
-
-int vtap_nl_rule_new_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_NEW);
-}
-
-int vtap_nl_rule_set_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_SET);
-}
-
-int vtap_nl_rule_del_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_DEL);
-}
-
-int vtap_nl_rule_flush_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	return vtap_nl_single(info, VTAP_A_CHANGE_RULE_FLUSH);
-}
-
 /* enough for every policy in the table */
-#define VTAP_NL_ATTRS	32
+#define VTAP_NL_ATTRS	40
 static_assert(VTAP_A_SESSION_MAX < VTAP_NL_ATTRS && VTAP_A_RULE_MAX < VTAP_NL_ATTRS);
 
 /* @change: the nest, with one attribute that says what to do */
@@ -274,13 +214,15 @@ static int vtap_nl_change(struct vtap_txn *txn, const struct nlattr *change)
 
 int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info)
 {
+	struct vtap_net *vn = vtap_nl_net(info);
 	struct sk_buff *reply = NULL;
 	const struct nlattr *change;
 	struct vtap_txn txn;
 	int rem, err = 0;
 
 	rtnl_lock();
-	vtap_txn_begin(&txn, vtap_nl_net(info), info->extack);
+	vn->cause = info;
+	vtap_txn_begin(&txn, vn, info->extack);
 	/* all of them are VTAP_A_COMMIT_CHANGE, and valid: the policy says so */
 	nla_for_each_attr(change, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
 		err = vtap_nl_change(&txn, change);
@@ -295,6 +237,7 @@ int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!err)
 		reply = vtap_nl_prepare(info, &txn, vtap_nl_put_commit, VTAP_CMD_COMMIT);
 	err = vtap_nl_finish(info, &txn, err, reply);
+	vn->cause = NULL;
 	rtnl_unlock();
 	return err;
 }

@@ -16,6 +16,7 @@
 #include "table.h"
 #include "taps.h"
 #include "txn.h"
+#include "version.h"
 
 void *vtap_nl_put_header(struct sk_buff *skb, const struct vtap_nl_msg *m)
 {
@@ -152,18 +153,28 @@ int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8
 	return IS_ERR(msg) ? PTR_ERR(msg) : genlmsg_reply(msg, info);
 }
 
+/* An event names the request that caused it; with NLM_F_ECHO its sender gets it as a reply. */
 static void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t put, u8 cmd,
 			   size_t size)
 {
-	const struct vtap_nl_msg m = { .vn = vn, .cmd = cmd };
+	struct genl_info *cause = vn->cause;
+	const struct vtap_nl_msg m = {
+		.vn = vn, .cmd = cmd,
+		.portid = cause ? cause->snd_portid : 0, .seq = cause ? cause->snd_seq : 0,
+	};
 	struct sk_buff *msg;
 	int err = -ENOMEM;
 
-	if (!genl_has_listeners(&vtap_nl_family, vn->net, VTAP_NLGRP_MONITOR))
+	if (!(cause && nlmsg_report(cause->nlhdr)) &&
+	    !genl_has_listeners(&vtap_nl_family, vn->net, VTAP_NLGRP_MONITOR))
 		return;
 	msg = genlmsg_new(size, GFP_KERNEL);
 	if (msg)
 		err = put(msg, obj, &m);
+	if (!err && cause) {
+		genl_notify(&vtap_nl_family, msg, cause, VTAP_NLGRP_MONITOR, GFP_KERNEL);
+		return;
+	}
 	if (!err) {
 		genlmsg_multicast_netns(&vtap_nl_family, vn->net, msg, 0, VTAP_NLGRP_MONITOR,
 					GFP_KERNEL);
@@ -259,7 +270,7 @@ int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 		return -EMSGSIZE;
 	vtap_rule_get_match(rule, &match);
 	vtap_stats_read(rule->stats, v, __VTAP_RULE_STAT_MAX);
-	if (nla_put_u32(skb, VTAP_A_RULE_ID, rule->id) ||
+	if (vtap_nl_put_u64(skb, VTAP_A_RULE_ID, rule->id, VTAP_A_RULE_PAD) ||
 	    nla_put_string(skb, VTAP_A_RULE_TAP, rule->tap->name) ||
 	    nla_put_u32(skb, VTAP_A_RULE_PREF, rule->pref) ||
 	    (rule->port[0] && nla_put_string(skb, VTAP_A_RULE_PORT, rule->port)) ||
@@ -270,8 +281,7 @@ int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 	    nla_put_u32(skb, VTAP_A_RULE_SAMPLE, rule->sample) ||
 	    nla_put_u8(skb, VTAP_A_RULE_SAMPLE_FLOW, rule->sample_flow) ||
 	    nla_put_u32(skb, VTAP_A_RULE_DIR, rule->dir) ||
-	    (m->cmd != VTAP_CMD_RULE_NEW &&
-	     nla_put_u32(skb, VTAP_A_RULE_PORTS, vtap_table_ports(m->vn, rule))) ||
+	    nla_put_u32(skb, VTAP_A_RULE_PORTS, vtap_table_ports(m->vn, rule)) ||
 	    nla_put_u32(skb, VTAP_A_RULE_ACTION, rule->action) ||
 	    vtap_nl_put_match(skb, VTAP_A_RULE_MATCH, &match,
 			      rule->inner ? &rule->inner->match : NULL) ||
@@ -387,7 +397,18 @@ int vtap_nl_put_commit(struct sk_buff *skb, const void *obj, const struct vtap_n
 	void *hdr = vtap_nl_put_header(skb, m);
 
 	if (!hdr || nla_put_u32(skb, VTAP_A_COMMIT_RULES, n) ||
-	    (n && nla_put_u32(skb, VTAP_A_COMMIT_FIRST_ID, txn->last_id + 1)))
+	    (n && vtap_nl_put_u64(skb, VTAP_A_COMMIT_FIRST_ID, txn->last_id + 1,
+				  VTAP_A_COMMIT_PAD)))
+		return -EMSGSIZE;
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+int vtap_nl_put_module(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
+{
+	void *hdr = vtap_nl_put_header(skb, m);
+
+	if (!hdr || nla_put_string(skb, VTAP_A_MODULE_VERSION, VTAP_VERSION))
 		return -EMSGSIZE;
 	genlmsg_end(skb, hdr);
 	return 0;

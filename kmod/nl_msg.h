@@ -34,6 +34,7 @@ int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m);
 int vtap_nl_put_reason(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m);
 int vtap_nl_put_commit(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m);
+int vtap_nl_put_module(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m);
 
 static inline struct vtap_net *vtap_nl_net(struct genl_info *info)
 {

@@ -13,16 +13,19 @@
 #define VTAP_QUEUE_NESTED	(-1)	/* nowhere: stacked devices pass a frame on at once */
 #define VTAP_QUEUE_OVS		(-2)	/* between ports of Open vSwitch and the host */
 
-/* Sessions and rules that are remembered of a frame: one of each of 16 taps, and some more. */
-#define VTAP_GIVEN_MAX	30
+/*
+ * Words for the sessions and rules that are remembered of a frame: one of either for each of 16
+ * taps, and some more. An even number.
+ */
+#define VTAP_GIVEN_MAX	38
 
 /**
  * struct vtap_given - what has been decided about a frame so far
  * @n: how many sessions got the frame
- * @n_passed: how many sampling rules did not choose it
+ * @n_passed: words that have the ids of sampling rules that did not choose it, two for each
  * @flags: VTAP_GIVEN_*
  * @who: vtap_session.serial of the sessions, from the beginning on, and ids of the rules, from
- *	the end on; nothing is in between
+ *	the end on, lower half first; nothing is in between
  */
 struct vtap_given {
 	u16 n;
@@ -78,22 +81,28 @@ static __always_inline void vtap_given_add(struct vtap_given *given, u32 session
 }
 
 /* Did this sampling rule not choose the frame? */
-static __always_inline bool vtap_given_passed(const struct vtap_given *given, u32 rule)
+static __always_inline bool vtap_given_passed(const struct vtap_given *given, u64 rule)
 {
 	unsigned int i;
 
-	for (i = VTAP_GIVEN_MAX - given->n_passed; i < VTAP_GIVEN_MAX; i++) {
-		if (given->who[i] == rule)
+	for (i = VTAP_GIVEN_MAX - given->n_passed; i < VTAP_GIVEN_MAX; i += 2) {
+		if (given->who[i] == (u32)rule && given->who[i + 1] == rule >> 32)
 			return true;
 	}
 	return false;
 }
 
 /* What finds no place is sampled anew at another port. */
-static __always_inline void vtap_given_pass(struct vtap_given *given, u32 rule)
+static __always_inline void vtap_given_pass(struct vtap_given *given, u64 rule)
 {
-	if (likely(given->n + given->n_passed < VTAP_GIVEN_MAX))
-		given->who[VTAP_GIVEN_MAX - ++given->n_passed] = rule;
+	u32 *who;
+
+	if (unlikely(given->n + given->n_passed + 2 > VTAP_GIVEN_MAX))
+		return;
+	given->n_passed += 2;
+	who = given->who + VTAP_GIVEN_MAX - given->n_passed;
+	who[0] = rule;
+	who[1] = rule >> 32;
 }
 
 #endif /* _VTAP_NOTE_H */

@@ -198,6 +198,17 @@ void vtap_port_detach(struct vtap_port *port)
 	call_rcu(&port->rcu, vtap_port_rcu);
 }
 
+/* In the order of their index, by which dumps go on; that of a new device is often the highest. */
+static void vtap_port_list(struct vtap_net *vn, struct vtap_port *port)
+{
+	struct list_head *pos = vn->ports.prev;
+
+	while (pos != &vn->ports &&
+	       list_entry(pos, struct vtap_port, list)->id.ifindex > port->id.ifindex)
+		pos = pos->prev;
+	list_add(&port->list, pos);
+}
+
 /* All that can fail; nothing is visible yet. */
 int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct vtap_bind *b)
 {
@@ -259,7 +270,7 @@ void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_chain)
 	vtap_table_put(old);
 	vtap_port_set_queues(port, master);
 	if (list_empty(&port->list)) {
-		list_add_tail(&port->list, &vn->ports);
+		vtap_port_list(vn, port);
 		hash_add_rcu(vn->port_index, &port->node, b->dev->ifindex);
 		vtap_port_count_internal(port, 1);
 		WRITE_ONCE(port->noting, vn->noting);

@@ -88,7 +88,7 @@ struct vtap_rule_stats {
  * struct vtap_rule - one rule; does not change once a table holds it
  * @list: in vtap_net.rules; RTNL
  * @tap: the tap that it belongs to; RTNL
- * @id: given by the kernel
+ * @id: given by the kernel, greater than that of any rule before
  * @pref: what the user said, as are the members to @mac, and @filter
  * @sample: one in so many frames
  * @n_sessions: length of @sessions
@@ -118,7 +118,7 @@ struct vtap_rule_stats {
 struct vtap_rule {
 	struct list_head list;
 	struct vtap_tap *tap;
-	u32 id;
+	u64 id;
 	u32 pref;
 	u32 sample;
 	u8 n_sessions;

@@ -220,7 +220,8 @@ int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg)
 	err = vtap_rule_check(cfg, txn->extack);
 	if (err)
 		return err;
-	if (vn->n_rules >= VTAP_RULES_MAX || vn->last_id == U32_MAX) {
+	/* where a long has 32 bits, the array of ids ends there */
+	if (vn->n_rules >= VTAP_RULES_MAX || vn->last_id == ULONG_MAX) {
 		NL_SET_ERR_MSG(txn->extack, "too many rules");
 		return -ENOSPC;
 	}
@@ -336,9 +337,9 @@ int vtap_rule_flush(struct vtap_txn *txn, const struct vtap_tap *tap, const u32 
  *
  * Return: the rule, or NULL.
  */
-struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u32 id)
+struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u64 id)
 {
-	struct vtap_rule *rule = xa_load(&vn->rule_ids, id);
+	struct vtap_rule *rule = id <= ULONG_MAX ? xa_load(&vn->rule_ids, id) : NULL;
 
 	return rule && !rule->gone ? rule : NULL;
 }

@@ -238,6 +238,7 @@ struct vtap_table *vtap_table_get(struct vtap_net *vn, u8 sends,
 struct vtap_table *vtap_table_get_taps(struct vtap_net *vn, u8 sends,
 				       const struct vtap_rule *const *rules, unsigned int n);
 void vtap_table_put(struct vtap_table *t);
+bool vtap_table_has(const struct vtap_table *t, const struct vtap_rule *rule);
 unsigned int vtap_table_ports(const struct vtap_net *vn, const struct vtap_rule *rule);
 unsigned int vtap_table_tap_ports(const struct vtap_net *vn, const struct vtap_tap *tap);
 u32 vtap_table_dirs(const struct vtap_table *t);

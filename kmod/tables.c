@@ -135,7 +135,14 @@ void vtap_table_put(struct vtap_table *t)
 	call_rcu(&t->rcu, vtap_table_rcu);
 }
 
-static bool vtap_table_has(const struct vtap_table *t, const struct vtap_rule *rule)
+/**
+ * vtap_table_has - is a rule among those of a table?
+ * @t: the table
+ * @rule: the rule
+ *
+ * Return: true when it is.
+ */
+bool vtap_table_has(const struct vtap_table *t, const struct vtap_rule *rule)
 {
 	unsigned int lo = 0, hi = t->n, i;
 

@@ -63,7 +63,7 @@ struct vtap_txn {
 	struct netlink_ext_ack *extack;
 	struct list_head log;
 	struct list_head *hint;
-	u32 last_id;
+	u64 last_id;
 	bool rebind;
 };
 

@@ -130,7 +130,7 @@ class Commands:
 
     def message(self, op, vals):
         """The bytes of a request, made before faults begin."""
-        return self.y._encode_message(self.y.ops[op], vals(self.ids) if callable(vals) else vals, (), 7)
+        return self.nl.encode(op, vals(self.ids) if callable(vals) else vals)
 
     def answer(self):
         """Return: the error, 0, or None when the answer itself got lost."""
@@ -213,6 +213,7 @@ COMMANDS = (
     ("rule-flush", {}),
     ("rule-get", lambda ids: {"id": ids[0]}),
     ("port-get", {"name": "vnet0"}),
+    ("module-get", {}),
     ("commit", lambda ids: {"change": [
         {"session-new": {"name": "n", "type": "gre", "remote": V4}}, {"rule-del": {"id": ids[0]}},
         {"rule-new": {**NEW, "session": ["n", "s"]}}, {"session-del": {"name": "x"}},

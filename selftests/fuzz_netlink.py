@@ -27,8 +27,9 @@ rng = random.Random(SEED)
 
 NETLINK_GENERIC, GENL_ID_CTRL, CTRL_GETFAMILY, CTRL_GETPOLICY = 16, 16, 3, 10
 NLMSG_ERROR, REQUEST, ACK, DUMP, NESTED = 2, 1, 4, 0x300, 0x8000
-DUMPS = {"session": 1, "rule": 9, "port": 17, "tap": 22}
+DUMPS = {"session": 1, "rule": 5, "port": 9, "tap": 14}
 SESSION_TAP, RULE_TAP = 30, 19
+COMMIT, CHANGE, SESSION_FLUSH, RULE_FLUSH = 13, 1, 4, 8
 WIDTH = {2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 2, 8: 4, 9: 8}  # of NL_ATTR_TYPE_U8 to _S64
 BINARY, STRING, NUL_STRING, NEST = 10, 11, 12, 13
 WORDS = (b"s0", b"s1", b"s2", b"s3", b"vnet0", b"vnet1", b"vnet*", b"*", b"up0", b"br0", b"lo", b"eth0", b"", b"[", b"a b",
@@ -123,7 +124,7 @@ class Maker:
 
     def __init__(self, family):
         self.family = family
-        self.weights = [1 + len(family.policies.get(policy, ())) for policy in family.ops.values()]  # few flushes
+        self.weights = [30 if op == COMMIT else 1 + len(family.policies.get(policy, ())) for op, policy in family.ops.items()]
         self.kept = []  # (command, flags, tree)
         self.mended = None  # a message without the attribute that it was refused for
         self.bold = 0  # how often a value shall be wrong
@@ -135,7 +136,7 @@ class Maker:
         low, high = number(limits.get(4, b"\0")), number(limits[5]) if 5 in limits else (1 << bits) - 1
         if rng.random() < self.bold:
             value = rng.choice((low, high, low - 1, high + 1, rng.randint(low, max(low, high)), rng.getrandbits(bits)))
-        elif bits == 32 and rng.random() < 0.3:
+        elif bits in (32, 64) and rng.random() < 0.3:
             value = rng.choice(self.ids)
         else:
             value = min(high, low + rng.choice((0, 0, 1, 2, rng.randrange(6))))
@@ -170,7 +171,7 @@ class Maker:
         made = []
         for a in chosen:
             several = len(known) == 1 and number(known[a][1]) == NEST or rng.random() < 0.1
-            made += [self.node(a, known[a], depth) for _ in range(rng.choice((1, 2, 3, 8)) if several else 1)]
+            made += [self.node(a, known[a], depth) for _ in range(rng.choice((1, 1, 1, 2, 3, 8)) if several else 1)]
         if rng.random() < 0.02:
             made.append([rng.randint(0, 40), BINARY, rng.randbytes(rng.randint(0, 20))])
         return made
@@ -230,11 +231,30 @@ class Maker:
             offset -= size
         return kept
 
+    def fill(self, tree, offset, policy, do):
+        """A copy of TREE in which DO (more or fewer) was done to the change at OFFSET."""
+        known, kept = self.family.policies.get(policy, {}), []
+        for a, kind, value in tree:
+            if not offset and isinstance(value, list) and 8 in known.get(a, {}):
+                ops = self.family.policies[number(known[a][8])]
+                kept.append([a, kind, [[op, k, do(v, number(ops[op][8])) if op in ops and isinstance(v, list) else v]
+                                       for op, k, v in value]])
+            else:
+                kept.append([a, kind, value])
+            offset -= len(self.write([[a, kind, value]]))
+        return kept
+
     def after(self, tree, told, policy):
         """A copy of TREE that heeds what the kernel TOLD of its refusal."""
-        if 2 in told:  # NLMSGERR_ATTR_OFFS
-            return self.mend(tree, number(told[2]) - 20, policy)
-        return self.more(tree, policy) if b"missing" in told.get(1, b"") else self.fewer(tree, policy)
+        do = self.more if b"missing" in told.get(1, b"") else self.fewer
+        if 2 not in told:  # NLMSGERR_ATTR_OFFS
+            return do(tree, policy)
+        offset, start = number(told[2]) - 20, 0
+        for node in tree:  # a change as a whole was refused
+            if start == offset and b"one attribute" not in told.get(1, b""):
+                return self.fill(tree, offset, policy, do)
+            start += len(self.write([node]))
+        return self.mend(tree, offset, policy)
 
     def write(self, tree):
         """The bytes of TREE."""
@@ -401,13 +421,14 @@ class Run:
 
 
 def flushed(run):
-    """Flush each tap by two messages. Return: whether nothing is left."""
-    for name in [dict(t)[1] for t in run.dump("tap")]:
-        for cmd, kind in ((13, RULE_TAP), (5, SESSION_TAP)):  # rules first, which hold sessions
-            tap = struct.pack("HH", 4 + len(name), kind) + name + bytes(-len(name) % 4)
-            run.nl.send(run.family.id, cmd, REQUEST | ACK, tap)
-            if [error for error, _ in run.nl.replies()] != [0]:
-                return False
+    """Flush all taps by one commit. Return: whether nothing is left."""
+    names = [dict(t)[1] for t in run.dump("tap")]
+    # rules first, which hold sessions
+    changes = [[CHANGE, NEST, [[flush, NEST, [[kind, BINARY, name]]]]]
+               for flush, kind in ((RULE_FLUSH, RULE_TAP), (SESSION_FLUSH, SESSION_TAP)) for name in names]
+    run.nl.send(run.family.id, COMMIT, REQUEST | ACK, run.maker.write(changes))
+    if [error for error, _ in run.nl.replies() if error is not None] != [0]:
+        return False
     return not any(run.dump(what) for what in DUMPS)
 
 
@@ -437,7 +458,7 @@ def fuzz():
         report(run, most, time.monotonic() - start)
         ok(f"{MESSAGES} random messages, seed {SEED}: each refusal is one that is meant", not run.wrong, run.wrong[:3])
         ok("enough of them are accepted, so the fuzzer gets behind the checks", run.errors[0] > MESSAGES / 100, run.errors)
-        ok("whatever they made is flushed by two commands for each tap", flushed(run) and clean)
+        ok("whatever they made is flushed by one commit", flushed(run) and clean)
         with Sniffer(t.col, "eth0", match=lambda f: f[23:24] == b"\x2f") as rx:
             vtap(f"session add s type gre remote {t.IP4['col']}", t.host)
             vtap("rule add pref 1 port vnet0 dir ingress action mirror s", t.host)

@@ -4,6 +4,7 @@
 dumps. VTAP_YNL names the directory tools/net/ynl of a kernel source tree.
 
 Every refusal of the module has to be provoked here: `complete` compares with the texts in its source."""
+import contextlib
 import copy
 import errno
 import glob
@@ -36,6 +37,7 @@ class Ynl(YnlFamily):
 
 
 BASE = Ynl(REPO + "/Documentation/netlink/specs/vtap.yaml", schema="")
+CHANGES = set(BASE.attr_sets["change"])  # what a commit can do
 V4, V6 = bytes([192, 0, 2, 9]), bytes.fromhex("20010db8000900000000000000000009")
 GRE = {"type": "gre", "remote": V4}
 SKIP = {"pref": 1, "port": "none*", "action": "skip"}
@@ -71,17 +73,31 @@ class Client:
         self.y.sock.close()
 
     def do(self, op, **vals):
-        """Return: the reply, or NlError."""
-        return self.y.do(op, {name.replace("_", "-"): value for name, value in vals.items()})
+        """Send a command, or a commit of one change. Return: the reply, the new rule, None for other changes; or NlError."""
+        vals = {name.replace("_", "-"): value for name, value in vals.items()}
+        if op not in CHANGES:
+            return self.y.do(op, vals)
+        reply = self.y.do("commit", {"change": [{op: vals}]})
+        return self.y.do("rule-get", {"id": reply["first-id"]}) if op == "rule-new" else None
 
-    def dump(self, what):
-        return self.y.dump(what + "-get", {})
+    def dump(self, what, **pick):
+        """Return: all objects of a kind, or those that the attributes pick."""
+        return self.y.dump(what + "-get", pick)
+
+    def encode(self, op, vals, flags=(), raw=b""):
+        """Return: a command, or a commit of one change, with RAW bytes behind the attributes VALS."""
+        if op not in CHANGES:
+            return self.y._encode_message(self.y.ops[op], vals, flags, 7) + raw
+        request = self.y._encode_message(self.y.ops["commit"], {"change": [{op: vals}]}, flags, 7)
+        (commit, outer), (size, inner) = struct.iter_unpack("HH", request[20:28])
+        nests = struct.pack("HHHH", commit + len(raw), outer, size + len(raw), inner)
+        return request[:20] + nests + request[28:] + raw
 
     def ask(self, op, vals, raw=b"", flags=(), header=None):
-        """Send a request with RAW bytes behind the attributes VALS, HEADER: bytes in place of the generic header.
-        Return: (errno, extack)."""
-        op = self.y.ops[op]
-        request = self.y._encode_message(op, vals, flags, 7) + raw
+        """Send what encode() makes, HEADER: bytes in place of the generic header. Return: (errno, extack). An attribute is
+        named as seen from the change, None for the change itself."""
+        change, request = op if op in CHANGES else "", self.encode(op, vals, flags, raw)
+        op = self.y.ops["commit" if change else op]
         request = struct.pack("I", len(request)) + request[4:16] + (header or request[16:20]) + request[20:]
         self.y.sock.sendto(request, self.to) if self.to else self.y.sock.send(request)
         while True:
@@ -90,6 +106,8 @@ class Client:
                     extack = msg.extack or {}
                     if extack and not raw:
                         self.y._decode_extack(request, op, extack)
+                    if change and extack.get("bad-attr"):
+                        extack["bad-attr"] = extack["bad-attr"].removeprefix(".change").removeprefix("." + change) or None
                     return -msg.error, extack
 
     def subscribe(self):
@@ -208,7 +226,7 @@ def shown(obj, given):
 
 @bench
 def commands(b):
-    """Every command does what the specification says, and what was given comes back."""
+    """Every command and every change does what the specification says, and what was given comes back."""
     nl = b.nl
     for kind, given in FULL.items():
         nl.do("session-new", name=kind, type=kind, **given)
@@ -225,9 +243,8 @@ def commands(b):
              "session": ["gre", "port"], "match": MATCH, "dup": 1, "sample": 10, "sample-flow": 1, "filter": BPF,
              "filter-text": "ip"}
     rule = nl.do("rule-new", **given)
-    eq("rule-new replies with the rule", shown(rule, given), given)
-    eq("rule-get gives the same, and the number of ports", nl.do("rule-get", id=rule["id"]),
-       {**rule, "ports": 0})
+    eq("a rule reads back", shown(rule, given), given)
+    eq("with the number of ports", rule["ports"], 0)
     vm = {**SKIP, "pref": 10, "mac": "02000000000a"}
     other = nl.do("rule-new", **vm)
     eq("a rule for a VM's address reads back", shown(other, vm), vm)
@@ -258,6 +275,94 @@ def commands(b):
     nl.do("rule-del", id=rule["id"])
     nl.do("session-flush")
     eq("all is gone", nl.state(), [[], [], []])
+
+
+# session types with all that they can have, and what they cannot do without
+UNSET = {**{kind: (given, {"remote", *({"key"} if kind == "vxlan" else {"dev"} if kind == "port" else ())})
+            for kind, given in FULL.items()},
+         "csum": ({"type": "gre", "remote": V4, "csum": 1}, {"remote"}),
+         "offload": ({"type": "gre", "remote": V4, "offload": 1}, {"remote"})}
+RULE_GIVEN = {"port": "vnet*", "master": "br0", "mac": "02000000000c", "dir": {"egress"}, "match": {"ip-proto": 17}, "dup": 1,
+              "sample": 10, "sample-flow": 1, "filter": BPF, "filter-text": "ip"}
+
+
+def words(kind, obj):
+    """Return: what OBJ shows of the attributes that can be set."""
+    return {name: obj.get(name) for name in BASE.attr_sets[kind + "-change"]}
+
+
+def unset_one(nl, kind, key, name, fresh):
+    """Unset attribute NAME of an object: it is as in a FRESH one, and the others are as they were."""
+    before, gone = nl.do(kind + "-get", **key), {name, "filter-text"} if name == "filter" else {name}
+    nl.do(kind + "-set", **key, unset=[number(kind, name)])
+    eq(f"{kind} {key}: {name} has its default again, and alone", words(kind, nl.do(kind + "-get", **key)),
+       {**words(kind, before), **{n: fresh.get(n) for n in gone}})
+
+
+@bench
+def unset(b):
+    """Each attribute goes back to its default in one way, by itself and all together."""
+    nl, tried = b.nl, {"session": set(), "rule": {"session"}}
+    for kind, (given, needed) in UNSET.items():
+        vals = {"type": kind, **given}
+        least = {n: v for n, v in vals.items() if n in needed | {"type"}}
+        nl.do("session-new", name="fresh", **least)
+        fresh = nl.do("session-get", name="fresh")
+        names = set(given) - needed - {"type"}
+        for name in sorted(names | {"tos"}):
+            nl.do("session-new", name="s", **vals)
+            if name == "rate":  # burst needs it
+                nl.do("session-set", name="s", unset=[number("session", "burst")])
+            unset_one(nl, "session", {"name": "s"}, name, fresh)
+            nl.do("session-del", name="s")
+        nl.do("session-new", name="s", **vals)
+        nl.do("session-set", name="s", unset=[number("session", name) for name in names])
+        eq(f"{kind}: all together", {**fixed(nl.do("session-get", name="s")), "name": "fresh"},
+           fixed(nl.do("session-get", name="fresh")))
+        tried["session"] |= names
+        nl.do("session-flush")
+    nl.do("session-new", name="s", **GRE)
+    mirror = {**MIRROR, "session": ["s"]}
+    fresh = nl.do("rule-new", **mirror)
+    for name in RULE_GIVEN:
+        rule = nl.do("rule-new", **{**mirror, **RULE_GIVEN})["id"]
+        unset_one(nl, "rule", {"id": rule}, name, {**fresh, "port": None})
+        tried["rule"].add(name)
+    nl.do("rule-set", id=rule, unset=[number("rule", n) for n in RULE_GIVEN if n != "port"], port="none*")
+    eq("a rule: all together, and another set", {**nl.do("rule-get", id=rule), "id": fresh["id"]}, fresh)
+    nl.do("rule-set", id=rule, action="skip", unset=[number("rule", "session")])
+    eq("the sessions of a rule that skips", nl.do("rule-get", id=rule).get("session"), None)
+    for kind, without in (("session", {"name", "tap", "type", "remote"}), ("rule", {"id", "pref", "action"})):
+        names = set(BASE.attr_sets[f"{kind}-change"]) - without - {"unset"}
+        eq(f"{kind}: every attribute that has a default was tried", tried[kind], names)
+
+
+@bench
+def unset_refused(b):
+    """What has no default, is no attribute, or is given as well."""
+    rule = occupied(b)
+    for kind, key, none, other in (
+            ("session", {"name": "used"}, ("name", "tap", "type", "remote"), ("stats", "pad", "unset", "state")),
+            ("rule", {"id": rule}, ("id", "tap", "pref", "action"), ("packets", "pad", "unset", "ports"))):
+        text = f"{', '.join(none[:-1])} and {none[-1]} cannot be unset"
+        for name in none:
+            b.refused(f"{kind}: unset {name}", (INVAL, text, ".unset"), kind + "-set", {**key, "unset": [number(kind, name)]})
+        for n in (0, 99, 2 ** 32 - 1, *[number(kind, name) for name in other]):
+            b.refused(f"{kind}: unset {n}", (INVAL, f"unset is of no attribute of a {kind}", ".unset"), kind + "-set",
+                      {**key, "unset": [n]})
+    both = (INVAL, "an attribute is both given and unset", ".unset")
+    b.refused("session: both", both, "session-set", {"name": "used", "ttl": 3, "unset": [number("session", "ttl")]})
+    b.refused("rule: both", both, "rule-set", {"id": rule, "dup": 1, "unset": [number("rule", "dup")]})
+    b.refused("rule: the last thing that says where", (INVAL, "a rule needs port, master or mac", None), "rule-set",
+              {"id": rule, "unset": [number("rule", "port")]})
+    b.refused("rule: its sessions", (INVAL, "action mirror needs a session", None), "rule-set",
+              {"id": rule, "unset": [number("rule", "session")]})
+    b.nl.do("session-new", name="v", type="vxlan", remote=V4, key=1)
+    b.settle()
+    b.refused("session: a key that is needed", (INVAL, "type vxlan needs a key", None), "session-set",
+              {"name": "v", "unset": [number("session", "key")]})
+    b.refused("session-new: unset", (INVAL, "Unknown attribute type", None), "session-new", {"name": "new", **GRE},
+              attr(number("session", "unset"), bytes(4)))
 
 
 @bench
@@ -293,6 +398,19 @@ def ports(b):
     text = "name or ifindex, one of them, is needed"
     b.refused("port-get of nothing", (INVAL, text, None), "port-get", {})
     b.refused("port-get of two things", (INVAL, text, None), "port-get", {"name": "p0", "ifindex": 50})
+
+
+@bench
+def module(b):
+    """The family tells the module's version, which is that of the source, and of modinfo."""
+    with open(REPO + "/kmod/version.h", encoding="ascii") as f:
+        version = re.search(r'VTAP_VERSION\t"(.*)"', f.read())[1]
+    eq("module-get", b.nl.do("module-get"), {"version": version})
+    with open("/sys/module/vtap/version", encoding="ascii") as f:
+        eq("MODULE_VERSION", f.read().strip(), version)
+    b.settle()
+    b.refused("module-get: a version", (INVAL, "Unknown attribute type", None), "module-get", {},
+              attr(number("module", "version"), b"0\0"))
 
 
 @bench
@@ -634,7 +752,7 @@ def rule_refused(b):
     b.refused("nine sessions", (INVAL, "a rule has at most 8 sessions", ".session"), "rule-new", {**MIRROR, "session": nine})
     for op in ("get", "set", "del"):
         b.refused(f"rule-{op} without an id", (INVAL, "id is missing", None), "rule-" + op, {})
-        for none in (0, number_of + 1, 2 ** 32 - 1):
+        for none in (0, number_of + 1, 2 ** 32 - 1, 2 ** 32 + number_of, 2 ** 64 - 1):
             b.refused(f"rule-{op} of {none}", (NOENT, "no rule of this id", ".id"), "rule-" + op, {"id": none})
     b.nl.do("rule-new", **MIRROR, session=nine[:8])
     eq("eight sessions are not refused", b.nl.dump("rule")[1]["session"], nine[:8])
@@ -774,21 +892,22 @@ def edges(b):
     eq("every attribute that the specification bounds was tried", missing, [])
 
 
-OPS = {"session-get": "tap", "session-new": "tap", "session-set": "tap",
-       "session-del": "tap", "session-flush": "tap",
-       "rule-get": "id", "rule-new": "tap", "rule-set": "filter-text", "rule-del": "id",
-       "rule-flush": "tap", "port-get": "name", "commit": "change", "tap-get": "name"}
+# and their last attributes
+OPS = {"session-get": "tap", "rule-get": "tap", "port-get": "tap", "commit": "change", "tap-get": "name", "module-get": "pad"}
+LAST = {"session-new": "tap", "session-set": "unset", "session-del": "tap", "session-flush": "tap",
+        "rule-new": "tap", "rule-set": "unset", "rule-del": "id", "rule-flush": "tap"}
 
 
 @bench
 def malformed(b):
-    """Strict: attributes that a command does not know, wrong forms and reserved bits are refused."""
+    """Strict: attributes that a command or a change does not know, wrong forms and reserved bits are refused."""
     occupied(b)
     unknown = (INVAL, "Unknown attribute type", None)
-    for op, last in OPS.items():
+    eq("every change is tried", set(LAST), CHANGES)
+    for op, last in {**OPS, **LAST}.items():
         kind = number(op.split("-", 1)[0], last) + 1
         b.refused(f"{op}: an unknown attribute", unknown, op, {}, attr(kind, bytes(4)))
-        if not STRICT:
+        if not STRICT or op in CHANGES:
             continue
         b.refused(f"{op}: a reserved header field", (INVAL, "genlmsghdr.reserved field is not 0", None), op, {},
                   header=struct.pack("BBH", BASE.ops[op].req_value, 1, 1))
@@ -796,13 +915,14 @@ def malformed(b):
                   flags=[Netlink.NLM_F_CREATE])
     if not STRICT:
         ksft.skip("reserved bits of headers", "the kernel's generic netlink does not look at them before 6.1")
-    unsupported = (INVAL, "Unsupported attribute")
-    b.refused("session-new: state", (*unsupported, ".state"), "session-new", {"name": "new", **GRE, "state": 0})
-    b.refused("session-new: stats", (*unsupported, ".stats"), "session-new", {"name": "new", **GRE, "stats": {}})
-    b.refused("rule-new: id", (*unsupported, ".id"), "rule-new", {**SKIP, "id": 9})
-    b.refused("rule-set: tap", (INVAL, "Unknown attribute type", ".tap"), "rule-set",
-              {"id": 1, "tap": "main"})
-    b.refused("rule-set: packets", (*unsupported, ".packets"), "rule-set", {"id": 1, "packets": 9})
+    unsupported = (INVAL, "Unsupported attribute", None)
+    for op, vals, name, value in (
+            ("session-new", {"name": "new", **GRE}, "state", bytes(4)), ("session-new", {"name": "new", **GRE}, "stats", b""),
+            ("session-new", {"name": "new", **GRE}, "egress", b"x\0"), ("session-set", {"name": "used"}, "pad", b""),
+            ("rule-new", SKIP, "id", struct.pack("Q", 9)), ("rule-set", {"id": 1}, "tap", b"main\0"),
+            ("rule-set", {"id": 1}, "packets", struct.pack("Q", 9))):
+        kind, nested = number(op.split("-", 1)[0], name), name == "stats"
+        b.refused(f"{op}: {name}", unsupported, op, vals, attr(kind, value, nested))
     match = number("rule", "match")
     b.refused("a match without the nested flag", (INVAL, "NLA_F_NESTED is missing", None), "rule-new", SKIP, attr(match, b""))
     b.refused("an unknown match", unknown, "rule-new", SKIP, attr(match, attr(30, b""), True))
@@ -926,6 +1046,67 @@ def events(b):
     told("session-flush", ["session-add", "session-del", "session-del"])
 
 
+def exchange(nl, flags, *changes):
+    """Commit CHANGES. Return: (errno, [(name, sequence number, port id)]) of what came back before the acknowledgment."""
+    nl.y.sock.send(nl.encode("commit", {"change": list(changes)}, flags))
+    got = []
+    while True:
+        for msg in NlMsgs(nl.y.sock.recv(1 << 17)):
+            if msg.done:
+                return -msg.error, got
+            got.append(header(msg))
+
+
+def header(msg):
+    return BASE.rsp_by_value[msg.raw[0]].name, msg.nl_seq, msg.nl_portid
+
+
+def heard(nl):
+    """Return: the same of the events that NL got as a listener."""
+    got = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            got += map(header, NlMsgs(nl.y.sock.recv(1 << 17, socket.MSG_DONTWAIT)))
+    return got
+
+
+@bench
+def echo(b):
+    """NLM_F_ECHO brings the sender the events of its commit; events name their sender."""
+    nl, flag = b.nl, [0x8]
+    b.ns.ip("link add p0 type dummy")
+    heard(b.listener)
+    new = [{"session-new": {"name": "s", **GRE}}, {"rule-new": {**MIRROR, "port": "p0", "session": ["s"]}}]
+    want = ["port-add-ntf", "session-add-ntf", "rule-add-ntf"]
+    back = [{"rule-flush": {}}, {"session-flush": {}}]
+    gone = ["port-del-ntf", "rule-del-ntf", "session-del-ntf"]
+
+    def marked(names, of=nl):
+        return [(name, 7, of.y.sock.getsockname()[0]) for name in names]
+
+    eq("without ECHO there is a reply", exchange(nl, [], *new), (0, marked(["commit"])))
+    eq("a listener gets events with the sender's port id and number", heard(b.listener), marked(want))
+    eq("with ECHO the events come first", exchange(nl, flag, *back), (0, marked([*gone, "commit"])))
+    eq("and the listener gets them as well", heard(b.listener), marked(gone))
+    eq("a commit that is refused has none", exchange(nl, flag, *new, {"rule-del": {"id": 99}}), (NOENT, []))
+    eq("for nobody", heard(b.listener), [])
+    with Client(b.ns).subscribe() as both:
+        eq("a sender that listens gets each once, with ECHO", exchange(both, flag, *new), (0, marked([*want, "commit"], both)))
+        eq("and nothing later", heard(both), [])
+        eq("and once without", exchange(both, [], *back), (0, marked([*gone, "commit"], both)))
+        eq("and nothing later", heard(both), [])
+        exchange(nl, [], new[0])
+        eq("it gets those of others", heard(both), marked(["session-add-ntf"]))
+    heard(b.listener)
+    exchange(nl, [], new[1])
+    heard(b.listener)
+    b.ns.ip("link del p0")
+    eq("what no commit causes has no sender", heard(b.listener), [("port-del-ntf", 0, 0)])
+    with Client(b.ns) as alone:
+        b.listener.__exit__()
+        eq("ECHO needs no listener", exchange(alone, flag, back[0]), (0, marked(["rule-del-ntf", "commit"], alone)))
+
+
 @bench
 def session_events(b):
     """A session tells when its state, its device or its MTU change, and once each."""
@@ -964,6 +1145,142 @@ def session_events(b):
 
 
 # --- dumps ---
+
+@bench
+def filters(b):
+    """A dump has what the request asks for."""
+    nl = b.nl
+    b.ns.ip("link add p0 type dummy", "link add p1 type dummy", "link add x type dummy")
+    for name, kind in (("a", "gre"), ("b", "erspan2"), ("none", "gre")):
+        nl.do("session-new", name=name, type=kind, remote=V4)
+    one, two, three, four = [nl.do("rule-new", **r)["id"] for r in (
+        {**MIRROR, "port": "p*", "session": ["a"]}, {**MIRROR, "port": "p1", "session": ["b"]},
+        {**MIRROR, "port": "other", "session": ["b", "a"]}, {**SKIP, "port": "p0"})]
+    for what, key, cases in (
+            ("rule", "id", (({"session": "a"}, [one, three]), ({"session": "b"}, [two, three]), ({"session": "none"}, []),
+                            ({"port": "p0"}, [one, four]), ({"port": "p1"}, [one, two]), ({"port": "x"}, []),
+                            ({"port": "p1", "session": "b"}, [two]), ({"port": "p0", "session": "b"}, []),
+                            ({}, [one, two, three, four]))),
+            ("port", "name", (({"rule": one}, ["p0", "p1"]), ({"rule": two}, ["p1"]), ({"rule": three}, []),
+                              ({"rule": four}, ["p0"]), ({"session": "a"}, ["p0", "p1"]), ({"session": "b"}, ["p1"]),
+                              ({"session": "none"}, []),
+                              ({"rule": one, "session": "b"}, ["p1"]), ({}, ["p0", "p1"]))),
+            ("session", "name", (({"type": "gre"}, ["a", "none"]), ({"type": "erspan2"}, ["b"]), ({"type": "vxlan"}, []),
+                                 ({}, ["a", "b", "none"])))):
+        for pick, want in cases:
+            eq(f"{what}s with {pick}", [o[key] for o in nl.dump(what, **pick)], want)
+    nl.do("session-new", name="a", tap="sec", **GRE)
+    nl.do("session-new", name="c", tap="sec", type="erspan2", remote=V4)
+    five, six = [nl.do("rule-new", **{**MIRROR, "tap": "sec", **r})["id"] for r in (
+        {"port": "p1", "session": ["a"]}, {"port": "x", "session": ["c"]})]
+    for what, key, cases in (
+            ("rule", "id", (({"tap": "main"}, [one, two, three, four]), ({"tap": "sec"}, [five, six]),
+                            ({"session": "a"}, [one, three, five]), ({"session": "a", "tap": "sec"}, [five]),
+                            ({"session": "a", "tap": "main"}, [one, three]), ({"session": "c"}, [six]),
+                            ({"port": "p1"}, [one, two, five]), ({"port": "p1", "tap": "sec"}, [five]))),
+            ("port", "name", (({"tap": "main"}, ["p0", "p1"]), ({"tap": "sec"}, ["p1", "x"]),
+                              ({"session": "a", "tap": "sec"}, ["p1"]), ({"session": "c"}, ["x"]),
+                              ({"session": "b"}, ["p1"]), ({"rule": one, "tap": "sec"}, ["p1"]), ({"rule": five}, ["p1"]))),
+            ("session", "name", (({"tap": "main"}, ["a", "b", "none"]), ({"tap": "sec"}, ["a", "c"]),
+                                 ({"tap": "sec", "type": "gre"}, ["a"]), ({"type": "erspan2"}, ["b", "c"])))):
+        for pick, want in cases:
+            eq(f"two taps: {what}s with {pick}", [o[key] for o in nl.dump(what, **pick)], want)
+    b.settle()
+    dump = {"flags": [Netlink.NLM_F_DUMP]}
+    none, key = (NOENT, "no session of this name", None), (INVAL, "a dump takes no key, which is for one object", None)
+    for op, vals, want in (
+            ("rule-get", {"session": "d"}, none), ("rule-get", {"session": ""}, none), ("port-get", {"session": "d"}, none),
+            ("rule-get", {"session": "b", "tap": "sec"}, none), ("port-get", {"session": "c", "tap": "main"}, none),
+            *[(op, {"tap": "x"}, (NOENT, "no tap of this name", None)) for op in ("session-get", "rule-get", "port-get")],
+            ("rule-get", {"port": "p2"}, (NOENT, "there is no such device", None)),
+            ("port-get", {"rule": 99}, (NOENT, "no rule of this id", None)),
+            ("session-get", {"name": "a"}, key), ("rule-get", {"id": one}, key), ("port-get", {"name": "p0"}, key),
+            ("port-get", {"ifindex": 1}, key), ("session-get", {"type": 6}, (*OUT, ".type")),
+            ("rule-get", {"pref": 1}, (INVAL, "Unsupported attribute", ".pref")),
+            ("session-get", {"remote": V4}, (INVAL, "Unsupported attribute", ".remote"))):
+        b.refused(f"a dump by {op} with {vals}", want, op, vals, **dump)
+    for op, vals, name in (
+            ("session-get", {"name": "a"}, "type"), ("rule-get", {"id": one}, "port"), ("rule-get", {"id": one}, "session"),
+            ("rule-get", {"id": one}, "tap"), ("port-get", {"name": "p0"}, "tap"),
+            ("port-get", {"name": "p0"}, "rule"), ("port-get", {"name": "p0"}, "session")):
+        value = {"type": "gre", "rule": one}.get(name, "p0")
+        b.refused(f"{op} of one with {name}", (INVAL, "this attribute picks objects of a dump", "." + name), op,
+                  {**vals, name: value})
+
+
+def dump_begun(what):
+    """Return: a client to which a dump by small messages is being told. The kernel has written the first one."""
+    nl = Client()  # the kernel goes by the longest read that there was
+    nl.y.sock.send(nl.encode(what + "-get", {}, [Netlink.NLM_F_DUMP]))
+    return nl
+
+
+def dump_read(nl, what):
+    """Read one message; the kernel writes the next one. Return: the keys in it, and whether it is the end."""
+    op, keys = BASE.ops[what + "-get"], []
+    for msg in NlMsgs(nl.y.sock.recv(4096)):
+        if msg.done:
+            return keys, True
+        obj = nl.y._decode(nl.y.nlproto.decode(nl.y, msg, op).raw_attrs, op.attr_set.name)
+        keys.append(obj[{"session": "name", "rule": "id", "port": "ifindex"}[what]])
+    return keys, False
+
+
+def dump_keys(what, between):
+    """Dump by small messages, BETWEEN is called with the keys of the first, which is all that the kernel has written by
+    then. Return: all keys, in how many messages."""
+    with dump_begun(what) as nl:
+        first, _ = dump_read(nl, what)
+    with dump_begun(what) as nl:
+        between(first)
+        keys, parts, done = [], 0, False
+        while not done:
+            more, done = dump_read(nl, what)
+            keys += more
+            parts += 1
+    return keys, parts
+
+
+@bench
+def resumed(b):
+    """A dump goes on behind the last object, though others before it, or itself, come, go or move meanwhile."""
+    nl = b.nl
+    b.ns.ip(*[f"link add p{i} index {1000 + 2 * i} type dummy" for i in range(40)])
+    first = nl.do("rule-new", pref=7, port="p*", action="skip", match=MATCH)["id"]
+    rules = [first] + [nl.do("rule-new", **{**SKIP, "pref": 7, "match": MATCH})["id"] for _ in range(60)]
+    sessions = [f"s{i}" for i in range(40)]
+    for name in sessions:
+        nl.do("session-new", name=name, **GRE)
+
+    def rule_goes(seen):
+        nl.do("rule-del", id=seen[-1])
+
+    def rules_move(seen):
+        nl.do("rule-set", id=seen[-1], pref=3)
+        nl.do("rule-del", id=seen[1])  # the first one binds the ports
+        nl.do("rule-new", **SKIP)
+
+    def sessions_go(seen):
+        for name in (seen[0], seen[-1]):
+            nl.do("session-del", name=name)
+        nl.do("session-new", name="late", **GRE)
+
+    def ports_go(seen):
+        b.ns.ip(f"link del p{(seen[-1] - 1000) // 2}", f"link del p{(seen[0] - 1000) // 2}",
+                f"link add p99 index {seen[1] + 1} type dummy", f"link add plast index {seen[-1] + 1} type dummy")
+
+    with b.ns.enter():
+        for what, name, between, want in (
+                ("rule", "the last rule goes", rule_goes, lambda seen: rules),
+                ("rule", "rules move, go and come", rules_move, lambda seen: [r for r in rules if r in known]),
+                ("session", "sessions go and come", sessions_go, lambda seen: [*sessions, "late"]),
+                ("port", "ports go and come", ports_go,
+                 lambda seen: [*seen, seen[-1] + 1, *range(seen[-1] + 2, 1080, 2)])):
+            known, seen = [r["id"] for r in nl.dump("rule")], []
+            keys, parts = dump_keys(what, lambda s, do=between, seen=seen: (seen.extend(s), do(s)))
+            eq(f"{name}: all that stay are told once, and what comes behind them", keys, want(seen))
+            ok(f"{name}: in several messages", parts > 2 and 1 < len(seen) < len(keys) - 1, (parts, len(seen)))
+
 
 def dump_parts(ns, between):
     """Dump rules by small messages, BETWEEN is called after the first. Return: rules seen, messages, was any flagged?"""
@@ -1013,5 +1330,5 @@ def dumps(b):
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(commands, ids, ports, taps, counters_stay, session_refused, rule_refused, allowed, edges,
-             malformed, commits, complete, events, session_events, dumps)
+    ksft.run(commands, unset, unset_refused, ids, ports, module, taps, counters_stay, session_refused, rule_refused, allowed,
+             edges, malformed, commits, filters, complete, events, echo, session_events, resumed, dumps)

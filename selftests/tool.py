@@ -154,7 +154,7 @@ def output():
             tx.send(*[t.udp()] * 5)
             rx.frames(5)
         plain, full = vtap_json("session show", h), vtap_json("-s session show", h)
-        eq("sessions have all keys of the specification", set().union(*full), names["session"] - {"loop_port"})
+        eq("sessions have all keys of the specification", set().union(*full), names["session"] - {"loop_port", "unset"})
         eq("and their counters", {frozenset(s["stats"]) for s in full}, {frozenset(names["session-stats"])})
         eq("without -s they are as with it, but for the counters",
            plain, [{k: v for k, v in s.items() if k != "stats"} for s in full])
@@ -173,7 +173,7 @@ def output():
         eq("a rule's counters", [(r["packets"], r["bytes"]) for r in rules if r["pref"] == 1], [(5, 5 * len(t.udp()))])
         ok("without -s none", "packets" not in vtap("-j rule show", h).stdout)
         port = vtap_json("-s port show vnet0", h)[0]
-        eq("ports have all keys of the specification", set(port), names["port"] - {"reason"})
+        eq("ports have all keys of the specification", set(port), names["port"] - {"reason", "rule", "session", "tap"})
         eq("and their counters", set(port["ingress"]), names["port-stats"])
         ok("-p is JSON over several lines", vtap("-p port show", h).stdout.count("\n") > 5)
         eq("of the same content", [p["name"] for p in json.loads(vtap("-p port show", h).stdout)],
@@ -183,6 +183,12 @@ def output():
         ok("text: no counters without -s", "sent" not in vtap("session show raw", h).stdout)
         found = json.loads(vtap(f"-n {h.name} -j rule show id {rules[0]['id']}").stdout)
         eq("-n names the namespace", [r["id"] for r in found], [rules[0]["id"]])
+        rule = {r["pref"]: r for r in rules}[1]["id"]
+        for words, key, want in ((f"port show rule {rule}", "name", ["vnet0"]), ("port show session raw", "name", ["vnet0"]),
+                                 ("rule show port vnet0", "pref", [0, 1]), ("rule show session raw port vnet0", "pref", [0, 1]),
+                                 ("rule show session off", "pref", []), ("session show type vxlan", "name", ["llm", "vx"])):
+            eq(words, [o[key] for o in vtap_json(words, h)], want)
+        eq("a filter is no word of an object", [w for w in vtap("rule show session raw", h).stdout.split() if w == "session"], [])
         eq("another namespace has nothing", vtap_json("session show", t.col), [])
 
 
@@ -201,6 +207,11 @@ def codes():
                 "id: integer out of range: it is 0 to 1023", ns)
         refused("not root", ["session"], 1, "it takes CAP_NET_ADMIN", ns, user=65534)
         refused("no such port", ["port", "show", "x"], 1, "there is no such device", ns)
+        refused("rules of no such port", ["rule", "show", "port", "x"], 1, "there is no such device", ns)
+        refused("ports of no such rule", ["port", "show", "rule", "99"], 1, "no rule of this id", ns)
+        refused("ports of no such session", ["port", "show", "session", "x"], 1, "no session of this name", ns)
+        refused("one session by its type", ["rule", "show", "id", "1", "port", "x"], 1,
+                "port: this attribute picks objects of a dump", ns)
         refused("no such namespace", ["-n", "vtap-none", "session"], 1, "vtap-none", ns)
         refused("no such word", ["session", "set", "s", "tt", "1"], 2, '"tt"', ns)
         bad = "session add a type gre remote 192.0.2.9\n\nsession del none\nsession add b type gre remote 192.0.2.9\n"
@@ -217,8 +228,8 @@ def codes():
         eq("batch: from standard input", vtap_json("session show", ns), [])
         for words in ("help", "session help", "rule help", "port help"):
             ok(f"vtap {words}", "vtap" in vtap(words).stdout)
-        for kind, without in (("session", {"name", "state", "egress", "path_mtu", "loop_port", "stats"}),
-                              ("rule", {"id", "packets", "bytes", "match", "session", "ports"})):
+        for kind, without in (("session", {"name", "state", "egress", "path_mtu", "loop_port", "stats", "unset"}),
+                              ("rule", {"id", "packets", "bytes", "match", "session", "ports", "unset"})):
             text = vtap(kind + " help").stdout
             words = names[kind] - without - {"filter_text", "sample_flow"} | (names["match"] if kind == "rule" else set())
             words = [w for w in words if not w.endswith(("_mask", "_len", "_max"))]
@@ -406,6 +417,48 @@ def monitor():
         eq("JSON: an object for each", seen, want)
 
 
+def unset():
+    """no WORD gives a word its default back; apply does so as well, and leaves the object what it is."""
+    with Netns("unset") as ns:
+        vtap("session add s type gre remote 192.0.2.9 key 7 local 192.0.2.1 dev up0 ttl 9 rate 1mbit burst 1k", ns)
+        vtap("session set s no key no local no dev no burst no rate ttl 3", ns)
+        eq("a session", vtap("save", ns).stdout, "session add s type gre remote 192.0.2.9 ttl 3\n")
+        vtap("rule add pref 1 port a* master br0 dir egress src_ip 10.0.0.1 filter udp action mirror s sample flow 9 dup on", ns)
+        vtap("rule set id 1 no master no dir no match no filter no sample no dup", ns)
+        eq("a rule", vtap("rule show", ns).stdout, "id 1 pref 1 port 'a*' action mirror s ports 0\n")
+        refused("a word without default", ["rule", "set", "id", "1", "no", "pref"], 1, "id, tap, pref and action cannot be unset", ns)
+        refused("another one", ["session", "set", "s", "no", "remote"], 1, "name, tap, type and remote cannot be unset", ns)
+        refused("one that is needed", ["rule", "set", "id", "1", "no", "port"], 1, "a rule needs port, master or mac", ns)
+        more = "session add s type gre remote 192.0.2.9 key 1\nrule add pref 1 port a* tcp_flags syn action mirror s\n"
+        with conf(more) as path:
+            vtap(["apply", path], ns)
+        with conf("session add s type gre remote 192.0.2.9\nrule add pref 1 port a* action mirror s\n") as path:
+            out = vtap(["-d", "apply", path], ns).stdout
+        eq("apply: by set", out, "session set s no key\nrule set id 1 no match\n")
+        eq("and so it is", vtap("save", ns).stdout,
+           "session add s type gre remote 192.0.2.9\nrule add pref 1 port 'a*' action mirror s\n")
+
+
+def versions():
+    """-V tells two versions, and loads nothing; a word that an older module does not know is refused with both."""
+    with open(REPO + "/kmod/version.h", encoding="ascii") as f:
+        version = re.search(r'VTAP_VERSION\t"(.*)"', f.read())[1]
+    eq("-V", vtap("-V").stdout, f"vtap {version}, module {version}\n")
+    hidden = f"mount -t tmpfs none /sys/module && {VTAP} -V"
+    eq("-V without the module", sh(["unshare", "-m", "sh", "-c", hidden]).stdout, f"vtap {version}, module not loaded\n")
+    made = sh(["make", "-s", "-C", REPO, "dkms-install", "-n", "tools="]).stdout
+    ok("DKMS gets the same", f"/usr/src/vtap-{version}/dkms.conf" in made and f"s/#MODULE_VERSION#/{version}/" in made, made)
+    newer, words = REPO + "/selftests/vtap-newer", "session add s type gre remote 192.0.2.9 csum on"
+    text = f"csum is unknown to the module, version {version}, which is older than the tool, version 99.9\n"
+    with Netns("newer") as ns, conf("session flush\n" + words) as path:
+        for name, args, where in (("a command", words.split(), ""), ("a file", ["-b", path], f"{path}:2: ")):
+            p = ns.sh([newer, *args], check=False)
+            eq(f"{name} of a newer tool", (p.returncode, p.stdout, p.stderr), (1, "", f"vtap: {where}{text}"))
+        eq("and nothing is made", vtap_json("session show", ns), [])
+        ns.sh([newer, *words.split()[:-2]])
+        eq("what the module knows it takes from a newer tool", [s["name"] for s in vtap_json("session show", ns)], ["s"])
+
+
 def own_test():
     """The tool's own tests, which need no kernel."""
     p = sh([REPO + "/tools/vtap/test.sh", VTAP], check=False, timeout=250, env={**os.environ, "TMPDIR": "/run"})
@@ -415,4 +468,4 @@ def own_test():
 
 if __name__ == "__main__":
     ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(examples, output, codes, apply, save, check, boot, counters_go_on, monitor, own_test)
+    ksft.run(examples, output, codes, apply, save, check, boot, counters_go_on, monitor, unset, versions, own_test)

@@ -84,10 +84,10 @@ static char *item_diff(const struct object *o, const char *key, const struct ite
 		if (w->flags & W_MATCH) {
 			match |= !same;
 		} else if (!same) {
-			if (w->flags & W_FIXED || (!b && !w->def))
+			if (w->flags & W_FIXED)
 				possible = false;
 			putc(' ', f);
-			word_write(f, w, b ? b : w->def ? w->def : "");
+			word_write(f, w, b);
 		}
 		free(a);
 		free(b);
@@ -103,7 +103,7 @@ static char *item_diff(const struct object *o, const char *key, const struct ite
 		free(b);
 	}
 	if (match && any)
-		fputs(" match any", f);
+		fputs(" no match", f);
 	fclose(f);
 	check_mem(text);
 	if (possible)
@@ -160,14 +160,14 @@ static bool rule_is_early(const struct item *rule, const struct items *sessions)
 
 static void rule_key(char *buf, size_t size, const struct item *rule)
 {
-	snprintf(buf, size, "id %u", (unsigned int)attr_num(item_attr(rule, VTAP_A_RULE_ID)));
+	snprintf(buf, size, "id %" PRIu64, attr_num(item_attr(rule, VTAP_A_RULE_ID)));
 }
 
 /* Rules of a tap and one pref: their order counts, and new ones come behind all the others. */
 static void rules_align(struct item *have, size_t nh, struct item *want, size_t nw)
 {
 	size_t h = 0, w = 0, i;
-	char key[16];
+	char key[32];
 
 	while (h < nh && w < nw) {
 		if (have[h].early) {
@@ -288,7 +288,7 @@ static int changes_del(struct changes *c, const struct object *o, const struct i
 	int rc = OK;
 
 	for (const struct item *i = l->v; !rc && i < l->v + l->n; i++) {
-		char id[16];
+		char id[32];
 		const char *key = id;
 
 		if (early ? !i->early : !i->del)

@@ -13,9 +13,9 @@ void object_help(const struct object *o)
 	const char *words = key->flags & W_POS ? "NAME WORDS" : "WORDS";
 
 	printf("Usage: vtap %s [ show [ %s ] ]\n", o->name, arg);
-	if (o->cmd[CMD_ADD]) {
+	if (o->change[CMD_ADD]) {
 		printf("       vtap %s add %s\n", o->name, words);
-		printf("       vtap %s set %s WORDS\n", o->name, arg);
+		printf("       vtap %s set %s { WORDS | no WORD } ...\n", o->name, arg);
 		printf("       vtap %s del %s\n", o->name, arg);
 	}
 	for (w = o->words; w->name; w++)
@@ -24,7 +24,7 @@ void object_help(const struct object *o)
 	for (w = o->words; w->name; w++)
 		if (w->flags & W_FLUSH)
 			printf("       vtap %s flush [ %s VALUE ]\n", o->name, w->name);
-	if (o->cmd[CMD_ADD])
+	if (o->change[CMD_ADD])
 		puts("WORDS :=");
 	for (w = o->words; w->name; w++) {
 		const struct name *n = w->names;

@@ -121,6 +121,13 @@ static const char *nl_text(const struct nlmsghdr *req, const struct nlmsghdr *nl
 	return msg;
 }
 
+/* The kernel's words for an attribute that the module does not take. */
+static bool nl_is_unknown(const char *msg)
+{
+	return msg && (!strcmp(msg, "Unknown attribute type") ||
+		       !strcmp(msg, "Unsupported attribute"));
+}
+
 /* Say what the kernel said. */
 static void nl_report(const struct nlmsghdr *req, int error, const struct nlmsghdr *nlh,
 		      unsigned int tlvs)
@@ -128,11 +135,19 @@ static void nl_report(const struct nlmsghdr *req, int error, const struct nlmsgh
 	char limits[64] = "";
 	const char *name = NULL;
 	const char *msg = nl_text(req, nlh, tlvs, &name, limits, sizeof(limits));
+	const char *module;
 
 	if (!msg && error == -EPERM)
 		msg = "Operation not permitted: it takes CAP_NET_ADMIN, which root has";
 	if (!msg && !error)
 		return;
+	if (error && nl_is_unknown(msg)) {
+		/* the answer takes the place of this one */
+		module = version_module();
+		err("%s is unknown to the module, version %s, which is older than the tool, version %s",
+		    name ? name : "the command", module ? module : "unknown", VTAP_VERSION);
+		return;
+	}
 	if (!msg)
 		msg = strerror(-error);
 	if (!error) {
@@ -326,19 +341,17 @@ static void nl_dump_cb(const struct nlmsghdr *nlh, void *data)
 }
 
 /**
- * nl_dump - Get all objects of a kind as they were at one moment.
+ * nl_dump_some - Get the objects that a request picks as they were at one moment.
  * @m: Starts empty; the caller frees it, after an error as well.
  *
  * Return: OK, or REFUSED after telling why.
  */
-int nl_dump(uint8_t cmd, struct msgs *m)
+int nl_dump_some(struct nlmsghdr *req, struct msgs *m)
 {
-	struct nlmsghdr *req;
 	int rc = nl_open();
 
 	if (rc)
 		return rc;
-	req = msg_new(cmd);
 	req->nlmsg_type = nl_family;
 	req->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	rc = -EINTR;
@@ -346,11 +359,20 @@ int nl_dump(uint8_t cmd, struct msgs *m)
 		msgs_free(m);
 		rc = nl_exchange(req, nl_dump_cb, m);
 	}
-	free(req);
 	if (rc == -EINTR) {
 		err("the objects change faster than they can be listed");
 		rc = REFUSED;
 	}
+	return rc;
+}
+
+/* The same for all objects of a kind. */
+int nl_dump(uint8_t cmd, struct msgs *m)
+{
+	struct nlmsghdr *req = msg_new(cmd);
+	int rc = nl_dump_some(req, m);
+
+	free(req);
 	return rc;
 }
 

@@ -47,7 +47,8 @@ char *word_text(const struct object *o, const struct word *w, const struct view 
 	static struct text buf;
 	char *text;
 
-	if ((!w->type->format && !w->type->write) || !view_attr(v, w, w->attr) ||
+	if (w->flags == W_PICK || (!w->type->format && !w->type->write) ||
+	    !view_attr(v, w, w->attr) ||
 	    (o->implied && o->implied(w, v, all)))
 		return NULL;
 	word_format(text_begin(&buf), w, v);
@@ -59,10 +60,13 @@ char *word_text(const struct object *o, const struct word *w, const struct view 
 	return text;
 }
 
+/* With its value, or "no" in front where @text is NULL, as set takes it. */
 void word_write(FILE *f, const struct word *w, const char *text)
 {
 	if (!(w->flags & W_POS))
-		fprintf(f, "%s ", w->name);
+		fprintf(f, text ? "%s " : "no %s", w->name);
+	if (!text)
+		return;
 	if (w->flags & W_VERBATIM)
 		fputs(text, f);
 	else
@@ -187,7 +191,8 @@ void object_print(const struct object *o, const struct nlmsghdr *nlh, const char
 
 /* building messages */
 
-static const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
+/* A keyword that a command takes, NULL for none. */
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
 {
 	const struct word *w;
 
@@ -214,6 +219,11 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 		rc = word_take(p, key);
 	}
 	while (!rc && *p->argv) {
+		if (cmd == CMD_SET && !strcmp(*p->argv, "no")) {
+			p->argv++;
+			rc = words_unset(p, o);
+			continue;
+		}
 		w = word_find(o, *p->argv, flags);
 		hint = w ? NULL : hint_word(o, *p->argv, flags);
 		if (hint)
@@ -225,7 +235,7 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 		p->argv++;
 		rc = word_take(p, w);
 	}
-	if (!rc && commands[cmd].key && !(p->seen[0] & 1u << key->attr))
+	if (!rc && commands[cmd].key && !(p->seen[0] & 1ULL << key->attr))
 		rc = usage("%s %s: \"%s\" is required", o->name, commands[cmd].name, key->name);
 	return rc;
 }
@@ -242,7 +252,7 @@ int object_parse(const struct object *o, enum command cmd, char **argv, struct n
 	static char buf[2][MSG_MAX] __attribute__((aligned(8)));
 	struct parse p = {
 		.argv = argv,
-		.nlh = msg_put(buf[0], o->cmd[cmd]),
+		.nlh = msg_put(buf[0], cmd == CMD_SHOW ? o->get : VTAP_CMD_COMMIT),
 		.match = msg_put(buf[1], 0),
 	};
 	int rc = words_parse(&p, o, cmd);
@@ -252,6 +262,9 @@ int object_parse(const struct object *o, enum command cmd, char **argv, struct n
 	    !mnl_attr_put_check(p.nlh, MSG_MAX, o->match | NLA_F_NESTED, len,
 				mnl_nlmsg_get_payload_offset(p.match, sizeof(struct genlmsghdr))))
 		rc = usage("the rule does not fit in the message");
+	/* as an attribute, it has 16 bits for its length */
+	if (!rc && p.nlh->nlmsg_len > UINT16_MAX)
+		rc = usage("the %s does not fit in the message", o->name);
 	if (!rc)
 		*nlh = msg_dup(p.nlh);
 	return rc;
@@ -289,15 +302,13 @@ static int object_show(const struct object *o, struct nlmsghdr *nlh)
 
 	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
 		one |= mnl_attr_get_type(a) == o->words->attr;
-
-	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump(o->cmd[CMD_SHOW], &m);
+	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump_some(nlh, &m);
 	if (!rc && one && m.n)
 		rc = object_check(o, m.v[0]);
 	if (!rc && opt.json)
 		out_open(NULL, '[');
 	for (size_t i = 0; !rc && i < m.n; i++)
-		if (tap_picked(o, nlh, m.v[i]))
-			object_print(o, m.v[i], NULL);
+		object_print(o, m.v[i], NULL);
 	if (!rc && opt.json)
 		out_close(']');
 	msgs_free(&m);
@@ -333,6 +344,8 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 	for (a = first; mnl_attr_ok(a, (char *)first + len - (char *)a); a = mnl_attr_next(a)) {
 		if ((char *)a - (char *)nlh == offset)
 			attr = mnl_attr_get_type(a);
+		if (attr && attr == o->unset)
+			attr = mnl_attr_get_u32(a);
 		if (!o->match || mnl_attr_get_type(a) != o->match)
 			continue;
 		match |= attr_at(a, nlh, offset, &attr);
@@ -349,7 +362,7 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 }
 
 /* Tell which key the kernel gave. */
-void object_print_key(const struct object *o, uint32_t key)
+void object_print_key(const struct object *o, uint64_t key)
 {
 	if (opt.json) {
 		out_open(NULL, '[');
@@ -358,19 +371,8 @@ void object_print_key(const struct object *o, uint32_t key)
 		out_close('}');
 		out_close(']');
 	} else if (opt.details) {
-		printf("%s %u\n", o->words->name, key);
+		printf("%s %" PRIu64 "\n", o->words->name, key);
 	}
-}
-
-/* The reply to add says it. */
-static void object_added(const struct nlmsghdr *nlh, void *data)
-{
-	const struct object *o = data;
-	struct view v;
-
-	view_init(&v, o, nlh);
-	if (v.tb[o->words->attr])
-		object_print_key(o, attr_num(v.tb[o->words->attr]));
 }
 
 /**
@@ -381,8 +383,8 @@ static void object_added(const struct nlmsghdr *nlh, void *data)
 int object_run(const struct object *o, char **argv, struct txn *txn)
 {
 	enum command cmd = CMD_SHOW;
+	struct txn single = {};
 	struct nlmsghdr *nlh;
-	nl_cb cb = NULL;
 	int rc;
 
 	if (*argv) {
@@ -390,7 +392,8 @@ int object_run(const struct object *o, char **argv, struct txn *txn)
 			object_help(o);
 			return OK;
 		}
-		while (cmd < CMDS && (!o->cmd[cmd] || strcmp(*argv, commands[cmd].name)))
+		while (cmd < CMDS && ((cmd != CMD_SHOW && !o->change[cmd]) ||
+				      strcmp(*argv, commands[cmd].name)))
 			cmd++;
 		if (cmd == CMDS)
 			return usage("\"%s\" is not a command of \"%s\", see \"vtap %s help\"",
@@ -400,20 +403,16 @@ int object_run(const struct object *o, char **argv, struct txn *txn)
 	rc = object_parse(o, cmd, argv, &nlh);
 	if (rc)
 		return rc;
-	if (txn && cmd != CMD_SHOW) {
-		txn_add(txn, o, cmd, nlh, err_line, NULL);
-		free(nlh);
-		return OK;
+	if (cmd == CMD_SHOW) {
+		if (txn)
+			rc = txn_send(txn, err_file, true);
+		if (!rc)
+			rc = object_show(o, nlh);
+	} else {
+		txn_add(txn ? txn : &single, o, cmd, nlh, err_line, NULL);
+		if (!txn)
+			rc = txn_send(&single, err_file, true);
 	}
-	if (txn)
-		rc = txn_send(txn, err_file, true);
-	if (rc) {
-		free(nlh);
-		return rc;
-	}
-	if (cmd == CMD_ADD && !(o->words->flags & W_POS))
-		cb = object_added;
-	rc = cmd == CMD_SHOW ? object_show(o, nlh) : nl_talk(nlh, cb, (void *)o);
 	free(nlh);
 	return rc;
 }

@@ -45,6 +45,9 @@ static const struct word stats_words[] = {
 
 static const struct word port_words[] = {
 	{ "name", &type_str, A(NAME), .flags = W_KEY | W_POS, .max = 15 },
+	{ "rule", &type_u64, A(RULE), .flags = W_PICK },
+	{ "session", &type_str, A(SESSION), .flags = W_PICK, .max = VTAP_NAME_MAX },
+	{ "tap", &type_str, A(TAP), .flags = W_PICK, .max = VTAP_NAME_MAX },
 	{ "ifindex", &type_u32, A(IFINDEX) },
 	{ "master", &type_str, A(MASTER) },
 	{ "ingress_hook", &type_enum, A(INGRESS_HOOK), .names = hook_names },
@@ -73,6 +76,6 @@ const struct object port_object = {
 	.name = "port",
 	.words = port_words,
 	.absent = port_absent,
-	.cmd = { [CMD_SHOW] = VTAP_CMD_PORT_GET },
+	.get = VTAP_CMD_PORT_GET,
 	.ntf = VTAP_CMD_PORT_ADD_NTF,
 };

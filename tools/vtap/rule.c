@@ -41,11 +41,12 @@ static const struct name tunnel_names[] = {
 #define RW	.flags = W_ADD | W_SET
 
 static const struct word rule_words[] = {
-	{ "id", &type_u32, A(ID), .flags = W_KEY },
+	{ "id", &type_u64, A(ID), .flags = W_KEY },
 	{ "tap", &type_str, TAP_DEFAULT, A(TAP), .flags = W_ADD | W_FLUSH | W_PICK,
 	  .max = VTAP_NAME_MAX },
 	{ "pref", &type_u32, A(PREF), .flags = W_ADD | W_SET | W_FLUSH },
-	{ "port", &type_str, "", A(PORT), RW, .max = VTAP_NAME_MAX },
+	{ "port", &type_str, "", A(PORT), .flags = W_ADD | W_SET | W_PICK, .max = VTAP_NAME_MAX },
+	{ "session", &type_str, A(SESSION), .flags = W_PICK, .max = VTAP_NAME_MAX },
 	{ "master", &type_str, "", A(MASTER), RW, .max = 15 },
 	{ "mac", &type_mac, "00:00:00:00:00:00", A(MAC), RW },
 	{ "dir", &type_enum, "both", A(DIR), RW, .names = dir_names },
@@ -97,13 +98,7 @@ const struct object rule_object = {
 	.name = "rule",
 	.words = rule_words,
 	.implied = rule_implied,
-	.cmd = {
-		[CMD_SHOW] = VTAP_CMD_RULE_GET,
-		[CMD_ADD] = VTAP_CMD_RULE_NEW,
-		[CMD_SET] = VTAP_CMD_RULE_SET,
-		[CMD_DEL] = VTAP_CMD_RULE_DEL,
-		[CMD_FLUSH] = VTAP_CMD_RULE_FLUSH,
-	},
+	.get = VTAP_CMD_RULE_GET,
 	.change = {
 		[CMD_ADD] = VTAP_A_CHANGE_RULE_NEW,
 		[CMD_SET] = VTAP_A_CHANGE_RULE_SET,
@@ -113,4 +108,5 @@ const struct object rule_object = {
 	.ntf = VTAP_CMD_RULE_ADD_NTF,
 	.match = VTAP_A_RULE_MATCH,
 	.tap = VTAP_A_RULE_TAP,
+	.unset = VTAP_A_RULE_UNSET,
 };

@@ -19,7 +19,7 @@ static int save_write(FILE *f, const char *tap, size_t *n)
 	for (int i = 0; !rc && i < 2; i++) {
 		struct msgs m = {};
 
-		rc = nl_dump(saved[i]->cmd[CMD_SHOW], &m);
+		rc = nl_dump(saved[i]->get, &m);
 		for (size_t j = 0; !rc && j < m.n; j++) {
 			char *text;
 

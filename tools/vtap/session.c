@@ -62,7 +62,7 @@ static const struct word session_words[] = {
 	{ "name", &type_str, A(NAME), .flags = W_ADD | W_KEY | W_POS, .max = VTAP_NAME_MAX },
 	{ "tap", &type_str, TAP_DEFAULT, A(TAP), .flags = W_ADD | W_KEY | W_FLUSH | W_PICK,
 	  .max = VTAP_NAME_MAX },
-	{ "type", &type_enum, A(TYPE), .flags = W_ADD | W_SET | W_FLUSH | W_FIXED,
+	{ "type", &type_enum, A(TYPE), .flags = W_ADD | W_SET | W_FLUSH | W_FIXED | W_PICK,
 	  .names = type_names },
 	{ "remote", &type_remote, A(REMOTE), RW },
 	{ "local", &type_addr, "any", A(LOCAL), RW },
@@ -126,13 +126,7 @@ const struct object session_object = {
 	.name = "session",
 	.words = session_words,
 	.implied = session_implied,
-	.cmd = {
-		[CMD_SHOW] = VTAP_CMD_SESSION_GET,
-		[CMD_ADD] = VTAP_CMD_SESSION_NEW,
-		[CMD_SET] = VTAP_CMD_SESSION_SET,
-		[CMD_DEL] = VTAP_CMD_SESSION_DEL,
-		[CMD_FLUSH] = VTAP_CMD_SESSION_FLUSH,
-	},
+	.get = VTAP_CMD_SESSION_GET,
 	.change = {
 		[CMD_ADD] = VTAP_A_CHANGE_SESSION_NEW,
 		[CMD_SET] = VTAP_A_CHANGE_SESSION_SET,
@@ -141,4 +135,5 @@ const struct object session_object = {
 	},
 	.ntf = VTAP_CMD_SESSION_ADD_NTF,
 	.tap = VTAP_A_SESSION_TAP,
+	.unset = VTAP_A_SESSION_UNSET,
 };

@@ -22,7 +22,7 @@ static const struct word tap_words[] = {
 const struct object tap_object = {
 	.name = "tap",
 	.words = tap_words,
-	.cmd = { [CMD_SHOW] = VTAP_CMD_TAP_GET },
+	.get = VTAP_CMD_TAP_GET,
 	.ntf = UINT8_MAX,
 };
 
@@ -42,14 +42,6 @@ const char *tap_of(const struct object *o, const struct nlmsghdr *nlh)
 	const struct nlattr *a = tap_attr(o, nlh);
 
 	return a ? mnl_attr_get_str(a) : TAP_DEFAULT;
-}
-
-/* Is a rule or session of the tap that a request for them names, if it names one? */
-bool tap_picked(const struct object *o, const struct nlmsghdr *req, const struct nlmsghdr *nlh)
-{
-	const struct nlattr *a = tap_attr(o, req);
-
-	return !a || !strcmp(tap_of(o, nlh), mnl_attr_get_str(a));
 }
 
 /**

@@ -142,7 +142,6 @@ bad '"tap" requires' $S tap
 bad '"tap" requires' $R tap
 bad '"tap" is unknown' rule set id 3 tap a
 bad '"tap" is unknown' rule del id 3 tap a
-bad '"tap" is unknown' port show eth0 tap a
 bad 'duplicate "src_ip"' $R src_ip 10.0.0.1 src_ip 10.0.0.2
 bad 'duplicate "action"' $R action skip
 bad 'duplicate "tunnel"' $R tunnel gre tunnel vxlan
@@ -164,6 +163,11 @@ bad '"id"' rule flush id 3
 bad '"remote"' session flush remote 192.0.2.9
 bad '"x"' session del s x
 bad '"x"' port show eth0 x
+bad '"3x" is not a valid value for "rule"' port show rule 3x
+bad '"foo"' session show type foo
+bad '"session" is unknown to "rule add"' $R session s
+bad '"rule" is unknown to "session show"' session show s rule 3
+bad '"session" requires' rule show session
 
 # numbers
 for v in '' x 1x ' 1' '1 ' +1 -1 0x 0xg 1.5 256 99999999999999999999; do
@@ -171,7 +175,7 @@ for v in '' x 1x ' 1' '1 ' +1 -1 0x 0xg 1.5 256 99999999999999999999; do
 done
 bad '"65536"' $S id 65536
 bad '"4294967296"' $S key 4294967296
-bad '"4294967296"' rule del id 4294967296
+bad '"18446744073709551616"' rule del id 18446744073709551616
 bad '"1e3"' $R sample 1e3
 bad '"x"' $R sample flow x
 for v in '' x 1xbit 1.bit .5mbit 1.2.3 1gbitx -1 1.0000001gbit 99999999tbit; do
@@ -250,6 +254,16 @@ bad '"ipx4"' $R protocol ipx4
 bad '"tcpp"' $R ip_proto tcpp
 bad '"filter"' $R filter 'udp prt 53'
 bad '"filter"' $R filter 'not'
+bad '"no" requires a word' session set s no
+bad '"foo" is unknown to "session set ... no"' session set s no foo
+bad '"name" is unknown' session set s no name
+bad '"state" is unknown' session set s no state
+bad '"id" is unknown' rule set id 3 no id
+bad '"no" is unknown to "session add"' $S no key
+bad 'duplicate "key"' session set s no key key 3
+bad 'duplicate "key"' session set s key 3 no key
+bad 'duplicate "bytecode"' rule set id 3 no filter bytecode '1,6 0 0 1'
+bad '"no src_ip": give the match words that are to stay, or "no match"' rule set id 3 no src_ip
 for v in '' x 1 '2,6 0 0 1' '1,6 0 0' '1,6 0 0 1,6 0 0 1' '1,6 256 0 1' '0,'; do
 	bad "\"$v\" is not a valid value for \"bytecode\"" $R bytecode "$v"
 done
@@ -329,11 +343,15 @@ done
 parsed $L fe80::9%abcdefghijklmno local fe80::1
 parsed $L fe80::9 dev up0
 parsed rule set id 3 match any
+parsed rule set id 3 no match no port master br0 no sample no filter no dup no action no pref
+parsed session set s no key no dev ttl 3 no remote no type
 parsed rule set id 3 action skip
 parsed rule del id 3
 parsed rule del 3
 parsed rule set 3 action skip
+parsed rule set 3 no port master br0
 parsed rule show 3
+parsed rule del id 18446744073709551615
 parsed rule show id 3
 parsed rule flush pref 7
 parsed port show eth0
@@ -341,6 +359,7 @@ parsed tap
 parsed tap show sec
 parsed session add ids tap sec type gre remote 192.0.2.9
 parsed session set ids tap sec ttl 3
+parsed session set ids tap sec no ttl
 parsed session del ids tap sec
 parsed session show ids tap sec
 parsed session show tap
@@ -350,6 +369,15 @@ parsed rule add tap sec pref 10 port x action mirror ids
 parsed rule show tap sec
 parsed rule flush tap sec pref 7
 parsed save tap sec
+parsed port show rule
+parsed port show rule 3 session s
+parsed port show tap sec
+parsed port show session s tap sec
+parsed rule show session s port eth0
+parsed rule show session s tap sec
+parsed session show type
+parsed session show type gre
+parsed session show type gre tap sec
 parsed save
 parsed monitor
 }

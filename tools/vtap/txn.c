@@ -85,7 +85,7 @@ const char *txn_blame(const struct txn *t, uint32_t offset)
  */
 void txn_only_check(struct txn *t)
 {
-	struct nlmsghdr *nlh = msg_new(VTAP_CMD_SESSION_DEL);
+	struct nlmsghdr *nlh = msg_new(VTAP_CMD_COMMIT);
 
 	mnl_attr_put_strz(nlh, VTAP_A_SESSION_NAME, "!");
 	txn_add(t, &session_object, CMD_DEL, nlh, 0, NULL);
@@ -109,11 +109,11 @@ bool txn_passed(const struct txn *t, const struct nlmsghdr *nlh, unsigned int tl
 static void txn_reply(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *a;
-	uint32_t *id = data;
+	uint64_t *id = data;
 
 	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
 		if (mnl_attr_get_type(a) == VTAP_A_COMMIT_FIRST_ID)
-			*id = mnl_attr_get_u32(a);
+			*id = attr_num(a);
 }
 
 /**
@@ -127,12 +127,12 @@ int txn_send(struct txn *t, const char *file, bool keys)
 {
 	const char *outer_file = err_file;
 	int outer_line = err_line;
-	uint32_t id = 0;
+	uint64_t id = 0;
 	int rc = OK;
 
 	if (t->n) {
 		err_file = file;
-		err_line = 0;
+		err_line = t->n == 1 ? t->v[0].line : 0;
 		rc = nl_talk_txn(t, txn_reply, &id);
 		err_file = outer_file;
 		err_line = outer_line;

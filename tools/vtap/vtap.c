@@ -165,7 +165,7 @@ int main(int argc, char **argv)
 				opt.netns = *++argv;
 		} else if (is_opt(arg, "Version") || !strcmp(arg, "--version") ||
 			   !strcmp(arg, "-version")) {
-			puts("vtap " VTAP_VERSION);
+			version_print();
 			return OK;
 		} else if (is_opt(arg, "help")) {
 			help(stdout);

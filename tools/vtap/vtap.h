@@ -3,15 +3,16 @@
 #ifndef VTAP_TOOL_H
 #define VTAP_TOOL_H
 
+#include <inttypes.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <linux/vtap.h>
+#include "../../kmod/version.h"
 
 #define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
-#define ATTR_MAX	31		/* no attribute set of the spec is larger */
+#define ATTR_MAX	63		/* no attribute set of the spec is larger */
 
 /* What functions that can fail return, and the exit codes. */
 enum {
@@ -33,7 +34,7 @@ enum {
 	W_HEX		= 1 << 9,	/* a number without name is shown as 0x%04x */
 	W_VERBATIM	= 1 << 10,	/* more than one word: never quoted as a whole */
 	W_INNER		= 1 << 11,	/* may stand behind inner, too */
-	W_PICK		= 1 << 12,	/* picks what show shows */
+	W_PICK		= 1 << 12,	/* picks what show shows; if alone, it is not shown itself */
 };
 
 struct view;
@@ -108,7 +109,7 @@ struct parse {
 	const struct word *addr;	/* the first address, for its family */
 	uint16_t addr_len;
 	bool has_match;
-	uint32_t seen[2];		/* attributes outside and inside of match, or of inner */
+	uint64_t seen[2];		/* attributes outside and inside of match, or of inner */
 };
 
 /* A message that is being read. */
@@ -125,22 +126,24 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * @words: In the order in which they are shown; the key comes first.
  * @implied: Whether a value follows from others and is not shown, @all as in word_text().
  * @absent: Why there is no such object, when a reply says no more than that; else NULL.
- * @cmd: The command on the wire for each command, 0 for none.
- * @change: The attribute for each command in a transaction.
+ * @get: The command on the wire for show.
+ * @change: The attribute that makes each of the other commands part of a commit, 0 for none.
  * @ntf: The first of the notifications add, del and change.
  * @match: The attribute that holds the W_MATCH words.
  * @tap: The attribute that names the tap, 0 for none.
+ * @unset: The attribute that brings the default of another one back.
  */
 struct object {
 	const char *name;
 	const struct word *words;
 	bool (*implied)(const struct word *w, const struct view *v, bool all);
 	const char *(*absent)(const struct view *v);
-	uint8_t cmd[CMDS];
+	uint8_t get;
 	uint8_t change[CMDS];
 	uint8_t ntf;
 	uint8_t match;
 	uint8_t tap;
+	uint8_t unset;
 };
 
 /* vtap.c */
@@ -267,10 +270,20 @@ void msgs_free(struct msgs *m);
 int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data);
 int nl_talk_txn(const struct txn *t, nl_cb cb, void *data);
 int nl_dump(uint8_t cmd, struct msgs *m);
+int nl_dump_some(struct nlmsghdr *req, struct msgs *m);
 int nl_monitor(nl_cb cb);
 uint8_t nl_cmd(const struct nlmsghdr *nlh);
 
+/* version.c */
+const char *version_module(void);
+void version_print(void);
+
+/* unset.c */
+int word_see(struct parse *p, const struct word *w);
+int words_unset(struct parse *p, const struct object *o);
+
 /* object.c */
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags);
 void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh);
 char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all);
 void word_write(FILE *f, const struct word *w, const char *text);
@@ -280,7 +293,7 @@ void object_print(const struct object *o, const struct nlmsghdr *nlh, const char
 int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh);
 const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			     const struct nlattr *first, size_t len, uint32_t offset);
-void object_print_key(const struct object *o, uint32_t key);
+void object_print_key(const struct object *o, uint64_t key);
 void object_help(const struct object *o);
 int object_run(const struct object *o, char **argv, struct txn *txn);
 
@@ -291,7 +304,6 @@ extern const struct object session_object, rule_object, port_object;
 #define TAP_DEFAULT	"main"
 extern const struct object tap_object;
 const char *tap_of(const struct object *o, const struct nlmsghdr *nlh);
-bool tap_picked(const struct object *o, const struct nlmsghdr *req, const struct nlmsghdr *nlh);
 int tap_set(const struct object *o, struct nlmsghdr **nlh, const char *tap);
 void tap_hide(const struct object *o, struct nlmsghdr *nlh);
 int tap_arg(char ***argv, const char **tap);

@@ -703,12 +703,10 @@ const struct type type_any = { "any", .parse = any_parse };
 
 int word_take(struct parse *p, const struct word *w)
 {
-	uint32_t bits = 1u << w->attr | (w->attr2 ? 1u << w->attr2 : 0);
-	uint32_t *seen = &p->seen[!!(w->flags & W_MATCH)];
+	int rc = word_see(p, w);
 
-	if (*seen & bits)
-		return usage("duplicate \"%s\"", w->name);
-	*seen |= bits;
+	if (rc)
+		return rc;
 	if (!*p->argv)
 		return usage("\"%s\" requires a value", w->name);
 	if (w->flags & W_MATCH)
