@@ -932,8 +932,8 @@ def malformed(b):
         b.refused(f"{name} in inner", unknown, "rule-new", SKIP, attr(match, nest, True))
     b.refused("inner without the nested flag", (INVAL, "NLA_F_NESTED is missing", None), "rule-new", SKIP,
               attr(match, attr(inner, b""), True))
-    b.refused("bytes behind the attributes", (INVAL, "bytes leftover after parsing attributes", None), "session-flush", {},
-              b"\0\0")
+    b.refused("bytes behind the attributes", (INVAL, "bytes leftover after parsing attributes", None), "session-flush",
+              {"type": "gre"}, b"\0\0")
     for name, size in (("ttl", 2), ("id", 1), ("key", 2), ("rate", 4)):
         b.refused(f"{name} of {size} bytes", (INVAL, "invalid attribute length", None),
                   "session-new", {"name": "new", **GRE}, attr(number("session", name), bytes(size)))

@@ -184,9 +184,10 @@ def output():
         found = json.loads(vtap(f"-n {h.name} -j rule show id {rules[0]['id']}").stdout)
         eq("-n names the namespace", [r["id"] for r in found], [rules[0]["id"]])
         rule = {r["pref"]: r for r in rules}[1]["id"]
-        for words, key, want in ((f"port show rule {rule}", "name", ["vnet0"]), ("port show session raw", "name", ["vnet0"]),
-                                 ("rule show port vnet0", "pref", [0, 1]), ("rule show session raw port vnet0", "pref", [0, 1]),
-                                 ("rule show session off", "pref", []), ("session show type vxlan", "name", ["llm", "vx"])):
+        for words, key, want in ((f"port show rule {rule}", "name", ["vnet0"]), ("port show session raw", "name", ["vnet0", "vnet1"]),
+                                 ("rule show port vnet0", "pref", [0, 1, 5]), ("rule show session raw port vnet0", "pref", [1, 5]),
+                                 ("rule show session gre port vnet0", "pref", []), ("rule show session off", "pref", []),
+                                 ("rule show session raw tap main port vnet1", "pref", [5]), ("session show type vxlan", "name", ["llm", "vx"])):
             eq(words, [o[key] for o in vtap_json(words, h)], want)
         eq("a filter is no word of an object", [w for w in vtap("rule show session raw", h).stdout.split() if w == "session"], [])
         eq("another namespace has nothing", vtap_json("session show", t.col), [])
