@@ -19,6 +19,7 @@
 /*
  * What a request limits a dump to
  * @tap: what belongs to it, or ports with such a rule
+ * @nothing: there is no such tap
  * @type: sessions of this type
  * @session: rules that name a session of this name, or ports with such a rule; "" for any
  * @rule: ports that it is bound to
@@ -29,6 +30,7 @@
  */
 struct vtap_nl_pick {
 	const struct vtap_tap *tap;
+	bool nothing;
 	const struct nlattr *type;
 	char session[VTAP_NAME_MAX + 1];
 	const struct vtap_rule *rule;
@@ -92,16 +94,14 @@ static int vtap_nl_refuse_key(const struct nlattr *a, struct netlink_ext_ack *ex
 	return -EINVAL;
 }
 
-static int vtap_nl_pick_tap(struct vtap_net *vn, const struct nlattr *a,
-			    struct vtap_nl_pick *pick, struct netlink_ext_ack *extack)
+/* A tap is there with what belongs to it, so one that is not there has nothing to tell. */
+static void vtap_nl_pick_tap(struct vtap_net *vn, const struct nlattr *a,
+			     struct vtap_nl_pick *pick)
 {
 	if (!a)
-		return 0;
+		return;
 	pick->tap = vtap_nl_find_tap(vn, a);
-	if (pick->tap)
-		return 0;
-	NL_SET_ERR_MSG_ATTR(extack, a, "no tap of this name");
-	return -ENOENT;
+	pick->nothing = !pick->tap;
 }
 
 /* Without a tap, a name may be that of a session of each tap. It needs no NUL at its end. */
@@ -111,7 +111,7 @@ static int vtap_nl_pick_session(struct vtap_net *vn, const struct nlattr *a,
 	if (!a)
 		return 0;
 	nla_strscpy(pick->session, a, sizeof(pick->session));
-	if (pick->session[0] && vtap_session_find(vn, pick->tap, pick->session))
+	if (pick->session[0] && !pick->nothing && vtap_session_find(vn, pick->tap, pick->session))
 		return 0;
 	NL_SET_ERR_MSG_ATTR(extack, a, "no session of this name");
 	return -ENOENT;
@@ -123,8 +123,8 @@ static int vtap_nl_pick_sessions(struct vtap_net *vn, struct nlattr **a, struct 
 				 struct netlink_ext_ack *extack)
 {
 	pick->type = a[VTAP_A_SESSION_TYPE];
-	return vtap_nl_refuse_key(a[VTAP_A_SESSION_NAME], extack) ?:
-	       vtap_nl_pick_tap(vn, a[VTAP_A_SESSION_TAP], pick, extack);
+	vtap_nl_pick_tap(vn, a[VTAP_A_SESSION_TAP], pick);
+	return vtap_nl_refuse_key(a[VTAP_A_SESSION_NAME], extack);
 }
 
 static bool vtap_nl_session_wanted(const void *obj, const struct vtap_nl_pick *pick)
@@ -178,8 +178,8 @@ static int vtap_nl_pick_rules(struct vtap_net *vn, struct nlattr **a, struct vta
 	struct net_device *dev;
 	int err;
 
+	vtap_nl_pick_tap(vn, a[VTAP_A_RULE_TAP], pick);
 	err = vtap_nl_refuse_key(a[VTAP_A_RULE_ID], extack) ?:
-	      vtap_nl_pick_tap(vn, a[VTAP_A_RULE_TAP], pick, extack) ?:
 	      vtap_nl_pick_session(vn, a[VTAP_A_RULE_SESSION], pick, extack);
 	if (err || !name)
 		return err;
@@ -250,8 +250,8 @@ static int vtap_nl_pick_ports(struct vtap_net *vn, struct nlattr **a, struct vta
 {
 	int err;
 
+	vtap_nl_pick_tap(vn, a[VTAP_A_PORT_TAP], pick);
 	err = vtap_nl_refuse_key(a[VTAP_A_PORT_NAME] ?: a[VTAP_A_PORT_IFINDEX], extack) ?:
-	      vtap_nl_pick_tap(vn, a[VTAP_A_PORT_TAP], pick, extack) ?:
 	      vtap_nl_pick_session(vn, a[VTAP_A_PORT_SESSION], pick, extack);
 	if (err || !a[VTAP_A_PORT_RULE])
 		return err;
@@ -326,7 +326,7 @@ static int vtap_nl_dump(struct sk_buff *skb, struct netlink_callback *cb,
 	/* what picks may go between two messages: the end, which is marked as well */
 	if (err == -ENOENT && cb->args[0])
 		gone = true;
-	if (err)
+	if (err || pick.nothing)
 		goto unlock;
 	pos = cb->args[0] ? kind->behind(vn, cb->args + 1) : head;
 	while (!err && (pos = pos->next) != head) {

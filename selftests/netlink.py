@@ -1174,14 +1174,14 @@ def filters(b):
     five, six = [nl.do("rule-new", **{**MIRROR, "tap": "sec", **r})["id"] for r in (
         {"port": "p1", "session": ["a"]}, {"port": "x", "session": ["c"]})]
     for what, key, cases in (
-            ("rule", "id", (({"tap": "main"}, [one, two, three, four]), ({"tap": "sec"}, [five, six]),
+            ("rule", "id", (({"tap": "none"}, []), ({"tap": "main"}, [one, two, three, four]), ({"tap": "sec"}, [five, six]),
                             ({"session": "a"}, [one, three, five]), ({"session": "a", "tap": "sec"}, [five]),
                             ({"session": "a", "tap": "main"}, [one, three]), ({"session": "c"}, [six]),
                             ({"port": "p1"}, [one, two, five]), ({"port": "p1", "tap": "sec"}, [five]))),
-            ("port", "name", (({"tap": "main"}, ["p0", "p1"]), ({"tap": "sec"}, ["p1", "x"]),
+            ("port", "name", (({"tap": "none"}, []), ({"tap": "main"}, ["p0", "p1"]), ({"tap": "sec"}, ["p1", "x"]),
                               ({"session": "a", "tap": "sec"}, ["p1"]), ({"session": "c"}, ["x"]),
                               ({"session": "b"}, ["p1"]), ({"rule": one, "tap": "sec"}, ["p1"]), ({"rule": five}, ["p1"]))),
-            ("session", "name", (({"tap": "main"}, ["a", "b", "none"]), ({"tap": "sec"}, ["a", "c"]),
+            ("session", "name", (({"tap": "none"}, []), ({"tap": "main"}, ["a", "b", "none"]), ({"tap": "sec"}, ["a", "c"]),
                                  ({"tap": "sec", "type": "gre"}, ["a"]), ({"type": "erspan2"}, ["b", "c"])))):
         for pick, want in cases:
             eq(f"two taps: {what}s with {pick}", [o[key] for o in nl.dump(what, **pick)], want)
@@ -1191,7 +1191,7 @@ def filters(b):
     for op, vals, want in (
             ("rule-get", {"session": "d"}, none), ("rule-get", {"session": ""}, none), ("port-get", {"session": "d"}, none),
             ("rule-get", {"session": "b", "tap": "sec"}, none), ("port-get", {"session": "c", "tap": "main"}, none),
-            *[(op, {"tap": "x"}, (NOENT, "no tap of this name", None)) for op in ("session-get", "rule-get", "port-get")],
+            ("rule-get", {"session": "a", "tap": "none"}, none), ("port-get", {"session": "a", "tap": "none"}, none),
             ("rule-get", {"port": "p2"}, (NOENT, "there is no such device", None)),
             ("port-get", {"rule": 99}, (NOENT, "no rule of this id", None)),
             ("session-get", {"name": "a"}, key), ("rule-get", {"id": one}, key), ("port-get", {"name": "p0"}, key),
