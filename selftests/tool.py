@@ -184,10 +184,12 @@ def output():
         found = json.loads(vtap(f"-n {h.name} -j rule show id {rules[0]['id']}").stdout)
         eq("-n names the namespace", [r["id"] for r in found], [rules[0]["id"]])
         rule = {r["pref"]: r for r in rules}[1]["id"]
-        for words, key, want in ((f"port show rule {rule}", "name", ["vnet0"]), ("port show session raw", "name", ["vnet0", "vnet1"]),
-                                 ("rule show port vnet0", "pref", [0, 1, 5]), ("rule show session raw port vnet0", "pref", [1, 5]),
-                                 ("rule show session gre port vnet0", "pref", []), ("rule show session off", "pref", []),
-                                 ("rule show session raw tap main port vnet1", "pref", [5]), ("session show type vxlan", "name", ["llm", "vx"])):
+        for words, key, want in (
+                (f"port show rule {rule}", "name", ["vnet0"]), ("port show session raw", "name", ["vnet0", "vnet1"]),
+                ("rule show port vnet0", "pref", [0, 1, 5]), ("rule show session raw port vnet0", "pref", [1, 5]),
+                ("rule show session gre port vnet0", "pref", []), ("rule show session off", "pref", []),
+                ("rule show session raw tap main port vnet1", "pref", [5]),
+                ("session show type vxlan", "name", ["llm", "vx"]), ("port show tap main", "name", ["vnet0", "vnet1"])):
             eq(words, [o[key] for o in vtap_json(words, h)], want)
         eq("a filter is no word of an object", [w for w in vtap("rule show session raw", h).stdout.split() if w == "session"], [])
         eq("another namespace has nothing", vtap_json("session show", t.col), [])
@@ -427,7 +429,8 @@ def unset():
         vtap("rule add pref 1 port a* master br0 dir egress src_ip 10.0.0.1 filter udp action mirror s sample flow 9 dup on", ns)
         vtap("rule set id 1 no master no dir no match no filter no sample no dup", ns)
         eq("a rule", vtap("rule show", ns).stdout, "id 1 pref 1 port 'a*' action mirror s ports 0\n")
-        refused("a word without default", ["rule", "set", "id", "1", "no", "pref"], 1, "id, tap, pref and action cannot be unset", ns)
+        refused("a word without default", ["rule", "set", "id", "1", "no", "pref"], 1,
+                "id, tap, pref and action cannot be unset", ns)
         refused("another one", ["session", "set", "s", "no", "remote"], 1, "name, tap, type and remote cannot be unset", ns)
         refused("one that is needed", ["rule", "set", "id", "1", "no", "port"], 1, "a rule needs port, master or mac", ns)
         more = "session add s type gre remote 192.0.2.9 key 1\nrule add pref 1 port a* tcp_flags syn action mirror s\n"

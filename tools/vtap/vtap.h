@@ -34,7 +34,7 @@ enum {
 	W_HEX		= 1 << 9,	/* a number without name is shown as 0x%04x */
 	W_VERBATIM	= 1 << 10,	/* more than one word: never quoted as a whole */
 	W_INNER		= 1 << 11,	/* may stand behind inner, too */
-	W_PICK		= 1 << 12,	/* picks what show shows; if alone, it is not shown itself */
+	W_PICK		= 1 << 12,	/* picks what show shows; alone, it is not shown itself */
 };
 
 struct view;
