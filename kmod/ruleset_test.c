@@ -4,6 +4,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
+#include "note.h"
 #include "ruleset.h"
 #include "taps.h"
 #include "test.h"
@@ -138,10 +139,33 @@ static void vtap_test_last(struct kunit *test)
 	rtnl_unlock();
 }
 
+/* A frame's note knows rules by all bits of their ids; they share its room with sessions. */
+static void vtap_test_noted(struct kunit *test)
+{
+	const u64 id = 1ULL << 32 | 5;
+	struct vtap_given given;
+	unsigned int i;
+
+	vtap_given_clear(&given);
+	vtap_given_pass(&given, id);
+	KUNIT_EXPECT_TRUE(test, vtap_given_passed(&given, id));
+	KUNIT_EXPECT_FALSE(test, vtap_given_passed(&given, 5));
+	KUNIT_EXPECT_FALSE(test, vtap_given_passed(&given, 1ULL << 33 | 5));
+	KUNIT_EXPECT_FALSE(test, vtap_given_has(&given, 5));
+	for (i = 0; i < VTAP_GIVEN_MAX; i++)
+		vtap_given_add(&given, 1000 + i);
+	vtap_given_pass(&given, 7);
+	KUNIT_EXPECT_TRUE(test, vtap_given_passed(&given, id));
+	KUNIT_EXPECT_FALSE(test, vtap_given_passed(&given, 7));
+	KUNIT_EXPECT_TRUE(test, vtap_given_has(&given, 1000 + VTAP_GIVEN_MAX - 3));
+	KUNIT_EXPECT_FALSE(test, vtap_given_has(&given, 1000 + VTAP_GIVEN_MAX - 2));
+}
+
 static struct kunit_case vtap_test_ids_cases[] = {
 	KUNIT_CASE(vtap_test_wrap),
 	KUNIT_CASE(vtap_test_fresh),
 	KUNIT_CASE(vtap_test_last),
+	KUNIT_CASE(vtap_test_noted),
 	{}
 };
 

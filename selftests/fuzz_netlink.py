@@ -29,9 +29,9 @@ NETLINK_GENERIC, GENL_ID_CTRL, CTRL_GETFAMILY, CTRL_GETPOLICY = 16, 16, 3, 10
 NLMSG_ERROR, REQUEST, ACK, DUMP, NESTED = 2, 1, 4, 0x300, 0x8000
 DUMPS = {"session": 1, "rule": 5, "port": 9, "tap": 14}
 SESSION_TAP, RULE_TAP = 30, 19
-COMMIT, CHANGE, SESSION_FLUSH, RULE_FLUSH = 13, 1, 4, 8
+COMMIT, CHANGE, SESSION_NEW, SESSION_FLUSH, RULE_NEW, RULE_FLUSH = 13, 1, 1, 4, 5, 8
 WIDTH = {2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 2, 8: 4, 9: 8}  # of NL_ATTR_TYPE_U8 to _S64
-BINARY, STRING, NUL_STRING, NEST = 10, 11, 12, 13
+U32, BINARY, STRING, NUL_STRING, NEST = 4, 10, 11, 12, 13
 WORDS = (b"s0", b"s1", b"s2", b"s3", b"vnet0", b"vnet1", b"vnet*", b"*", b"up0", b"br0", b"lo", b"eth0", b"", b"[", b"a b",
          b"\xff")
 RETURN = (struct.pack("HBBI", 6, 0, 0, 0xffff), struct.pack("HBBI", 6, 0, 0, 0),
@@ -125,7 +125,11 @@ class Maker:
     def __init__(self, family):
         self.family = family
         self.weights = [30 if op == COMMIT else 1 + len(family.policies.get(policy, ())) for op, policy in family.ops.items()]
-        self.kept = []  # (command, flags, tree)
+        # (command, flags, tree), at first two that are accepted: a session, and a rule that names it
+        new = ([SESSION_NEW, NEST, [[1, NUL_STRING, b"s0\0"], [2, U32, bytes(4)], [3, BINARY, BLOBS[0]]]],
+               [RULE_NEW, NEST, [[2, U32, struct.pack("I", 1)], [3, NUL_STRING, b"vnet*\0"], [7, U32, bytes(4)],
+                                 [8, NUL_STRING, b"s0\0"]]])
+        self.kept = [(COMMIT, REQUEST | ACK, [[CHANGE, NEST, [change]]]) for change in new]
         self.mended = None  # a message without the attribute that it was refused for
         self.bold = 0  # how often a value shall be wrong
         self.ids = [1]  # numbers that name something now

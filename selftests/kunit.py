@@ -9,7 +9,7 @@ import ksft
 from ksft import eq, note, ok, skip
 
 # and how many results each has at least
-SUITES = {"vtap_classifier": 11, "vtap_finish": 11, "vtap_headers": 11, "vtap_parser": 11, "vtap_refusals": 11, "vtap_rules": 3,
+SUITES = {"vtap_classifier": 11, "vtap_finish": 11, "vtap_headers": 11, "vtap_parser": 11, "vtap_refusals": 11, "vtap_rules": 4,
           "vtap_tunnel": 11}
 DEBUGFS = "/sys/kernel/debug/kunit/"
 RESULT = re.compile(r"( *)(ok|not ok) \d+ ([^#]*[^# ])(?: *# (SKIP.*))?")

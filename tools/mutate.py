@@ -304,6 +304,8 @@ MUTATIONS = [
      "for (i = 0; i < t->n_parts; i++) {", "for (i = 0; i < 0; i++) {", "netlink.py filters"),
     ("filter of a dump forgotten", "nl_dump.c", "return !pick->by_port ||", "return 1 ||",
      "netlink.py filters"),
+    ("a sampling rule is known by half of its id", "note.h",
+     "given->who[i] == (u32)rule && given->who[i + 1] == rule >> 32", "given->who[i] == (u32)rule", "kunit.py", "debug"),
     ("rule ids of 32 bits", "rule.h", "u64 id;", "u32 id;", "kunit.py", "debug"),
     ("unset leaves what there was", "nl_default.c",
      "memcpy(cfg + m->offset, from + m->offset, m->size);", ";", "netlink.py unset"),
