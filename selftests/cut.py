@@ -86,7 +86,8 @@ def protocol(frame):
 @contextlib.contextmanager
 def bed(what, sources):
     """SOURCES super-frames are sent inside; what arrives at b tells which segments the collector must get. Yields the
-    topology, and a list for the payload of a segment of each."""
+    topology, and a function that is told the payload of a segment of each that was sent: it waits until that has arrived,
+    since the copies of many would not fit into the queue of a receiver that is slow."""
     wanted = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP}[what]
     with ksft.one_cpu(), Topology(1500, 9000) as t, Collector(t.col, mtu=9000) as rx, \
             Sniffer(t.b, "eth0", match=lambda f: protocol(f) == wanted) as far:
@@ -100,9 +101,15 @@ def bed(what, sources):
                  for i, (name, more) in enumerate(words.items(), 1)]
         lines.append(f"rule add pref 10 port vnet0 dir ingress ip_proto {what.lower()} action mirror {','.join(words)}")
         t.host.sh([ksft.VTAP, "-b", "-"], input="\n".join(lines) + "\n")
-        sizes = []
-        yield t, sizes
-        frames = [s for f, mss in zip(far.frames(sources), sizes) for s in segments(f, mss)]
+        sizes, arrived = [], []
+
+        def was_sent(size):
+            sizes.append(size)
+            arrived.extend(far.frames(1))
+
+        yield t, was_sent
+        arrived += far.frames(sources - len(arrived))
+        frames = [s for f, mss in zip(arrived, sizes) for s in segments(f, mss)]
         vtap("rule flush", t.host)
         names, by = dict(enumerate(words, 1)), {}
         sent = sum(s["stats"]["sent"] for s in vtap_json("-s session show", t.host))
@@ -116,15 +123,15 @@ def bed(what, sources):
 def tcp():
     """Flags of the first, the middle and the last segment; sequence numbers that wrap; odd lengths; tags."""
     sizes = ((1448, 20000), (1401, 1402), (701, 30001), (536, 537 * 4), (1200, 2400))
-    with bed("TCP", 2 * 2 * len(sizes)) as (t, mss), Sender(t.a, "eth0", vnet=True) as tx:
+    with bed("TCP", 2 * 2 * len(sizes)) as (t, was_sent), Sender(t.a, "eth0", vnet=True) as tx:
         for version, kind in ((4, Sender.GSO_TCPV4), (6, Sender.GSO_TCPV6)):
             for tag in (None, 0x6005):
                 for size, length in sizes:
                     frame = t.tcp(version=version, vlan=tag, payload=random.randbytes(length), partial=True,
                                   flags=CWR | ECE | ACK | PSH | FIN, seq=0xffffffff - length // 2)
                     l4 = 14 + 4 * bool(tag) + (20 if version == 4 else 40)
-                    mss.append(size)
                     tx.send(frame, csum=(l4, 16), gso=(kind, size, l4 + 20))
+                    was_sent(size)
 
 
 def udp():
@@ -134,7 +141,7 @@ def udp():
         if not t.udp_gso():
             ksft.skip("UDP", "this kernel's veth devices take no super-frames of it")
             return
-    with bed("UDP", 2 * 2 * len(sizes)) as (t, mss):
+    with bed("UDP", 2 * 2 * len(sizes)) as (t, was_sent):
         for ns, key, peer in ((t.a, "a", "b"), (t.b, "b", "a")):
             ns.ip("link add link eth0 name v5 type vlan id 5 egress-qos-map 0:3", "link set v5 addrgenmode none",
                   "link set v5 up", f"address add 10.5.0.{1 + (key == 'b')}/24 dev v5",
@@ -146,7 +153,7 @@ def udp():
                 for size, length in sizes:
                     s.setsockopt(SOL_UDP, UDP_SEGMENT, size)
                     s.sendto(random.randbytes(length), (to, 4000))
-                    mss.append(size)
+                    was_sent(size)
 
 
 SUPER = [(version, tag, size, length) for version in (4, 6) for tag in (None, 0x6005)
