@@ -2,6 +2,7 @@
 /* The end of a transaction: all its changes are seen, or none was made. */
 #include <linux/slab.h>
 
+#include "cost.h"
 #include "kind.h"
 #include "loop.h"
 #include "nl.h"
@@ -38,7 +39,7 @@ void vtap_txn_abort(struct vtap_txn *txn)
  * vtap_txn_commit - let packets see the changes; the end of a transaction
  * @txn: the transaction
  *
- * Return: 0, or -ENOMEM and all changes are undone.
+ * Return: 0, or -ENOMEM or -ENOSPC and all changes are undone.
  */
 int vtap_txn_commit(struct vtap_txn *txn)
 {
@@ -48,7 +49,7 @@ int vtap_txn_commit(struct vtap_txn *txn)
 	if (list_empty(&txn->log))
 		return 0;
 	if (txn->rebind) {
-		err = vtap_port_bind_all(txn->vn);
+		err = vtap_cost_check(txn->vn, txn->extack) ?: vtap_port_bind_all(txn->vn);
 		if (err) {
 			vtap_txn_abort(txn);
 			return err;

@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
+#include "cost.h"
 #include "kind.h"
 #include "net.h"
 #include "rule.h"
@@ -79,6 +80,7 @@ static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule, struct l
 		rule->sessions[i]->users++;
 	list_add(&rule->list, prev);
 	vn->n_rules++;
+	vn->cost += vtap_cost_of(rule);
 }
 
 static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
@@ -89,6 +91,7 @@ static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
 		rule->sessions[i]->users--;
 	list_del(&rule->list);
 	vn->n_rules--;
+	vn->cost -= vtap_cost_of(rule);
 }
 
 /* Put a rule in its place, which is often next to that of the one before. */
