@@ -34,6 +34,7 @@ struct vtap_rule_block;
  * @noting: vtap_port.noting of all ports; RTNL
  * @n_sessions: length of @sessions; written under RTNL, read anywhere
  * @n_rules: length of @rules; RTNL
+ * @cost: vtap_cost_of() of all @rules together; RTNL
  * @last_id: last rule id given; RTNL
  * @gen: changes with every change that a dump could see; RTNL
  * @cause: the request that is being carried out, which events name, or NULL; RTNL
@@ -64,6 +65,7 @@ struct vtap_net {
 	bool noting;
 	unsigned int n_sessions;
 	unsigned int n_rules;
+	unsigned int cost;
 	u64 last_id;
 	u32 gen;
 	struct genl_info *cause;

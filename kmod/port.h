@@ -159,13 +159,9 @@ static inline struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, in
 static inline struct vtap_port *vtap_port_of(const struct vtap_net *vn,
 					     const struct net_device *dev)
 {
-	struct vtap_port *port;
+	struct vtap_port *port = vtap_port_by_index(vn, dev->ifindex);
 
-	list_for_each_entry(port, &vn->ports, list) {
-		if (port->dev == dev)
-			return port;
-	}
-	return NULL;
+	return port && port->dev == dev ? port : NULL;
 }
 
 /**

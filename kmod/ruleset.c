@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
+#include "cost.h"
 #include "kind.h"
 #include "net.h"
 #include "nl.h"
@@ -82,6 +83,7 @@ static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule, struct l
 	list_add(&rule->list, prev);
 	vn->n_rules++;
 	vtap_taps_count(vn, rule->tap, 1, 0);
+	vn->cost += vtap_cost_of(rule);
 }
 
 static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
@@ -93,6 +95,7 @@ static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
 	list_del(&rule->list);
 	vn->n_rules--;
 	vtap_taps_count(vn, rule->tap, -1, 0);
+	vn->cost -= vtap_cost_of(rule);
 }
 
 /* Put a rule in its place, which is often next to that of the one before. */

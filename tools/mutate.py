@@ -136,6 +136,10 @@ MUTATIONS = [
      "atomic_add_return(VTAP_IPID_BLOCK / 2,", "wayout.py ids"),
     ("link-local collector without dev", "session.c",
      "__ipv6_addr_needs_scope_id(ipv6_addr_type(r)) &&", "0 &&", "wayout.py link_local"),
+    ("filters without a limit", "cost.c", "if (vn->cost <= VTAP_COST_MAX)", "if (1)",
+     "scale.py limit"),
+    ("inner matches are free", "cost.c", "(rule->inner ? VTAP_COST_INNER : 0)", "0",
+     "scale.py limit"),
     # which frames are copied
     ("a VM behind macvlan sends at ingress", "kind.c",
      "return BIT(VTAP_OUT);", "return BIT(VTAP_IN);", "l3.py upper"),
