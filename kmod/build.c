@@ -24,7 +24,7 @@
  */
 struct vtap_build {
 	struct vtap_table *t;
-	struct vtap_draft *drafts;
+	struct vtap_build_entry *drafts;
 	unsigned int n;
 	unsigned int max_tuples;
 	u32 *sorted;
@@ -44,7 +44,7 @@ static void vtap_mask_pack(struct vtap_mask *m, const u64 *bits)
 		m->bits[m->n] = bits[i];
 		m->word[m->n++] = i;
 	}
-	/* never without a word, to have less to ask */
+	/* keep at least one word, so that the lookup loops need no test for an empty mask */
 	m->n += !m->n;
 }
 
@@ -55,7 +55,7 @@ static bool vtap_mask_same(const struct vtap_mask *a, const struct vtap_mask *b)
 	       !memcmp(a->word, b->word, a->n * sizeof(*a->word));
 }
 
-static int vtap_build_more_tuples(struct vtap_build *b)
+static int vtap_build_grow_tuples(struct vtap_build *b)
 {
 	unsigned int max = b->max_tuples ? 2 * b->max_tuples : VTAP_GROUP_MAX;
 	struct vtap_tuple *tuples;
@@ -91,7 +91,7 @@ static int vtap_build_tuple(struct vtap_build *b, const u64 *mask, bool ranges, 
 		if (tuple->ranges == ranges && vtap_mask_same(&tuple->mask, &m))
 			return i - 1;
 	}
-	if (t->n_tuples == b->max_tuples && vtap_build_more_tuples(b))
+	if (t->n_tuples == b->max_tuples && vtap_build_grow_tuples(b))
 		return -ENOMEM;
 	tuple = &t->tuples[t->n_tuples++];
 	vtap_mask_pack(&tuple->mask, mask);
@@ -126,7 +126,7 @@ static int vtap_build_append(struct vtap_build *b, u32 i, u8 dirs, bool sent)
 {
 	const u8 both = BIT(VTAP_IN) | BIT(VTAP_OUT);
 	const struct vtap_rule *rule = b->t->rules[i];
-	struct vtap_draft *d = &b->drafts[b->n];
+	struct vtap_build_entry *d = &b->drafts[b->n];
 	struct vtap_match m;
 	struct vtap_key mask;
 	bool ranges;
@@ -155,12 +155,12 @@ static int vtap_build_append(struct vtap_build *b, u32 i, u8 dirs, bool sent)
 	d->rule = i;
 	b->t->tuples[tuple].n++;
 	b->t->dirs |= dirs;
-	b->t->deep |= rule->tunnel;
+	b->t->tunnels |= rule->tunnel;
 	b->n++;
 	return 0;
 }
 
-static int vtap_build_drafts(struct vtap_build *b)
+static int vtap_build_entries(struct vtap_build *b)
 {
 	const u8 both = BIT(VTAP_IN) | BIT(VTAP_OUT);
 	struct vtap_table *t = b->t;
@@ -218,7 +218,7 @@ static int vtap_build_pool(struct vtap_build *b)
 	if (!t->pool || !t->heads)
 		return -ENOMEM;
 	for (i = b->n; i--;) {
-		const struct vtap_draft *d = &b->drafts[i];
+		const struct vtap_build_entry *d = &b->drafts[i];
 		struct vtap_entry *e;
 		u32 *head;
 		u64 h;
@@ -244,15 +244,15 @@ static void vtap_build_linear(struct vtap_build *b)
 	unsigned int at = 1, i, j;
 
 	for (i = 0; i < b->n; i++) {
-		const struct vtap_draft *d = &b->drafts[i];
+		const struct vtap_build_entry *d = &b->drafts[i];
 		const struct vtap_tuple *tuple = &t->tuples[d->tuple];
-		struct vtap_glance *g = &t->linear[i];
+		struct vtap_linear_entry *g = &t->linear[i];
 
-		*g = (struct vtap_glance){
+		*g = (struct vtap_linear_entry){
 			.tuple = tuple,
 			.key = ((const struct vtap_entry *)(t->pool + at))->key,
 			.rule = t->rules[d->rule],
-			.more = tuple->ranges || t->rules[d->rule]->more,
+			.has_extra = tuple->ranges || t->rules[d->rule]->has_extra,
 		};
 		for (j = 0; j < tuple->mask.n; j++) {
 			if (hweight64(tuple->mask.bits[j]) < hweight64(g->mask))
@@ -266,13 +266,13 @@ static void vtap_build_linear(struct vtap_build *b)
 	t->last = &t->linear[b->n - 1];
 }
 
-/* What vtap_table_linear() finds in any case; see vtap_table_deep() */
+/* What vtap_table_scan() finds in any case; see vtap_table_lookup_tunnel() */
 static void vtap_build_deep(struct vtap_table *t)
 {
 	static const struct vtap_tuple any = { .mask = { .n = 1 } };
 	static const u64 key;
 
-	t->linear[0] = (struct vtap_glance){ .tuple = &any, .key = &key, .more = true };
+	t->linear[0] = (struct vtap_linear_entry){ .tuple = &any, .key = &key, .has_extra = true };
 	t->last = t->linear;
 }
 
@@ -299,13 +299,13 @@ static int vtap_build_sort(struct vtap_build *b)
 }
 
 /* The entries of group @g, which begin at @sorted. */
-static void vtap_build_sift(const struct vtap_build *b, const struct vtap_group *g,
-			    const u32 *sorted, struct vtap_sift *in)
+static void vtap_build_sieve_input(const struct vtap_build *b, const struct vtap_group *g,
+				   const u32 *sorted, struct vtap_sieve_input *in)
 {
 	const struct vtap_table *t = b->t;
 	unsigned int i;
 
-	*in = (struct vtap_sift){
+	*in = (struct vtap_sieve_input){
 		.drafts = b->drafts,
 		.entries = sorted,
 		.tuples = g->tuples,
@@ -316,7 +316,7 @@ static void vtap_build_sift(const struct vtap_build *b, const struct vtap_group 
 		in->n += g->tuples[i].n;
 }
 
-static u64 vtap_build_ranges(const struct vtap_sift *in)
+static u64 vtap_build_ranges(const struct vtap_sieve_input *in)
 {
 	u64 ranges = 0;
 	unsigned int i;
@@ -333,7 +333,7 @@ static int vtap_build_groups(struct vtap_build *b)
 	const u32 *sorted;
 	struct vtap_group *g;
 	struct vtap_sieve *s;
-	struct vtap_sift in;
+	struct vtap_sieve_input in;
 
 	b->scratch = kvcalloc(VTAP_SIEVE_SLOTS_MAX, sizeof(*b->scratch), GFP_KERNEL_ACCOUNT);
 	t->groups = kvcalloc(n, sizeof(*t->groups), GFP_KERNEL_ACCOUNT);
@@ -344,7 +344,7 @@ static int vtap_build_groups(struct vtap_build *b)
 	sorted = b->sorted;
 	for (g = t->groups; g < t->end; g++) {
 		g->tuples = t->tuples + (g - t->groups) * VTAP_GROUP_MAX;
-		vtap_build_sift(b, g, sorted, &in);
+		vtap_build_sieve_input(b, g, sorted, &in);
 		g->ranges = vtap_build_ranges(&in);
 		g->end = g->sieves + vtap_sieve_choose(g->sieves, &in, b->scratch);
 		for (s = g->sieves; s < g->end; s++)
@@ -358,7 +358,7 @@ static int vtap_build_groups(struct vtap_build *b)
 	sorted = b->sorted;
 	slots = 0;
 	for (g = t->groups; g < t->end; g++) {
-		vtap_build_sift(b, g, sorted, &in);
+		vtap_build_sieve_input(b, g, sorted, &in);
 		for (s = g->sieves; s < g->end; s++) {
 			s->slots = t->slots + slots;
 			vtap_sieve_fill(s, &in);
@@ -381,7 +381,7 @@ static int vtap_build(struct vtap_build *b, const struct vtap_rule *const *rules
 		return -ENOMEM;
 	memcpy(t->rules, rules, n * sizeof(*t->rules));
 	t->n = n;
-	err = vtap_build_drafts(b);
+	err = vtap_build_entries(b);
 	if (err)
 		return err;
 	/* usually far fewer than there is room for */
@@ -394,11 +394,11 @@ static int vtap_build(struct vtap_build *b, const struct vtap_rule *const *rules
 	err = vtap_build_pool(b);
 	if (err)
 		return err;
-	if (!t->deep && b->n <= VTAP_LINEAR_MAX) {
+	if (!t->tunnels && b->n <= VTAP_LINEAR_MAX) {
 		vtap_build_linear(b);
 		return 0;
 	}
-	if (t->deep)
+	if (t->tunnels)
 		vtap_build_deep(t);
 	return vtap_build_groups(b);
 }

@@ -147,22 +147,18 @@ bool vtap_chain_wanted(const struct vtap_port *port)
 	       rtnl_dereference(port->dev->rx_handler) && vtap_chain_allowed(port->dev);
 }
 
-/**
- * vtap_chain_intact - is the handler on a port's device still the one that was put there?
- * @port: the port; RTNL
- *
- * Return: false if it is not, or if there is none.
+/*
+ * Is the handler on a port's device still the one that was put there? RTNL. Return: false if it
+ * is not, or if there is none.
  */
 bool vtap_chain_intact(const struct vtap_port *port)
 {
 	return port->chain && rtnl_dereference(port->dev->rx_handler) == port->chain->handler;
 }
 
-/**
- * vtap_chain_add - stand in front of the rx_handler that a port's device has
- * @port: the port; RTNL
- *
- * Return: false if the device has none, or there is no room.
+/*
+ * Stand in front of the rx_handler that a port's device has; RTNL. Return: false if the device
+ * has none, or there is no room.
  */
 bool vtap_chain_add(struct vtap_port *port)
 {
@@ -186,10 +182,7 @@ bool vtap_chain_add(struct vtap_port *port)
 	return true;
 }
 
-/**
- * vtap_chain_remove - give the device its own rx_handler again, if the owner has not taken it away
- * @port: a port with a chain; RTNL
- */
+/* Give the device its own rx_handler again, if the owner has not taken it away; RTNL. */
 void vtap_chain_remove(struct vtap_port *port)
 {
 	if (vtap_chain_intact(port))

@@ -61,23 +61,23 @@ static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const str
 	const struct vtap_edit e = vtap_copy_edit(t, f);
 	const unsigned int whole = f->len + e.insert - e.remove;
 	unsigned int len = whole;
-	struct vtap_tally n = {};
+	struct vtap_send_stats n = {};
 	struct sk_buff *copy = NULL;
-	enum vtap_stat why;
+	enum vtap_session_stat why;
 	u8 *inner;
 
-	if (unlikely(len > t->whole)) {
+	if (unlikely(len > t->max_plain)) {
 		if (!again && t->decap) {
 			vtap_copy_decap(t, f);
 			return;
 		}
 		len = vtap_copy_limit(t, len);
-		why = VTAP_ST_DROP_MTU;
+		why = VTAP_SESSION_STAT_DROP_MTU;
 		if (!len)
 			goto drop;
 	}
 	copy = vtap_copy_alloc(t, t->hlen + len);
-	why = VTAP_ST_DROP_NOMEM;
+	why = VTAP_SESSION_STAT_DROP_NOMEM;
 	if (unlikely(!copy))
 		goto drop;
 	vtap_copy_headers(t, copy);
@@ -100,7 +100,7 @@ static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const str
 	return;
 
 unreadable:
-	why = VTAP_ST_DROP_FRAME;
+	why = VTAP_SESSION_STAT_DROP_FRAME;
 drop:
 	kfree_skb(copy);
 	vtap_copy_drop(t->s, why, 1);
@@ -111,8 +111,8 @@ static noinline void vtap_copy_decap(const struct vtap_tmpl *t, const struct vta
 {
 	struct vtap_frame inner __uninitialized;
 
-	if (vtap_match_decap(f, &inner)) {
-		vtap_stats_add(t->s->stats, VTAP_ST_DECAPPED, 1);
+	if (vtap_tunnel_decap(f, &inner)) {
+		vtap_stats_add(t->s->stats, VTAP_SESSION_STAT_DECAPPED, 1);
 		inner.suspect = f->suspect;
 		f = &inner;
 	}
@@ -156,7 +156,8 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 		sf.key.flags |= VTAP_KEY_FRAG;
 	skb = vtap_copy_clone(f);
 	if (IS_ERR_OR_NULL(skb)) {
-		vtap_copy_drop(t->s, skb ? VTAP_ST_DROP_FRAME : VTAP_ST_DROP_NOMEM, 1);
+		vtap_copy_drop(t->s, skb ? VTAP_SESSION_STAT_DROP_FRAME :
+			       VTAP_SESSION_STAT_DROP_NOMEM, 1);
 		return;
 	}
 	sf.bare = false;
@@ -171,8 +172,8 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 	segs = __skb_gso_segment(skb, NETIF_F_SG, false);
 	if (IS_ERR_OR_NULL(segs)) {
 		kfree_skb(skb);
-		vtap_copy_drop(t->s, PTR_ERR(segs) == -ENOMEM ? VTAP_ST_DROP_NOMEM :
-							       VTAP_ST_DROP_FRAME, 1);
+		vtap_copy_drop(t->s, PTR_ERR(segs) == -ENOMEM ? VTAP_SESSION_STAT_DROP_NOMEM :
+							       VTAP_SESSION_STAT_DROP_FRAME, 1);
 		return;
 	}
 	consume_skb(skb);
@@ -193,7 +194,7 @@ static noinline bool vtap_copy_super(const struct vtap_tmpl *t, const struct vta
 
 	if ((!IS_ENABLED(CONFIG_VTAP_CUT) && !t->offload) || !vtap_copy_cut_begin(t, f, &c))
 		return false;
-	if (unlikely(t->offload) && vtap_copy_whole(t, &c))
+	if (unlikely(t->offload) && vtap_copy_offload(t, &c))
 		return true;
 	if (!IS_ENABLED(CONFIG_VTAP_CUT))
 		return false;
@@ -223,11 +224,12 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 
 	if (unlikely(!t) || (unlikely(f->suspect) && vtap_loop_watch(s, f))) {
 		n = vtap_copy_segs(f);
-		vtap_copy_drop(s, t ? VTAP_ST_DROP_LOOP : VTAP_ST_DROP_INACTIVE, n);
+		vtap_copy_drop(s, t ? VTAP_SESSION_STAT_DROP_LOOP : VTAP_SESSION_STAT_DROP_INACTIVE,
+			       n);
 		return;
 	}
 	if (unlikely(f->dir == VTAP_OUT && vtap_original_unfinished(f->skb))) {
-		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, vtap_copy_segs(f));
+		vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_FRAME, vtap_copy_segs(f));
 		return;
 	}
 	if (!skb_is_gso(f->skb))
@@ -235,7 +237,7 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 	else if (unlikely(skb_shinfo(f->skb)->gso_size < VTAP_MIN_MSS ||
 			  skb_shinfo(f->skb)->gso_type & SKB_GSO_ESP ||
 			  !skb_frags_readable(f->skb)))
-		vtap_copy_drop(s, VTAP_ST_DROP_FRAME, 1);
+		vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_FRAME, 1);
 	else if (!vtap_copy_super(t, f))
 		vtap_copy_gso(t, f);
 }

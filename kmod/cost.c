@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 
 #include "cost.h"
+#include "extack.h"
 #include "net.h"
 #include "rule.h"
 
@@ -11,11 +12,9 @@
 /* A look into a tunnel at a rule's inner match, in instructions of a filter */
 #define VTAP_COST_INNER	16
 
-/**
- * vtap_cost_of - the work of a rule that a frame may have to do for it alone
- * @rule: the rule
- *
- * Return: its filter's instructions, and VTAP_COST_INNER for an inner match.
+/*
+ * The work of a rule that a frame may have to do for it alone. Return: its filter's instructions,
+ * and VTAP_COST_INNER for an inner match.
  */
 unsigned int vtap_cost_of(const struct vtap_rule *rule)
 {
@@ -36,7 +35,6 @@ int vtap_cost_check(const struct vtap_net *vn, struct netlink_ext_ack *extack)
 {
 	if (vn->cost <= VTAP_COST_MAX)
 		return 0;
-	NL_SET_ERR_MSG(extack,
-		       "filters of all rules have more than 65536 instructions, with 16 for each inner");
-	return -ENOSPC;
+	return vtap_refuse(extack, -ENOSPC,
+			   "filters of all rules have more than 65536 instructions, with 16 for each inner");
 }

@@ -59,7 +59,8 @@ static __always_inline void vtap_copy_segment(const struct vtap_tmpl *t, struct 
 	if (likely(c->room))
 		copy = vtap_copy_alloc(t, c->room);
 	if (unlikely(!copy)) {
-		vtap_copy_drop(t->s, c->room ? VTAP_ST_DROP_NOMEM : VTAP_ST_DROP_MTU, 1);
+		vtap_copy_drop(t->s, c->room ? VTAP_SESSION_STAT_DROP_NOMEM :
+			       VTAP_SESSION_STAT_DROP_MTU, 1);
 		if (c->walk)
 			vtap_copy_cut_next(c, NULL, c->n);
 		return;

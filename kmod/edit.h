@@ -30,8 +30,8 @@ static __always_inline struct vtap_edit vtap_copy_edit(const struct vtap_tmpl *t
 	bool meta = vtap_frame_has_meta(f);
 
 	return (struct vtap_edit){
-		.insert = meta && !t->strip ? VLAN_HLEN : 0,
-		.remove = !meta && f->key.vlan && t->strip ? VLAN_HLEN : 0,
+		.insert = meta && !t->strip_vlan ? VLAN_HLEN : 0,
+		.remove = !meta && f->key.vlan && t->strip_vlan ? VLAN_HLEN : 0,
 	};
 }
 

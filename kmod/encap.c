@@ -14,6 +14,7 @@
 #include <net/ipv6.h>
 
 #include "encap.h"
+#include "extack.h"
 #include "flow.h"
 #include "session.h"
 
@@ -58,13 +59,7 @@ static int vtap_encap_only(u32 type, bool given, u32 types, const char *text,
 	return -EINVAL;
 }
 
-/**
- * vtap_encap_check - refuse settings that do not go with the type
- * @cfg: from the user, with defaults filled in
- * @extack: gets the reason
- *
- * Return: 0 or -EINVAL.
- */
+/* Refuse settings that do not go with the type. Return: 0 or -EINVAL. */
 int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack *extack)
 {
 	const u32 ip = ~(u32)BIT(VTAP_SESSION_TYPE_PORT);
@@ -93,54 +88,32 @@ int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack 
 	if (err)
 		return err;
 	if (type == VTAP_SESSION_TYPE_PORT) {
-		if (!cfg->dev[0]) {
-			NL_SET_ERR_MSG(extack, "type port needs dev");
-			return -EINVAL;
-		}
+		if (!cfg->dev[0])
+			return vtap_refuse(extack, -EINVAL, "type port needs dev");
 	} else if (!cfg->remote.family) {
-		NL_SET_ERR_MSG(extack, "remote is missing");
-		return -EINVAL;
+		return vtap_refuse(extack, -EINVAL, "remote is missing");
 	}
-	if (cfg->local.family && cfg->local.family != cfg->remote.family) {
-		NL_SET_ERR_MSG(extack, "local and remote are of different families");
-		return -EINVAL;
-	}
-	if (type == VTAP_SESSION_TYPE_VXLAN && !cfg->has_key) {
-		NL_SET_ERR_MSG(extack, "type vxlan needs a key");
-		return -EINVAL;
-	}
-	if (type == VTAP_SESSION_TYPE_VXLAN && cfg->key > 0xffffff) {
-		NL_SET_ERR_MSG(extack, "key of type vxlan is at most 16777215");
-		return -EINVAL;
-	}
-	if (cfg->index > 0xfffff) {
-		NL_SET_ERR_MSG(extack, "index is at most 1048575");
-		return -EINVAL;
-	}
-	if (cfg->snaplen && cfg->snaplen < ETH_ZLEN) {
-		NL_SET_ERR_MSG(extack, "snaplen is 0 or at least 60");
-		return -EINVAL;
-	}
-	if (cfg->tos & INET_ECN_MASK) {
-		NL_SET_ERR_MSG(extack, "the ECN bits of tos must be 0");
-		return -EINVAL;
-	}
-	if (cfg->rate && cfg->rate < 8) {
-		NL_SET_ERR_MSG(extack, "rate is 0 or at least 8 bit per second");
-		return -EINVAL;
-	}
-	if (cfg->burst && !cfg->rate) {
-		NL_SET_ERR_MSG(extack, "burst needs a rate");
-		return -EINVAL;
-	}
-	if (cfg->offload && (cfg->csum || cfg->seq || cfg->decap)) {
-		NL_SET_ERR_MSG(extack, "offload goes with neither csum nor seq nor decap");
-		return -EINVAL;
-	}
-	if (cfg->offload && (cfg->rate || cfg->pps)) {
-		NL_SET_ERR_MSG(extack, "offload goes with neither rate nor pps");
-		return -EINVAL;
-	}
+	if (cfg->local.family && cfg->local.family != cfg->remote.family)
+		return vtap_refuse(extack, -EINVAL, "local and remote are of different families");
+	if (type == VTAP_SESSION_TYPE_VXLAN && !cfg->has_key)
+		return vtap_refuse(extack, -EINVAL, "type vxlan needs a key");
+	if (type == VTAP_SESSION_TYPE_VXLAN && cfg->key > 0xffffff)
+		return vtap_refuse(extack, -EINVAL, "key of type vxlan is at most 16777215");
+	if (cfg->index > 0xfffff)
+		return vtap_refuse(extack, -EINVAL, "index is at most 1048575");
+	if (cfg->snaplen && cfg->snaplen < ETH_ZLEN)
+		return vtap_refuse(extack, -EINVAL, "snaplen is 0 or at least 60");
+	if (cfg->tos & INET_ECN_MASK)
+		return vtap_refuse(extack, -EINVAL, "the ECN bits of tos must be 0");
+	if (cfg->rate && cfg->rate < 8)
+		return vtap_refuse(extack, -EINVAL, "rate is 0 or at least 8 bit per second");
+	if (cfg->burst && !cfg->rate)
+		return vtap_refuse(extack, -EINVAL, "burst needs a rate");
+	if (cfg->offload && (cfg->csum || cfg->seq || cfg->decap))
+		return vtap_refuse(extack, -EINVAL,
+				   "offload cannot be combined with csum, seq or decap");
+	if (cfg->offload && (cfg->rate || cfg->pps))
+		return vtap_refuse(extack, -EINVAL, "offload cannot be combined with rate or pps");
 	return 0;
 }
 
@@ -201,17 +174,17 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 	t->type = cfg->type;
 	t->mtu_policy = cfg->mtu;
 	t->snaplen = cfg->snaplen;
-	t->strip = cfg->vlan == VTAP_VLAN_MODE_STRIP;
+	t->strip_vlan = cfg->vlan == VTAP_VLAN_MODE_STRIP;
 	t->subheader = cfg->subheader;
 	t->seq = cfg->seq || t->type == VTAP_SESSION_TYPE_ERSPAN2 ||
 		 t->type == VTAP_SESSION_TYPE_ERSPAN3;
-	t->far = !t->family || t->dst;
+	t->slow_path = !t->family || t->dst;
 	t->proto = t->family == AF_INET ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
 	t->csum = cfg->csum;
-	t->varies = vxlan || t->csum || t->type == VTAP_SESSION_TYPE_ERSPAN3;
+	t->per_packet = vxlan || t->csum || t->type == VTAP_SESSION_TYPE_ERSPAN3;
 	t->decap = cfg->decap;
 	t->offload = cfg->offload;
-	t->whole = vtap_encap_whole(t);
+	t->max_plain = vtap_encap_whole(t);
 	if (t->type == VTAP_SESSION_TYPE_PORT)
 		return;
 
@@ -273,7 +246,7 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 		p = (u8 *)opt;
 	}
 	t->hlen = p - t->hdr;
-	t->whole = vtap_encap_whole(t);
+	t->max_plain = vtap_encap_whole(t);
 }
 
 static void vtap_encap_erspan(const struct vtap_tmpl *t, __be32 *e, const struct vtap_frame *f,
@@ -285,7 +258,7 @@ static void vtap_encap_erspan(const struct vtap_tmpl *t, __be32 *e, const struct
 	if (f->key.vlan) {
 		w0 |= (tci >> VLAN_PRIO_SHIFT) << VTAP_ERSPAN_COS_SHIFT;
 		/* receivers would see two layers: the VLAN here and the tag in the frame */
-		if (t->strip)
+		if (t->strip_vlan)
 			w0 |= (tci & VLAN_VID_MASK) << VTAP_ERSPAN_VLAN_SHIFT;
 	}
 	if (truncated)
@@ -293,7 +266,7 @@ static void vtap_encap_erspan(const struct vtap_tmpl *t, __be32 *e, const struct
 
 	if (t->type == VTAP_SESSION_TYPE_ERSPAN2) {
 		if (f->key.vlan)
-			w0 |= (t->strip ? VTAP_ERSPAN_EN_STRIPPED : VTAP_ERSPAN_EN_KEPT) <<
+			w0 |= (t->strip_vlan ? VTAP_ERSPAN_EN_STRIPPED : VTAP_ERSPAN_EN_KEPT) <<
 			      VTAP_ERSPAN_EN_SHIFT;
 		e[0] |= htonl(w0);
 		return;
@@ -364,13 +337,7 @@ void vtap_encap_finish(const struct vtap_tmpl *t, struct sk_buff *skb, const str
 	}
 }
 
-/**
- * vtap_encap_same_path - are addresses and protocol of a packet those of this template?
- * @t: template
- * @key: the packet's
- *
- * Return: true when they are.
- */
+/* Are addresses and protocol of a packet those of this template? Return: true when they are. */
 bool vtap_encap_same_path(const struct vtap_tmpl *t, const struct vtap_key *key)
 {
 	const u8 *ip = t->hdr + t->l2len;

@@ -79,17 +79,17 @@ struct vtap_own_node {
  * @family: AF_INET, AF_INET6, or 0 for no outer IP header
  * @type: enum vtap_session_type
  * @mtu_policy: enum vtap_mtu_policy
- * @strip: the outermost VLAN tag moves from the frame to the ERSPAN header
+ * @strip_vlan: the outermost VLAN tag moves from the frame to the ERSPAN header
  * @seq: the type has a sequence number, or the user wants one
  * @subheader: ERSPAN III with platform sub-header
- * @varies: some header fields differ per copy, so vtap_encap_finish() must run
- * @far: copies go through @dst, or have no outer header
+ * @per_packet: some header fields differ per copy, so vtap_encap_finish() must run
+ * @slow_path: copies go through @dst, or have no outer header
  * @proto: EtherType of copies with an outer header
  * @decap: tunnel headers are removed before the frame is copied
  * @offload: the egress device cuts super-frames in GRE
  * @spread: a device below the egress device may select a queue by the copy's hash
  * @csum: the GRE header has a checksum
- * @whole: longest inner frame sent as is, neither cut nor fragmented; 0 with @decap
+ * @max_plain: longest inner frame sent as is, neither cut nor fragmented; 0 with @decap
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
  * @rate: bytes per second, 0 for no limit
@@ -117,17 +117,17 @@ struct vtap_tmpl {
 	u8 family;
 	u8 type;
 	u8 mtu_policy;
-	bool strip;
+	bool strip_vlan;
 	bool seq;
 	bool subheader;
-	bool varies;
-	bool far;
+	bool per_packet;
+	bool slow_path;
 	bool decap;
 	bool offload;
 	bool spread;
 	bool csum;
 	__be16 proto;
-	u32 whole;
+	u32 max_plain;
 	u32 mtu;
 	u32 snaplen;
 	u32 pps;

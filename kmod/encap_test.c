@@ -104,7 +104,7 @@ static void vtap_test_build(struct kunit *test)
 			c->cfg.type == VTAP_SESSION_TYPE_PORT ? -EINVAL : 0);
 	vtap_test_template(&t, &c->cfg, 1500, c->dst);
 	KUNIT_EXPECT_EQ(test, t.hlen, n);
-	KUNIT_EXPECT_EQ(test, t.whole, c->whole);
+	KUNIT_EXPECT_EQ(test, t.max_plain, c->whole);
 	KUNIT_EXPECT_EQ(test, t.snaplen, c->cfg.snaplen);
 	KUNIT_EXPECT_EQ(test, t.mtu_policy, c->cfg.mtu);
 	if (t.hlen != n)
@@ -119,9 +119,9 @@ static void vtap_test_build(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t.seq, c->cfg.type != VTAP_SESSION_TYPE_VXLAN && bytes[t.tun] & 0x10);
 	/* an MTU that has no room for a frame, and one that has room for a byte */
 	vtap_test_template(&t, &c->cfg, n - t.l2len, c->dst);
-	KUNIT_EXPECT_EQ(test, t.whole, 0);
+	KUNIT_EXPECT_EQ(test, t.max_plain, 0);
 	vtap_test_template(&t, &c->cfg, n - t.l2len + 1, c->dst);
-	KUNIT_EXPECT_EQ(test, t.whole, 1);
+	KUNIT_EXPECT_EQ(test, t.max_plain, 1);
 }
 
 /* The sum over the header, to which a packet adds length and id */
@@ -319,7 +319,7 @@ static void vtap_test_gre_csum(struct kunit *test)
 	orig = vtap_test_original(test, &f, 0, 0, VTAP_IN);
 	for (i = 0; i < ARRAY_SIZE(cfgs); i++) {
 		vtap_test_template(&t, &cfgs[i], 1500, false);
-		KUNIT_EXPECT_TRUE(test, t.varies);
+		KUNIT_EXPECT_TRUE(test, t.per_packet);
 		/* even and odd lengths */
 		for (cut = 0; cut < 2; cut++) {
 			skb = vtap_test_copy(test, &t);

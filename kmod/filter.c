@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/slab.h>
 
+#include "extack.h"
 #include "rule.h"
 
 /* bytes that a filter sees of a packet with a made-up Ethernet header */
@@ -29,8 +30,8 @@ struct vtap_filter *vtap_filter_new(const struct sock_filter *insns, unsigned in
 
 	for (p = text; *p; p++) {
 		if (iscntrl(*p)) {
-			NL_SET_ERR_MSG(extack, "filter-text has control characters");
-			return ERR_PTR(-EINVAL);
+			return ERR_PTR(vtap_refuse(extack, -EINVAL,
+						   "filter-text has control characters"));
 		}
 	}
 	filter = kzalloc(struct_size(filter, insns, n), GFP_KERNEL_ACCOUNT);

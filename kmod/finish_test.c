@@ -116,7 +116,7 @@ static void vtap_test_erspan(struct kunit *test)
 	if (c->type == VTAP_SESSION_TYPE_ERSPAN2 && !c->truncated && !c->meta && !c->tag)
 		KUNIT_EXPECT_EQ(test, memcmp(skb->data, t.hdr, t.hlen), 0);
 	else if (c->type == VTAP_SESSION_TYPE_ERSPAN3)
-		KUNIT_EXPECT_TRUE(test, t.varies);
+		KUNIT_EXPECT_TRUE(test, t.per_packet);
 	kfree_skb(skb);
 	kfree_skb(orig);
 }
@@ -138,7 +138,7 @@ static void vtap_test_vxlan(struct kunit *test)
 		struct udphdr *uh;
 
 		vtap_test_template(&t, &cfgs[i], 1500, false);
-		KUNIT_EXPECT_TRUE(test, t.varies);
+		KUNIT_EXPECT_TRUE(test, t.per_packet);
 		skb = vtap_test_copy(test, &t);
 		vtap_encap_finish(&t, skb, &f, false);
 		uh = (struct udphdr *)(skb->data + t.tun);

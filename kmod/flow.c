@@ -86,7 +86,7 @@ static noinline u32 vtap_flow_other(u64 s, u64 t, const struct vtap_key *key)
 /**
  * vtap_flow_hash - hash of a frame's flow, the same for both directions
  * @seed: vtap_flow_secret, or what vtap_flow_seed() made of a user's seed
- * @key: from vtap_match_parse()
+ * @key: from vtap_parse()
  *
  * A flow is the addresses, the protocol and the ports. All fragments between two hosts are one
  * flow, so that those of a datagram stay together: only the first one has ports. A frame without

@@ -84,7 +84,7 @@ struct vtap_key {
  * @suspect: which loop it may be of, from vtap_loop_suspect(); 0 for none
  * @bare: there is no Ethernet header but that in @key: the bytes between @mac and the network
  *	header are others', or not even there. Of ports without such headers, set by who calls
- *	vtap_match_parse(), and of packets in tunnels
+ *	vtap_parse(), and of packets in tunnels
  */
 struct vtap_frame {
 	struct vtap_key key;
@@ -109,11 +109,9 @@ static inline __be16 vtap_match_tunnel_port(u32 tunnel)
 	return htons(tunnel == VTAP_TUNNEL_VXLAN ? VTAP_VXLAN_PORT : VTAP_GENEVE_PORT);
 }
 
-/**
- * vtap_frame_has_meta - is the frame's outermost VLAN tag in the metadata?
- * @f: parsed frame
- *
- * Return: true when it is; that of the frame around a tunnel is not of the one inside.
+/*
+ * Is the frame's outermost VLAN tag in the metadata? Return: true when it is; that of the frame
+ * around a tunnel is not of the one inside.
  */
 static inline bool vtap_frame_has_meta(const struct vtap_frame *f)
 {

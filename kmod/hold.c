@@ -24,7 +24,7 @@ static bool vtap_loop_full(const struct vtap_loop *vl, unsigned int times)
  * Return: true when it is held back, false when it is to be sent now.
  */
 bool vtap_loop_hold(const struct vtap_tmpl *t, struct sk_buff *skb, u32 suspect, u32 hash,
-		    struct vtap_tally n)
+		    struct vtap_send_stats n)
 {
 	struct vtap_loop *vl = rcu_dereference(t->s->vn->loop);
 	bool held = false;

@@ -16,11 +16,11 @@
 struct vtap_held {
 	const struct vtap_tmpl *t;
 	u32 suspect;
-	struct vtap_tally n;
+	struct vtap_send_stats n;
 };
 
 bool vtap_loop_hold(const struct vtap_tmpl *t, struct sk_buff *skb, u32 suspect, u32 hash,
-		    struct vtap_tally n);
+		    struct vtap_send_stats n);
 
 static inline struct vtap_held *vtap_held(const struct sk_buff *skb)
 {

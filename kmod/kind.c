@@ -14,11 +14,9 @@
 
 #define VTAP_OVS_DATAPATH	"ovs-system"	/* that of ovs-vswitchd */
 
-/**
- * vtap_kind_bare - do the device's frames begin with a network header?
- * @dev: a device
- *
- * Return: true when they have no Ethernet header, and copies get one.
+/*
+ * Do the device's frames begin with a network header? Return: true when they have no Ethernet
+ * header, and copies get one.
  */
 bool vtap_kind_bare(const struct net_device *dev)
 {
@@ -38,11 +36,9 @@ bool vtap_kind_bare(const struct net_device *dev)
 	}
 }
 
-/**
- * vtap_kind_reason - why can the device be no port?
- * @dev: a device
- *
- * Return: enum vtap_reason; VTAP_REASON_NO_RULE when it can be one.
+/*
+ * Why can the device be no port? Return: enum vtap_reason; VTAP_REASON_NO_RULE when it can be
+ * one.
  */
 u32 vtap_kind_reason(const struct net_device *dev)
 {
@@ -58,12 +54,7 @@ u32 vtap_kind_reason(const struct net_device *dev)
 	return VTAP_REASON_NO_FRAMES;
 }
 
-/**
- * vtap_kind_eligible - can the device be a port?
- * @dev: a device
- *
- * Return: true when it can.
- */
+/* Can the device be a port? Return: true when it can. */
 bool vtap_kind_eligible(const struct net_device *dev)
 {
 	return vtap_kind_reason(dev) == VTAP_REASON_NO_RULE;
@@ -93,11 +84,9 @@ static bool vtap_kind_is_lower(const struct net_device *dev)
 	return found;
 }
 
-/**
- * vtap_kind_sends - where are the frames seen that the VM behind a port sends?
- * @dev: the port's device
- *
- * Return: BIT(VTAP_IN), BIT(VTAP_OUT), or both where its neighbours' frames show at the other side.
+/*
+ * Where are the frames seen that the VM behind a port sends? Return: BIT(VTAP_IN), BIT(VTAP_OUT),
+ * or both where its neighbours' frames show at the other side.
  */
 u8 vtap_kind_sends(const struct net_device *dev)
 {

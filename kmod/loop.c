@@ -193,12 +193,9 @@ static void vtap_loop_feeds(struct vtap_session *s, int ifindex)
 	schedule_delayed_work(&s->vn->kick, 0);
 }
 
-/**
- * vtap_loop_watch - a suspicious frame is about to be copied
- * @s: the session
- * @f: the frame; softirq, RCU read side
- *
- * Return: true when it must not be copied, being a copy that came back.
+/*
+ * A suspicious frame is about to be copied; softirq, RCU read side. Return: true when it must not
+ * be copied, being a copy that came back.
  */
 bool vtap_loop_watch(struct vtap_session *s, const struct vtap_frame *f)
 {
@@ -258,12 +255,7 @@ static void vtap_loop_round(struct vtap_loop *vl, struct sk_buff_head *out)
 	vtap_loop_timer_in(vl, vl->released && first ? VTAP_LOOP_RETURN : vl->quiet);
 }
 
-/**
- * vtap_loop_step - the next step of an experiment; under the lock
- * @vl: the breaker
- * @out: gets copies to send
- * @drop: gets copies to drop
- */
+/* The next step of an experiment; under the lock. */
 void vtap_loop_step(struct vtap_loop *vl, struct sk_buff_head *out, struct sk_buff_head *drop)
 {
 	u64 silent;

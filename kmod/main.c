@@ -31,7 +31,7 @@ static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
 }
 
 /* A chained port's rx_handler is about to go, or to be passed by: netfilter, until all is over. */
-static void vtap_port_leave(struct vtap_port *port)
+static void vtap_port_fall_back(struct vtap_port *port)
 {
 	if (vtap_hook_reconcile(port, vtap_port_dirs(port), false, true) &&
 	    rcu_access_pointer(port->table))
@@ -49,7 +49,7 @@ static void vtap_port_upper(struct vtap_net *vn, struct net_device *dev,
 	struct vtap_port *port = vtap_port_of(vn, dev);
 
 	if (port && port->chain && (!upper->linking || is_vlan_dev(upper->upper_dev)))
-		vtap_port_leave(port);
+		vtap_port_fall_back(port);
 }
 
 /*
@@ -64,10 +64,10 @@ static void vtap_port_lower(struct vtap_net *vn, struct net_device *dev,
 	struct vtap_port *port = vtap_port_of(vn, dev);
 
 	if (port && port->chain && netif_is_bond_slave(dev) && state->link_up && !state->tx_enabled)
-		vtap_port_leave(port);
+		vtap_port_fall_back(port);
 }
 
-/* RTNL. Never refuses: a tap keeps nobody from doing anything. */
+/* RTNL. Never vetoes: a tap must not keep anyone from reconfiguring a device. */
 static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
@@ -117,11 +117,7 @@ static struct notifier_block vtap_port_netdev_nb = {
 	.priority = INT_MAX,
 };
 
-/**
- * vtap_port_init - start listening to device events
- *
- * Return: 0 or a negative error.
- */
+/* Start listening to device events. Return: 0 or a negative error. */
 static int vtap_port_init(void)
 {
 	vtap_port_on = true;

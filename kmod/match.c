@@ -2,6 +2,7 @@
 /* Matches: their checks, and their translation into key and mask. */
 #include <linux/netlink.h>
 
+#include "extack.h"
 #include "match.h"
 #include "netlink_gen.h"
 #include "refuse.h"
@@ -29,28 +30,18 @@ static int vtap_match_check_tunnel(const struct vtap_match *m, int proto,
 				   struct netlink_ext_ack *extack)
 {
 	if (vtap_match_has(m, VTAP_A_MATCH_PROTOCOL) &&
-	    m->protocol != ETH_P_IP && m->protocol != ETH_P_IPV6) {
-		NL_SET_ERR_MSG(extack, "tunnel needs protocol ip or ipv6");
-		return -EINVAL;
-	}
-	if (vtap_match_has(m, VTAP_A_MATCH_IP_PROTO) && m->ip_proto != proto) {
-		NL_SET_ERR_MSG(extack, "tunnel vxlan and geneve need ip_proto udp, tunnel gre needs gre");
-		return -EINVAL;
-	}
-	if (proto == IPPROTO_UDP && m->tunnel_key > VTAP_VNI_MAX) {
-		NL_SET_ERR_MSG(extack, "tunnel_key of vxlan and geneve is at most 16777215");
-		return -EINVAL;
-	}
+	    m->protocol != ETH_P_IP && m->protocol != ETH_P_IPV6)
+		return vtap_refuse(extack, -EINVAL, "tunnel needs protocol ip or ipv6");
+	if (vtap_match_has(m, VTAP_A_MATCH_IP_PROTO) && m->ip_proto != proto)
+		return vtap_refuse(extack, -EINVAL,
+				   "tunnel vxlan and geneve need ip_proto udp, tunnel gre needs gre");
+	if (proto == IPPROTO_UDP && m->tunnel_key > VTAP_VNI_MAX)
+		return vtap_refuse(extack, -EINVAL,
+				   "tunnel_key of vxlan and geneve is at most 16777215");
 	return 0;
 }
 
-/**
- * vtap_match_check - refuse what no frame can match
- * @m: from the user
- * @extack: gets the reason
- *
- * Return: 0 or -EINVAL.
- */
+/* Refuse what no frame can match. Return: 0 or -EINVAL. */
 int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack)
 {
 	int proto = vtap_match_has(m, VTAP_A_MATCH_IP_PROTO) ? m->ip_proto : -1;
@@ -62,29 +53,20 @@ int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack)
 			return -EINVAL;
 	} else if (vtap_match_has(m, VTAP_A_MATCH_TUNNEL_KEY) ||
 		   vtap_match_has(m, VTAP_A_MATCH_INNER)) {
-		NL_SET_ERR_MSG(extack, "tunnel_key and inner need a tunnel");
-		return -EINVAL;
+		return vtap_refuse(extack, -EINVAL, "tunnel_key and inner need a tunnel");
 	}
-	if (m->src_ip.family && m->dst_ip.family && m->src_ip.family != m->dst_ip.family) {
-		NL_SET_ERR_MSG(extack, "src_ip and dst_ip are of different families");
-		return -EINVAL;
-	}
+	if (m->src_ip.family && m->dst_ip.family && m->src_ip.family != m->dst_ip.family)
+		return vtap_refuse(extack, -EINVAL, "src_ip and dst_ip are of different families");
 	if (family && vtap_match_has(m, VTAP_A_MATCH_PROTOCOL) &&
-	    m->protocol != (family == AF_INET ? ETH_P_IP : ETH_P_IPV6)) {
-		NL_SET_ERR_MSG(extack, "protocol contradicts the address family");
-		return -EINVAL;
-	}
+	    m->protocol != (family == AF_INET ? ETH_P_IP : ETH_P_IPV6))
+		return vtap_refuse(extack, -EINVAL, "protocol contradicts the address family");
 	if ((vtap_match_has(m, VTAP_A_MATCH_SRC_PORT_MAX) &&
 	     !vtap_match_has(m, VTAP_A_MATCH_SRC_PORT)) ||
 	    (vtap_match_has(m, VTAP_A_MATCH_DST_PORT_MAX) &&
-	     !vtap_match_has(m, VTAP_A_MATCH_DST_PORT))) {
-		NL_SET_ERR_MSG(extack, "a port range needs its low end");
-		return -EINVAL;
-	}
-	if (m->src_port > m->src_port_max || m->dst_port > m->dst_port_max) {
-		NL_SET_ERR_MSG(extack, "port range ends before it begins");
-		return -EINVAL;
-	}
+	     !vtap_match_has(m, VTAP_A_MATCH_DST_PORT)))
+		return vtap_refuse(extack, -EINVAL, "a port range needs its low end");
+	if (m->src_port > m->src_port_max || m->dst_port > m->dst_port_max)
+		return vtap_refuse(extack, -EINVAL, "port range ends before it begins");
 	if (proto >= 0) {
 		switch (proto) {
 		case IPPROTO_TCP:
@@ -96,31 +78,22 @@ int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack)
 		default:
 			if (!vtap_match_ports(m))
 				break;
-			NL_SET_ERR_MSG(extack, "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp");
-			return -EINVAL;
+			return vtap_refuse(extack, -EINVAL,
+					   "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp");
 		}
-		if (vtap_match_has(m, VTAP_A_MATCH_TCP_FLAGS) && proto != IPPROTO_TCP) {
-			NL_SET_ERR_MSG(extack, "tcp_flags needs ip_proto tcp");
-			return -EINVAL;
-		}
-		if (vtap_match_icmp(m) && proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6) {
-			NL_SET_ERR_MSG(extack, "icmp_type and icmp_code need ip_proto icmp or icmpv6");
-			return -EINVAL;
-		}
+		if (vtap_match_has(m, VTAP_A_MATCH_TCP_FLAGS) && proto != IPPROTO_TCP)
+			return vtap_refuse(extack, -EINVAL, "tcp_flags needs ip_proto tcp");
+		if (vtap_match_icmp(m) && proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6)
+			return vtap_refuse(extack, -EINVAL,
+					   "icmp_type and icmp_code need ip_proto icmp or icmpv6");
 	}
 	if (vtap_match_icmp(m) &&
-	    (vtap_match_ports(m) || vtap_match_has(m, VTAP_A_MATCH_TCP_FLAGS))) {
-		NL_SET_ERR_MSG(extack, "ICMP has neither ports nor TCP flags");
-		return -EINVAL;
-	}
-	if (m->tcp_flags & ~m->tcp_flags_mask) {
-		NL_SET_ERR_MSG(extack, "tcp_flags has bits outside its mask");
-		return -EINVAL;
-	}
-	if (m->ip_flags & ~m->ip_flags_mask) {
-		NL_SET_ERR_MSG(extack, "ip_flags has bits outside its mask");
-		return -EINVAL;
-	}
+	    (vtap_match_ports(m) || vtap_match_has(m, VTAP_A_MATCH_TCP_FLAGS)))
+		return vtap_refuse(extack, -EINVAL, "ICMP has neither ports nor TCP flags");
+	if (m->tcp_flags & ~m->tcp_flags_mask)
+		return vtap_refuse(extack, -EINVAL, "tcp_flags has bits outside its mask");
+	if (m->ip_flags & ~m->ip_flags_mask)
+		return vtap_refuse(extack, -EINVAL, "ip_flags has bits outside its mask");
 	return vtap_refuse_match(m, proto, extack);
 }
 
@@ -178,15 +151,9 @@ static void vtap_match_compile_tunnel(const struct vtap_match *m, struct vtap_ke
 	k->flags |= VTAP_KEY_PORTS;
 }
 
-/**
- * vtap_match_compile - the bits of a key that a match looks at
- * @m: checked by vtap_match_check()
- * @k: gets their values
- * @w: gets the mask of them
- * @sport: gets the lowest and the highest source port
- * @dport: gets the lowest and the highest destination port
- *
- * Return: true when @sport and @dport say more than @k and @w.
+/*
+ * The bits of a key that a match looks at. Return: true when @sport and @dport say more than @k
+ * and @w.
  */
 bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct vtap_key *w,
 			u16 sport[2], u16 dport[2])

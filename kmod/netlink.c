@@ -5,6 +5,7 @@
 #include <net/netlink.h>
 
 #include "compat.h"
+#include "extack.h"
 #include "netlink_gen.h"
 #include "nl.h"
 #include "nl_attr.h"
@@ -36,8 +37,7 @@ static int vtap_nl_refuse_filter(const struct nlattr *a, struct netlink_ext_ack 
 {
 	if (!a)
 		return 0;
-	NL_SET_ERR_MSG_ATTR(extack, a, "this attribute picks objects of a dump");
-	return -EINVAL;
+	return vtap_refuse_attr(extack, a, -EINVAL, "this attribute picks objects of a dump");
 }
 
 int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info)
@@ -88,10 +88,9 @@ int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 				    info->attrs[VTAP_A_PORT_TAP], info->extack);
 	if (err)
 		return err;
-	if (!name == !index) {
-		NL_SET_ERR_MSG(info->extack, "name or ifindex, one of them, is needed");
-		return -EINVAL;
-	}
+	if (!name == !index)
+		return vtap_refuse(info->extack, -EINVAL,
+				   "either name or ifindex is needed");
 	err = -ENOENT;
 	rtnl_lock();
 	dev = name ? __dev_get_by_name(vn->net, nla_data(name)) :
@@ -112,11 +111,7 @@ int vtap_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return vtap_nl_reply(info, NULL, vtap_nl_put_module, VTAP_CMD_MODULE_GET);
 }
 
-/**
- * vtap_nl_init - register the family
- *
- * Return: 0 or a negative error.
- */
+/* Register the family. Return: 0 or a negative error. */
 int vtap_nl_init(void)
 {
 	return genl_register_family(&vtap_nl_family);

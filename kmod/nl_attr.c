@@ -4,6 +4,7 @@
 #include <net/netlink.h>
 
 #include "compat.h"
+#include "extack.h"
 #include "net.h"
 #include "netlink_gen.h"
 #include "nl_attr.h"
@@ -24,8 +25,7 @@ static int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
 	if (!a) {
 		if (!len)
 			return 0;
-		NL_SET_ERR_MSG_ATTR(extack, len, "prefix length without an address");
-		return -EINVAL;
+		return vtap_refuse_attr(extack, len, -EINVAL, "prefix length without an address");
 	}
 	switch (nla_len(a)) {
 	case 0:
@@ -47,19 +47,16 @@ static int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
 	memset(&addr->ip, 0, sizeof(addr->ip));
 	memcpy(&addr->ip, nla_data(a), nla_len(a));
 	addr->len = len ? nla_get_u8(len) : bits;
-	if (addr->len > bits) {
-		NL_SET_ERR_MSG_ATTR(extack, len, "prefix is longer than the address");
-		return -EINVAL;
-	}
+	if (addr->len > bits)
+		return vtap_refuse_attr(extack, len, -EINVAL, "prefix is longer than the address");
 	return 0;
 
 bad:
-	NL_SET_ERR_MSG_ATTR(extack, a, "an address has 4 or 16 bytes");
-	return -EINVAL;
+	return vtap_refuse_attr(extack, a, -EINVAL, "an address has 4 or 16 bytes");
 }
 
 /* Names and patterns come back as text, so they have to be printable. "" is none. */
-static bool vtap_nl_is_word(const struct nlattr *a)
+static bool vtap_nl_is_printable(const struct nlattr *a)
 {
 	const char *p = nla_data(a);
 
@@ -78,11 +75,9 @@ int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr **a,
 	if (err)
 		return err;
 	if (a[VTAP_A_SESSION_DEV]) {
-		if (!vtap_nl_is_word(a[VTAP_A_SESSION_DEV])) {
-			NL_SET_ERR_MSG_ATTR(extack, a[VTAP_A_SESSION_DEV],
-					    "dev is no device name");
-			return -EINVAL;
-		}
+		if (!vtap_nl_is_printable(a[VTAP_A_SESSION_DEV]))
+			return vtap_refuse_attr(extack, a[VTAP_A_SESSION_DEV], -EINVAL,
+						"dev is not a device name");
 		if (vtap_refuse_device(a[VTAP_A_SESSION_DEV], extack))
 			return -EINVAL;
 		nla_strscpy(cfg->dev, a[VTAP_A_SESSION_DEV], sizeof(cfg->dev));
@@ -147,20 +142,17 @@ struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, struct nlattr **a
 	const struct vtap_tap *tap = vtap_nl_find_tap(vn, a[VTAP_A_SESSION_TAP]);
 	struct vtap_session *s = NULL;
 
-	if (!name) {
-		NL_SET_ERR_MSG(extack, "name is missing");
-		return ERR_PTR(-EINVAL);
-	}
+	if (!name)
+		return ERR_PTR(vtap_refuse(extack, -EINVAL, "name is missing"));
 	if (!tap && a[VTAP_A_SESSION_TAP]) {
-		NL_SET_ERR_MSG_ATTR(extack, a[VTAP_A_SESSION_TAP], "no tap of this name");
-		return ERR_PTR(-ENOENT);
+		return ERR_PTR(vtap_refuse_attr(extack, a[VTAP_A_SESSION_TAP], -ENOENT,
+						"no tap of this name"));
 	}
 	if (tap)
 		s = vtap_session_find(vn, tap, nla_data(name));
 	if (s)
 		return s;
-	NL_SET_ERR_MSG_ATTR(extack, name, "no session of this name");
-	return ERR_PTR(-ENOENT);
+	return ERR_PTR(vtap_refuse_attr(extack, name, -ENOENT, "no session has this name"));
 }
 
 /* @n: length of @a */
@@ -184,10 +176,8 @@ static int vtap_nl_get_fields(struct vtap_match *m, struct nlattr **a, unsigned 
 	if ((a[VTAP_A_MATCH_SRC_MAC_MASK] && !a[VTAP_A_MATCH_SRC_MAC]) ||
 	    (a[VTAP_A_MATCH_DST_MAC_MASK] && !a[VTAP_A_MATCH_DST_MAC]) ||
 	    (a[VTAP_A_MATCH_TCP_FLAGS_MASK] && !a[VTAP_A_MATCH_TCP_FLAGS]) ||
-	    (a[VTAP_A_MATCH_IP_FLAGS_MASK] && !a[VTAP_A_MATCH_IP_FLAGS])) {
-		NL_SET_ERR_MSG(extack, "mask without a value");
-		return -EINVAL;
-	}
+	    (a[VTAP_A_MATCH_IP_FLAGS_MASK] && !a[VTAP_A_MATCH_IP_FLAGS]))
+		return vtap_refuse(extack, -EINVAL, "mask without a value");
 	if (a[VTAP_A_MATCH_SRC_MAC]) {
 		memcpy(m->src_mac, nla_data(a[VTAP_A_MATCH_SRC_MAC]), ETH_ALEN);
 		eth_broadcast_addr(m->src_mac_mask);
@@ -279,24 +269,19 @@ static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 			continue;
 		nla_strscpy(name, a, sizeof(name));
 		s = vtap_session_find(txn->vn, cfg->tap, name);
-		if (!s && vtap_session_find(txn->vn, NULL, name)) {
-			NL_SET_ERR_MSG_ATTR(txn->extack, a, "the session is of another tap");
-			return -ENOENT;
-		}
-		if (!s) {
-			NL_SET_ERR_MSG_ATTR(txn->extack, a, "no session of this name");
-			return -ENOENT;
-		}
+		if (!s && vtap_session_find(txn->vn, NULL, name))
+			return vtap_refuse_attr(txn->extack, a, -ENOENT,
+						"the session is of another tap");
+		if (!s)
+			return vtap_refuse_attr(txn->extack, a, -ENOENT, "no session has this name");
 		for (i = 0; i < cfg->n_sessions; i++) {
-			if (cfg->sessions[i] == s) {
-				NL_SET_ERR_MSG_ATTR(txn->extack, a, "the session is named twice");
-				return -EINVAL;
-			}
+			if (cfg->sessions[i] == s)
+				return vtap_refuse_attr(txn->extack, a, -EINVAL,
+							"the session is named twice");
 		}
-		if (cfg->n_sessions == VTAP_RULE_SESSIONS_MAX) {
-			NL_SET_ERR_MSG_ATTR(txn->extack, a, "a rule has at most 8 sessions");
-			return -EINVAL;
-		}
+		if (cfg->n_sessions == VTAP_RULE_SESSIONS_MAX)
+			return vtap_refuse_attr(txn->extack, a, -EINVAL,
+						"a rule has at most 8 sessions");
 		cfg->sessions[cfg->n_sessions++] = s;
 	}
 	return 0;
@@ -317,23 +302,18 @@ static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, const struct vtap_nl_ar
 	if (prog) {
 		insns = nla_data(prog);
 		n = nla_len(prog) / sizeof(*insns);
-		if (nla_len(prog) % sizeof(*insns)) {
-			NL_SET_ERR_MSG_ATTR(extack, prog,
-					    "a filter is made of 8-byte instructions");
-			return -EINVAL;
-		}
-		if (n > VTAP_FILTER_MAX) {
-			NL_SET_ERR_MSG_ATTR(extack, prog, "a filter has at most 2048 instructions");
-			return -EINVAL;
-		}
+		if (nla_len(prog) % sizeof(*insns))
+			return vtap_refuse_attr(extack, prog, -EINVAL,
+						"a filter is made of 8-byte instructions");
+		if (n > VTAP_FILTER_MAX)
+			return vtap_refuse_attr(extack, prog, -EINVAL,
+						"a filter has at most 2048 instructions");
 	} else {
 		insns = old ? old->insns : NULL;
 		n = old ? old->n : 0;
 	}
-	if (text && nla_len(text) > 1 && (!prog || !n)) {
-		NL_SET_ERR_MSG_ATTR(extack, text, "filter-text without a filter");
-		return -EINVAL;
-	}
+	if (text && nla_len(text) > 1 && (!prog || !n))
+		return vtap_refuse_attr(extack, text, -EINVAL, "filter-text without a filter");
 	if (!prog && !text && !no_text) {
 		cfg->filter = vtap_filter_get(old);
 		return 0;
@@ -364,21 +344,17 @@ int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 	if (a[VTAP_A_RULE_PREF])
 		cfg->pref = nla_get_u32(a[VTAP_A_RULE_PREF]);
 	if (a[VTAP_A_RULE_PORT]) {
-		if (!vtap_nl_is_word(a[VTAP_A_RULE_PORT])) {
-			NL_SET_ERR_MSG_ATTR(txn->extack, a[VTAP_A_RULE_PORT],
-					    "port is no device name and no pattern");
-			return -EINVAL;
-		}
+		if (!vtap_nl_is_printable(a[VTAP_A_RULE_PORT]))
+			return vtap_refuse_attr(txn->extack, a[VTAP_A_RULE_PORT], -EINVAL,
+						"port is neither a device name nor a pattern");
 		if (vtap_refuse_port(a[VTAP_A_RULE_PORT], txn->extack))
 			return -EINVAL;
 		nla_strscpy(cfg->port, a[VTAP_A_RULE_PORT], sizeof(cfg->port));
 	}
 	if (a[VTAP_A_RULE_MASTER]) {
-		if (!vtap_nl_is_word(a[VTAP_A_RULE_MASTER])) {
-			NL_SET_ERR_MSG_ATTR(txn->extack, a[VTAP_A_RULE_MASTER],
-					    "master is no device name");
-			return -EINVAL;
-		}
+		if (!vtap_nl_is_printable(a[VTAP_A_RULE_MASTER]))
+			return vtap_refuse_attr(txn->extack, a[VTAP_A_RULE_MASTER], -EINVAL,
+						"master is not a device name");
 		if (vtap_refuse_device(a[VTAP_A_RULE_MASTER], txn->extack))
 			return -EINVAL;
 		nla_strscpy(cfg->master, a[VTAP_A_RULE_MASTER], sizeof(cfg->master));
@@ -416,13 +392,10 @@ struct vtap_rule *vtap_nl_find_rule(struct vtap_net *vn, const struct nlattr *a,
 {
 	struct vtap_rule *rule;
 
-	if (!a) {
-		NL_SET_ERR_MSG(extack, "id is missing");
-		return ERR_PTR(-EINVAL);
-	}
+	if (!a)
+		return ERR_PTR(vtap_refuse(extack, -EINVAL, "id is missing"));
 	rule = vtap_rule_find(vn, nla_get_u64(a));
 	if (rule)
 		return rule;
-	NL_SET_ERR_MSG_ATTR(extack, a, "no rule of this id");
-	return ERR_PTR(-ENOENT);
+	return ERR_PTR(vtap_refuse_attr(extack, a, -ENOENT, "no rule has this id"));
 }

@@ -6,6 +6,7 @@
 
 #include "compat.h"
 #include "cost.h"
+#include "extack.h"
 #include "kind.h"
 #include "loop.h"
 #include "netlink_gen.h"
@@ -23,14 +24,10 @@ static int vtap_nl_session_new(struct vtap_txn *txn, const struct vtap_nl_args *
 	struct nlattr **a = args->a;
 	int err;
 
-	if (!a[VTAP_A_SESSION_NAME]) {
-		NL_SET_ERR_MSG(txn->extack, "name is missing");
-		return -EINVAL;
-	}
-	if (!a[VTAP_A_SESSION_TYPE]) {
-		NL_SET_ERR_MSG(txn->extack, "type is missing");
-		return -EINVAL;
-	}
+	if (!a[VTAP_A_SESSION_NAME])
+		return vtap_refuse(txn->extack, -EINVAL, "name is missing");
+	if (!a[VTAP_A_SESSION_TYPE])
+		return vtap_refuse(txn->extack, -EINVAL, "type is missing");
 	vtap_nl_session_default(&cfg, nla_get_u32(a[VTAP_A_SESSION_TYPE]));
 	cfg.tap = vtap_nl_make_tap(txn, a[VTAP_A_SESSION_TAP]);
 	if (IS_ERR(cfg.tap))
@@ -51,10 +48,9 @@ static int vtap_nl_session_set(struct vtap_txn *txn, const struct vtap_nl_args *
 	if (IS_ERR(s))
 		return PTR_ERR(s);
 	cfg = s->cfg;
-	if (type && nla_get_u32(type) != cfg.type) {
-		NL_SET_ERR_MSG_ATTR(txn->extack, type, "the type of a session cannot be changed");
-		return -EINVAL;
-	}
+	if (type && nla_get_u32(type) != cfg.type)
+		return vtap_refuse_attr(txn->extack, type, -EINVAL,
+					"the type of a session cannot be changed");
 	err = vtap_nl_session_unset(&cfg, args, txn->extack) ?:
 	      vtap_nl_get_session_cfg(&cfg, args->a, txn->extack);
 	return err ?: vtap_session_set(txn, s, &cfg);
@@ -82,14 +78,10 @@ static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *arg
 	struct vtap_rule_cfg cfg;
 	int err;
 
-	if (!args->a[VTAP_A_RULE_PREF]) {
-		NL_SET_ERR_MSG(txn->extack, "pref is missing");
-		return -EINVAL;
-	}
-	if (!args->a[VTAP_A_RULE_ACTION]) {
-		NL_SET_ERR_MSG(txn->extack, "action is missing");
-		return -EINVAL;
-	}
+	if (!args->a[VTAP_A_RULE_PREF])
+		return vtap_refuse(txn->extack, -EINVAL, "pref is missing");
+	if (!args->a[VTAP_A_RULE_ACTION])
+		return vtap_refuse(txn->extack, -EINVAL, "action is missing");
 	vtap_nl_rule_default(&cfg);
 	cfg.tap = vtap_nl_make_tap(txn, args->a[VTAP_A_RULE_TAP]);
 	if (IS_ERR(cfg.tap))
@@ -199,10 +191,8 @@ static int vtap_nl_change(struct vtap_txn *txn, const struct nlattr *change)
 	struct vtap_nl_args args = { .a = a };
 	int err, type;
 
-	if (!nla_ok(op, nla_len(change)) || NLA_ALIGN(op->nla_len) < nla_len(change)) {
-		NL_SET_ERR_MSG(txn->extack, "a change has one attribute");
-		return -EINVAL;
-	}
+	if (!nla_ok(op, nla_len(change)) || NLA_ALIGN(op->nla_len) < nla_len(change))
+		return vtap_refuse(txn->extack, -EINVAL, "a change has one attribute");
 	type = nla_type(op);
 	err = nla_parse_nested(a, vtap_nl_changes[type].max, op, vtap_nl_changes[type].policy,
 			       txn->extack);

@@ -2,6 +2,7 @@
 /* What attributes are when nobody gives them, and how they become that again. */
 #include <net/netlink.h>
 
+#include "extack.h"
 #include "match.h"
 #include "nl_attr.h"
 #include "rule.h"
@@ -58,11 +59,7 @@ static const struct vtap_nl_member vtap_nl_rule_members[] = {
 	{ VTAP_A_RULE_FILTER_TEXT },
 };
 
-/**
- * vtap_nl_session_default - a session of which nobody has said more than its type
- * @cfg: gets it
- * @type: the type
- */
+/* A session of which nobody has said more than its type. */
 void vtap_nl_session_default(struct vtap_session_cfg *cfg, u32 type)
 {
 	*cfg = (struct vtap_session_cfg){ .type = type, .ttl = 64 };
@@ -70,10 +67,7 @@ void vtap_nl_session_default(struct vtap_session_cfg *cfg, u32 type)
 		cfg->dport = VTAP_VXLAN_PORT;
 }
 
-/**
- * vtap_nl_rule_default - a rule of which nobody has said anything
- * @cfg: gets it
- */
+/* A rule of which nobody has said anything. */
 void vtap_nl_rule_default(struct vtap_rule_cfg *cfg)
 {
 	*cfg = (struct vtap_rule_cfg){ .dir = VTAP_DIR_INGRESS | VTAP_DIR_EGRESS, .sample = 1 };
@@ -104,14 +98,7 @@ static bool vtap_nl_is_given(const struct vtap_nl_args *args, u32 attr,
 	return true;
 }
 
-/**
- * vtap_nl_is_unset - is an attribute to go back to its default?
- * @args: attributes of a change
- * @unset: the attribute that says so
- * @attr: the attribute
- *
- * Return: true when it is.
- */
+/* Is an attribute to go back to its default? Return: true when it is. */
 bool vtap_nl_is_unset(const struct vtap_nl_args *args, int unset, u32 attr)
 {
 	const struct nlattr *a;
@@ -124,14 +111,7 @@ bool vtap_nl_is_unset(const struct vtap_nl_args *args, int unset, u32 attr)
 	return false;
 }
 
-/**
- * vtap_nl_session_unset - give attributes of a session their defaults
- * @cfg: the session
- * @args: attributes of the change
- * @extack: gets the reason of a refusal
- *
- * Return: 0 or -EINVAL.
- */
+/* Give attributes of a session their defaults. Return: 0 or -EINVAL. */
 int vtap_nl_session_unset(struct vtap_session_cfg *cfg, const struct vtap_nl_args *args,
 			  struct netlink_ext_ack *extack)
 {
@@ -147,30 +127,20 @@ int vtap_nl_session_unset(struct vtap_session_cfg *cfg, const struct vtap_nl_arg
 			continue;
 		attr = nla_get_u32(a);
 		if (attr == VTAP_A_SESSION_NAME || attr == VTAP_A_SESSION_TAP ||
-		    attr == VTAP_A_SESSION_TYPE || attr == VTAP_A_SESSION_REMOTE) {
-			NL_SET_ERR_MSG_ATTR(extack, a,
-					    "name, tap, type and remote cannot be unset");
-			return -EINVAL;
-		}
+		    attr == VTAP_A_SESSION_TYPE || attr == VTAP_A_SESSION_REMOTE)
+			return vtap_refuse_attr(extack, a, -EINVAL,
+						"name, tap, type and remote cannot be unset");
 		if (!vtap_nl_unset(cfg, &from, vtap_nl_session_members,
-				   ARRAY_SIZE(vtap_nl_session_members), attr)) {
-			NL_SET_ERR_MSG_ATTR(extack, a, "unset is of no attribute of a session");
-			return -EINVAL;
-		}
+				   ARRAY_SIZE(vtap_nl_session_members), attr))
+			return vtap_refuse_attr(extack, a, -EINVAL,
+						"unset is of no attribute of a session");
 		if (vtap_nl_is_given(args, attr, a, extack))
 			return -EINVAL;
 	}
 	return 0;
 }
 
-/**
- * vtap_nl_rule_unset - give attributes of a rule their defaults
- * @cfg: the rule
- * @args: attributes of the change
- * @extack: gets the reason of a refusal
- *
- * Return: 0 or -EINVAL.
- */
+/* Give attributes of a rule their defaults. Return: 0 or -EINVAL. */
 int vtap_nl_rule_unset(struct vtap_rule_cfg *cfg, const struct vtap_nl_args *args,
 		       struct netlink_ext_ack *extack)
 {
@@ -186,15 +156,13 @@ int vtap_nl_rule_unset(struct vtap_rule_cfg *cfg, const struct vtap_nl_args *arg
 			continue;
 		attr = nla_get_u32(a);
 		if (attr == VTAP_A_RULE_ID || attr == VTAP_A_RULE_TAP ||
-		    attr == VTAP_A_RULE_PREF || attr == VTAP_A_RULE_ACTION) {
-			NL_SET_ERR_MSG_ATTR(extack, a, "id, tap, pref and action cannot be unset");
-			return -EINVAL;
-		}
+		    attr == VTAP_A_RULE_PREF || attr == VTAP_A_RULE_ACTION)
+			return vtap_refuse_attr(extack, a, -EINVAL,
+						"id, tap, pref and action cannot be unset");
 		if (!vtap_nl_unset(cfg, &from, vtap_nl_rule_members,
-				   ARRAY_SIZE(vtap_nl_rule_members), attr)) {
-			NL_SET_ERR_MSG_ATTR(extack, a, "unset is of no attribute of a rule");
-			return -EINVAL;
-		}
+				   ARRAY_SIZE(vtap_nl_rule_members), attr))
+			return vtap_refuse_attr(extack, a, -EINVAL,
+						"unset is of no attribute of a rule");
 		if (vtap_nl_is_given(args, attr, a, extack))
 			return -EINVAL;
 	}

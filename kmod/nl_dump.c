@@ -6,6 +6,7 @@
 #include <net/sock.h>
 
 #include "compat.h"
+#include "extack.h"
 #include "netlink_gen.h"
 #include "nl_attr.h"
 #include "nl_msg.h"
@@ -90,8 +91,7 @@ static int vtap_nl_refuse_key(const struct nlattr *a, struct netlink_ext_ack *ex
 {
 	if (!a)
 		return 0;
-	NL_SET_ERR_MSG_ATTR(extack, a, "a dump takes no key, which is for one object");
-	return -EINVAL;
+	return vtap_refuse_attr(extack, a, -EINVAL, "a dump takes no key, which is for one object");
 }
 
 /* A tap is there with what belongs to it, so one that is not there has nothing to tell. */
@@ -113,8 +113,7 @@ static int vtap_nl_pick_session(struct vtap_net *vn, const struct nlattr *a,
 	nla_strscpy(pick->session, a, sizeof(pick->session));
 	if (pick->session[0] && !pick->nothing && vtap_session_find(vn, pick->tap, pick->session))
 		return 0;
-	NL_SET_ERR_MSG_ATTR(extack, a, "no session of this name");
-	return -ENOENT;
+	return vtap_refuse_attr(extack, a, -ENOENT, "no session has this name");
 }
 
 /* sessions, in the order of their serial number */
@@ -184,10 +183,8 @@ static int vtap_nl_pick_rules(struct vtap_net *vn, struct nlattr **a, struct vta
 	if (err || !name)
 		return err;
 	dev = __dev_get_by_name(vn->net, nla_data(name));
-	if (!dev) {
-		NL_SET_ERR_MSG_ATTR(extack, name, "there is no such device");
-		return -ENOENT;
-	}
+	if (!dev)
+		return vtap_refuse_attr(extack, name, -ENOENT, "there is no such device");
 	port = vtap_port_of(vn, dev);
 	pick->table = port ? rtnl_dereference(port->table) : NULL;
 	pick->by_port = true;

@@ -55,19 +55,19 @@ static int vtap_nl_put_stats(struct sk_buff *skb, int attr, const u64 *v, unsign
 	return 0;
 }
 
-static_assert(VTAP_A_SESSION_STATS_MATCHED - 1 == VTAP_ST_MATCHED &&
-	      VTAP_A_SESSION_STATS_DROP_XMIT - 1 == VTAP_ST_DROP_XMIT &&
-	      VTAP_A_SESSION_STATS_DECAPPED - 1 == VTAP_ST_DECAPPED &&
-	      VTAP_A_SESSION_STATS_PAD - 1 == __VTAP_ST_MAX &&
-	      __VTAP_ST_MAX - 1 < VTAP_STATS_MAX &&
+static_assert(VTAP_A_SESSION_STATS_MATCHED - 1 == VTAP_SESSION_STAT_MATCHED &&
+	      VTAP_A_SESSION_STATS_DROP_XMIT - 1 == VTAP_SESSION_STAT_DROP_XMIT &&
+	      VTAP_A_SESSION_STATS_DECAPPED - 1 == VTAP_SESSION_STAT_DECAPPED &&
+	      VTAP_A_SESSION_STATS_PAD - 1 == __VTAP_SESSION_STAT_MAX &&
+	      __VTAP_SESSION_STAT_MAX - 1 < VTAP_STATS_MAX &&
 	      offsetof(struct vtap_session_stats, v) == offsetof(struct vtap_stats, v));
 
 static int vtap_nl_put_session_stats(struct sk_buff *skb, const struct vtap_session *s)
 {
-	u64 v[__VTAP_ST_MAX];
+	u64 v[__VTAP_SESSION_STAT_MAX];
 
-	vtap_stats_read(s->stats, v, __VTAP_ST_MAX);
-	return vtap_nl_put_stats(skb, VTAP_A_SESSION_STATS, v, __VTAP_ST_MAX,
+	vtap_stats_read(s->stats, v, __VTAP_SESSION_STAT_MAX);
+	return vtap_nl_put_stats(skb, VTAP_A_SESSION_STATS, v, __VTAP_SESSION_STAT_MAX,
 				 VTAP_A_SESSION_STATS_PAD);
 }
 
@@ -316,24 +316,24 @@ void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 c
 		       rule->filter ? VTAP_NL_MSG_SIZE : NLMSG_GOODSIZE);
 }
 
-static_assert(VTAP_A_PORT_STATS_SEEN - 1 == VTAP_PST_SEEN &&
-	      VTAP_A_PORT_STATS_DUP - 1 == VTAP_PST_DUP &&
-	      VTAP_A_PORT_STATS_PAD - 1 == __VTAP_PST_MAX &&
-	      VTAP_NDIR * __VTAP_PST_MAX - 1 < VTAP_STATS_MAX &&
+static_assert(VTAP_A_PORT_STATS_SEEN - 1 == VTAP_PORT_STAT_SEEN &&
+	      VTAP_A_PORT_STATS_DUP - 1 == VTAP_PORT_STAT_DUP &&
+	      VTAP_A_PORT_STATS_PAD - 1 == __VTAP_PORT_STAT_MAX &&
+	      VTAP_NDIR * __VTAP_PORT_STAT_MAX - 1 < VTAP_STATS_MAX &&
 	      offsetof(struct vtap_port_stats, v) == offsetof(struct vtap_stats, v) &&
 	      offsetof(struct vtap_rule_stats, v) == offsetof(struct vtap_stats, v));
 
-static int vtap_nl_put_port_stats(struct sk_buff *skb, int attr, u64 v[__VTAP_PST_MAX])
+static int vtap_nl_put_port_stats(struct sk_buff *skb, int attr, u64 v[__VTAP_PORT_STAT_MAX])
 {
-	v[VTAP_PST_SEEN] = v[VTAP_PST_MATCHED] + v[VTAP_PST_UNMATCHED];
-	return vtap_nl_put_stats(skb, attr, v, __VTAP_PST_MAX, VTAP_A_PORT_STATS_PAD);
+	v[VTAP_PORT_STAT_SEEN] = v[VTAP_PORT_STAT_MATCHED] + v[VTAP_PORT_STAT_UNMATCHED];
+	return vtap_nl_put_stats(skb, attr, v, __VTAP_PORT_STAT_MAX, VTAP_A_PORT_STATS_PAD);
 }
 
 int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
 {
 	const struct vtap_port *port = obj;
 	const struct net_device *master = netdev_master_upper_dev_get(port->dev);
-	u64 v[VTAP_NDIR][__VTAP_PST_MAX];
+	u64 v[VTAP_NDIR][__VTAP_PORT_STAT_MAX];
 	void *hdr;
 
 	/* watched for the sake of other ports */
@@ -343,7 +343,7 @@ int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 
 	if (!hdr)
 		return -EMSGSIZE;
-	vtap_stats_read(port->stats, v[0], VTAP_NDIR * __VTAP_PST_MAX);
+	vtap_stats_read(port->stats, v[0], VTAP_NDIR * __VTAP_PORT_STAT_MAX);
 	if (nla_put_u32(skb, VTAP_A_PORT_IFINDEX, port->dev->ifindex) ||
 	    nla_put_string(skb, VTAP_A_PORT_NAME, port->dev->name) ||
 	    (master && nla_put_string(skb, VTAP_A_PORT_MASTER, master->name)) ||

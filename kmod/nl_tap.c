@@ -6,6 +6,7 @@
 #include <net/sock.h>
 
 #include "compat.h"
+#include "extack.h"
 #include "netlink_gen.h"
 #include "nl_attr.h"
 #include "nl_msg.h"
@@ -60,10 +61,8 @@ int vtap_nl_tap_get_doit(struct sk_buff *skb, struct genl_info *info)
 	const struct vtap_tap *tap;
 	int err = -ENOENT;
 
-	if (!name) {
-		NL_SET_ERR_MSG(info->extack, "name is missing");
-		return -EINVAL;
-	}
+	if (!name)
+		return vtap_refuse(info->extack, -EINVAL, "name is missing");
 	rtnl_lock();
 	tap = vtap_nl_find_tap(vtap_nl_net(info), name);
 	if (tap)

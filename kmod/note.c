@@ -359,11 +359,7 @@ noinline struct vtap_given *vtap_note_find(const struct vtap_port *port,
 	return dev_recursion_level() && vtap_note_receive(skb, VTAP_QUEUE_NESTED, buf) ? buf : NULL;
 }
 
-/**
- * vtap_note_init - memory for notes
- *
- * Return: 0 or -ENOMEM.
- */
+/* Memory for notes. Return: 0 or -ENOMEM. */
 int vtap_note_init(void)
 {
 	unsigned int i;

@@ -38,8 +38,8 @@ free:
 }
 
 /* The device finishes the checksum: write that of the pseudo-header, as plain TCP does. */
-static void vtap_copy_whole_inner(const struct vtap_tmpl *t, const struct vtap_cut *c,
-				  struct sk_buff *skb)
+static void vtap_copy_offload_inner(const struct vtap_tmpl *t, const struct vtap_cut *c,
+				    struct sk_buff *skb)
 {
 	if (c->ipv4) {
 		struct iphdr *iph = (struct iphdr *)(skb->data + c->l3);
@@ -58,8 +58,8 @@ static void vtap_copy_whole_inner(const struct vtap_tmpl *t, const struct vtap_c
 	skb->encapsulation = 1;
 }
 
-static void vtap_copy_whole_outer(const struct vtap_tmpl *t, const struct vtap_cut *c,
-				  struct sk_buff *skb)
+static void vtap_copy_offload_outer(const struct vtap_tmpl *t, const struct vtap_cut *c,
+				    struct sk_buff *skb)
 {
 	vtap_copy_outer(t, skb, c->f, 0, false);
 	if (t->family == AF_INET) {
@@ -78,7 +78,7 @@ static void vtap_copy_whole_outer(const struct vtap_tmpl *t, const struct vtap_c
 }
 
 /* Sends a TCP super-frame without cutting it. Return: false if it has to be cut here. */
-noinline bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut *c)
+noinline bool vtap_copy_offload(const struct vtap_tmpl *t, struct vtap_cut *c)
 {
 	const struct skb_shared_info *sh = skb_shinfo(c->f->skb);
 	const unsigned int mss = sh->gso_size, n = DIV_ROUND_UP(c->payload, mss);
@@ -87,12 +87,12 @@ noinline bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut *c)
 				  (c->ipv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
 	/* where the device does not check headers that a VM made, the kernel does */
 	const netdev_features_t robust = NETIF_F_GSO_ROBUST;
-	const struct vtap_tally all = { .sent = n, .bytes = c->payload + n * inner };
+	const struct vtap_send_stats all = { .sent = n, .bytes = c->payload + n * inner };
 	struct sk_buff *skb;
 
 	/* FIXEDID means the inner or the outer header, depending on the kernel */
-	if (!c->tcp || n < 2 || t->far || c->f->skb->ip_summed != CHECKSUM_PARTIAL ||
-	    sh->gso_type & SKB_GSO_TCP_FIXEDID || inner + mss > t->whole ||
+	if (!c->tcp || n < 2 || t->slow_path || c->f->skb->ip_summed != CHECKSUM_PARTIAL ||
+	    sh->gso_type & SKB_GSO_TCP_FIXEDID || inner + mss > t->max_plain ||
 	    c->hlen - t->l2len + c->payload > IP_MAX_MTU ||
 	    !net_gso_ok((t->dev->features & t->dev->hw_enc_features) | robust, type))
 		return false;
@@ -100,19 +100,19 @@ noinline bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut *c)
 	skb = vtap_copy_paged(t, c);
 	if (!skb)
 		return false;
-	vtap_copy_whole_inner(t, c, skb);
+	vtap_copy_offload_inner(t, c, skb);
 	skb_shinfo(skb)->gso_size = mss;
 	skb_shinfo(skb)->gso_segs = n;
 	skb_shinfo(skb)->gso_type = type;
-	vtap_copy_whole_outer(t, c, skb);
+	vtap_copy_offload_outer(t, c, skb);
 	if (!skb_gso_ok(skb, netif_skb_features(skb) | robust)) {
 		kfree_skb(skb);
 		return false;
 	}
 	if (vtap_copy_hold(t, skb, c->f, c->hash, all))
 		return true;
-	if (vtap_copy_xmit_whole(t, skb))
-		vtap_copy_drop(t->s, VTAP_ST_DROP_XMIT, n);
+	if (vtap_copy_xmit_offload(t, skb))
+		vtap_copy_drop(t->s, VTAP_SESSION_STAT_DROP_XMIT, n);
 	else
 		vtap_copy_count(t->s, &all);
 	return true;

@@ -8,6 +8,6 @@
 struct vtap_cut;
 struct vtap_tmpl;
 
-bool vtap_copy_whole(const struct vtap_tmpl *t, struct vtap_cut *c);
+bool vtap_copy_offload(const struct vtap_tmpl *t, struct vtap_cut *c);
 
 #endif /* _VTAP_OFFLOAD_H */

@@ -66,12 +66,7 @@ struct sk_buff *vtap_original_read(const struct sk_buff *skb)
 	return copy;
 }
 
-/**
- * vtap_original_copy - a super-frame for the kernel to cut
- * @skb: the original; its page frags may be shared
- *
- * Return: as vtap_original_read().
- */
+/* A super-frame for the kernel to cut. Return: as vtap_original_read(). */
 struct sk_buff *vtap_original_copy(struct sk_buff *skb)
 {
 	struct sk_buff *copy;

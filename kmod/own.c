@@ -217,12 +217,9 @@ static void vtap_own_hop_key(struct vtap_own_key *k, const u8 *mac)
 	memcpy(&k->dst, mac, ETH_ALEN);
 }
 
-/**
- * vtap_own_hop - do copies of ours go to this link-layer address?
- * @o: the namespace's copies
- * @mac: the address; RCU read side
- *
- * Return: true when it is that of a collector, or of a router on the way to one.
+/*
+ * Do copies of ours go to this link-layer address? RCU read side. Return: true when it is that of
+ * a collector, or of a router on the way to one.
  */
 bool vtap_own_hop(const struct vtap_own *o, const u8 *mac)
 {
@@ -288,11 +285,7 @@ static void vtap_own_sieve(struct vtap_own *o, const struct vtap_tmpl *t, int ad
 		vtap_own_count(o->n_hops, &o->hops, vtap_own_mac_bit(t->hdr), add);
 }
 
-/**
- * vtap_own_add - recognise copies of a template from now on; RTNL
- * @o: the namespace's copies
- * @t: the template, before packets see it
- */
+/* Recognise copies of a template from now on; RTNL. */
 void vtap_own_add(struct vtap_own *o, struct vtap_tmpl *t)
 {
 	unsigned int kind;
@@ -336,12 +329,7 @@ void vtap_own_del(struct vtap_own *o, struct vtap_tmpl *t)
 	vtap_own_sieve(o, t, -1);
 }
 
-/**
- * vtap_own_init_net - allocate a namespace's table of templates; RTNL
- * @vn: its vtap; may have it already
- *
- * Return: 0 or -ENOMEM.
- */
+/* Allocate a namespace's table of templates; RTNL. Return: 0 or -ENOMEM. */
 int vtap_own_init_net(struct vtap_net *vn)
 {
 	struct vtap_own *o;
@@ -356,10 +344,7 @@ int vtap_own_init_net(struct vtap_net *vn)
 	return 0;
 }
 
-/**
- * vtap_own_exit_net - free it; no session is left
- * @vn: its vtap
- */
+/* Free it; no session is left. */
 void vtap_own_exit_net(struct vtap_net *vn)
 {
 	struct vtap_own *o = rcu_replace_pointer(vn->own, NULL, true);

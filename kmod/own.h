@@ -50,13 +50,7 @@ struct vtap_own_mark {
 
 DECLARE_PER_CPU(struct vtap_own_mark, vtap_own_mark);
 
-/**
- * vtap_own_begin - this CPU begins to send a copy; BH disabled
- * @vn: the vtap that made it
- * @skb: the copy
- *
- * Return: what to give to vtap_own_end().
- */
+/* This CPU begins to send a copy; BH disabled. Return: what to give to vtap_own_end(). */
 static __always_inline struct vtap_own_mark vtap_own_begin(const struct vtap_net *vn,
 							   const struct sk_buff *skb)
 {

@@ -17,7 +17,7 @@
  * The functions below read headers from @p, of which @len bytes are there,
  * counted from the MAC header. Return: false when a header does not fit.
  */
-static __always_inline bool vtap_match_l4(struct vtap_frame *f, const u8 *p, unsigned int len,
+static __always_inline bool vtap_parse_l4(struct vtap_frame *f, const u8 *p, unsigned int len,
 					  unsigned int off)
 {
 	struct vtap_key *key = &f->key;
@@ -61,7 +61,7 @@ static __always_inline bool vtap_match_l4(struct vtap_frame *f, const u8 *p, uns
 	return key->ip_proto != IPPROTO_TCP || key->flags & VTAP_KEY_TCP;
 }
 
-static __always_inline bool vtap_match_ipv4(struct vtap_frame *f, const u8 *p, unsigned int len,
+static __always_inline bool vtap_parse_ipv4(struct vtap_frame *f, const u8 *p, unsigned int len,
 					    unsigned int off)
 {
 	const struct iphdr *iph = (const struct iphdr *)(p + off);
@@ -88,10 +88,10 @@ static __always_inline bool vtap_match_ipv4(struct vtap_frame *f, const u8 *p, u
 			return true;
 		key->flags |= VTAP_KEY_FIRST;
 	}
-	return vtap_match_l4(f, p, len, off + hlen);
+	return vtap_parse_l4(f, p, len, off + hlen);
 }
 
-static noinline bool vtap_match_ipv6(struct vtap_frame *f, const u8 *p, unsigned int len,
+static noinline bool vtap_parse_ipv6(struct vtap_frame *f, const u8 *p, unsigned int len,
 				     unsigned int off)
 {
 	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)(p + off);
@@ -137,14 +137,14 @@ static noinline bool vtap_match_ipv6(struct vtap_frame *f, const u8 *p, unsigned
 			key->ip_proto = opt->nexthdr;
 			break;
 		default:
-			return vtap_match_l4(f, p, len, off);
+			return vtap_parse_l4(f, p, len, off);
 		}
 	}
 	return true;
 }
 
 /* Starts a key; @tci is that of a tag in the metadata, 0 if there is none. */
-static __always_inline void vtap_match_start(struct vtap_frame *f, const u8 *p, __be16 tci)
+static __always_inline void vtap_parse_start(struct vtap_frame *f, const u8 *p, __be16 tci)
 {
 	struct vtap_key *key = &f->key;
 
@@ -165,14 +165,14 @@ static __always_inline void vtap_match_start(struct vtap_frame *f, const u8 *p, 
 }
 
 /* A whole frame */
-bool vtap_match_frame(struct vtap_frame *f, const u8 *p, unsigned int len, __be16 tci)
+bool vtap_parse_frame(struct vtap_frame *f, const u8 *p, unsigned int len, __be16 tci)
 {
 	__be16 proto = ((const struct ethhdr *)p)->h_proto;
 	struct vtap_key *key = &f->key;
 	unsigned int off = ETH_HLEN;
 	int i;
 
-	vtap_match_start(f, p, tci);
+	vtap_parse_start(f, p, tci);
 	for (i = 0; eth_type_vlan(proto) && i < VTAP_MAX_TAGS; i++) {
 		const struct vlan_hdr *vh = (const struct vlan_hdr *)(p + off);
 
@@ -188,26 +188,26 @@ bool vtap_match_frame(struct vtap_frame *f, const u8 *p, unsigned int len, __be1
 	key->proto = proto;
 
 	if (proto == htons(ETH_P_IP))
-		return vtap_match_ipv4(f, p, len, off);
+		return vtap_parse_ipv4(f, p, len, off);
 	if (proto == htons(ETH_P_IPV6))
-		return vtap_match_ipv6(f, p, len, off);
+		return vtap_parse_ipv6(f, p, len, off);
 	return true;
 }
 
 /* A packet without an Ethernet header: @eth stands in for ETH_HLEN bytes that are not read. */
-bool vtap_match_bare(struct vtap_frame *f, const u8 *p, unsigned int len, const struct ethhdr *eth,
+bool vtap_parse_bare(struct vtap_frame *f, const u8 *p, unsigned int len, const struct ethhdr *eth,
 		     __be16 tci)
 {
-	vtap_match_start(f, (const u8 *)eth, tci);
+	vtap_parse_start(f, (const u8 *)eth, tci);
 	if (eth->h_proto == htons(ETH_P_IP))
-		return vtap_match_ipv4(f, p, len, ETH_HLEN);
+		return vtap_parse_ipv4(f, p, len, ETH_HLEN);
 	if (eth->h_proto == htons(ETH_P_IPV6))
-		return vtap_match_ipv6(f, p, len, ETH_HLEN);
+		return vtap_parse_ipv6(f, p, len, ETH_HLEN);
 	return true;
 }
 
 /* Headers in page fragments. Out of line, so that other frames do not pay for the buffer. */
-noinline void vtap_match_far(struct vtap_frame *f, __be16 tci, const struct ethhdr *bare)
+noinline void vtap_parse_paged(struct vtap_frame *f, __be16 tci, const struct ethhdr *bare)
 {
 	const unsigned int len = min_t(unsigned int, f->len, VTAP_MAX_HEADERS);
 	const unsigned int off = bare ? ETH_HLEN : 0;
@@ -216,16 +216,16 @@ noinline void vtap_match_far(struct vtap_frame *f, __be16 tci, const struct ethh
 	if (skb_copy_bits(f->skb, f->mac + (int)off, buf + off, len - off))
 		return;
 	if (bare)
-		vtap_match_bare(f, buf, len, bare, tci);
+		vtap_parse_bare(f, buf, len, bare, tci);
 	else
-		vtap_match_frame(f, buf, len, tci);
+		vtap_parse_frame(f, buf, len, tci);
 }
 
 /* Any frame. Return: true. */
-static noinline bool vtap_match_any(struct vtap_frame *f, unsigned int avail, __be16 tci)
+static noinline bool vtap_parse_slow(struct vtap_frame *f, unsigned int avail, __be16 tci)
 {
-	if (!vtap_match_frame(f, f->skb->data + f->mac, avail, tci) && avail < f->len)
-		vtap_match_far(f, tci, NULL);
+	if (!vtap_parse_frame(f, f->skb->data + f->mac, avail, tci) && avail < f->len)
+		vtap_parse_paged(f, tci, NULL);
 	return true;
 }
 
@@ -234,7 +234,7 @@ static noinline bool vtap_match_any(struct vtap_frame *f, unsigned int avail, __
  * one of that length, and the protocol that the stack uses. At egress, the offset of the MAC
  * header is not set, and at ingress it may be that of another device's header.
  */
-static noinline bool vtap_match_packet(struct vtap_frame *f)
+static noinline bool vtap_parse_packet(struct vtap_frame *f)
 {
 	const struct sk_buff *skb = f->skb;
 	const struct net_device *dev = skb->dev;
@@ -262,24 +262,24 @@ static noinline bool vtap_match_packet(struct vtap_frame *f)
 	f->len = skb->len - f->mac;
 	avail = (int)skb_headlen(skb) - f->mac;
 	if (avail <= ETH_HLEN) {
-		vtap_match_start(f, (const u8 *)&eth, tci);
-		vtap_match_far(f, tci, &eth);
-	} else if (!vtap_match_bare(f, skb->data + f->mac, avail, &eth, tci) &&
+		vtap_parse_start(f, (const u8 *)&eth, tci);
+		vtap_parse_paged(f, tci, &eth);
+	} else if (!vtap_parse_bare(f, skb->data + f->mac, avail, &eth, tci) &&
 		   avail < (int)f->len) {
-		vtap_match_far(f, tci, &eth);
+		vtap_parse_paged(f, tci, &eth);
 	}
 	return true;
 }
 
 /**
- * vtap_match_parse - read the fields that rules can ask for
+ * vtap_parse - read the fields that rules can ask for
  * @f: frame with skb, ifindex, dir and bare set; the rest is filled in
  *
  * Reads only; trusts no length in the frame. Softirq context.
  *
  * Return: false if the skb has no complete Ethernet header, or is bare and empty.
  */
-bool vtap_match_parse(struct vtap_frame *f)
+bool vtap_parse(struct vtap_frame *f)
 {
 	const struct sk_buff *skb = f->skb;
 	__be16 tci = 0;
@@ -287,7 +287,7 @@ bool vtap_match_parse(struct vtap_frame *f)
 	int avail;
 
 	if (unlikely(f->bare))
-		return vtap_match_packet(f);
+		return vtap_parse_packet(f);
 	if (unlikely(!skb_mac_header_was_set(skb)))
 		return false;
 
@@ -305,9 +305,9 @@ bool vtap_match_parse(struct vtap_frame *f)
 	 * keep this path short.
 	 */
 	if (likely(((const struct ethhdr *)p)->h_proto == htons(ETH_P_IP))) {
-		vtap_match_start(f, p, tci);
-		if (likely(vtap_match_ipv4(f, p, avail, ETH_HLEN)))
+		vtap_parse_start(f, p, tci);
+		if (likely(vtap_parse_ipv4(f, p, avail, ETH_HLEN)))
 			return true;
 	}
-	return vtap_match_any(f, avail, tci);
+	return vtap_parse_slow(f, avail, tci);
 }

@@ -234,7 +234,7 @@ static void vtap_test_bare(struct kunit *test)
 		f.skb = skb;
 		f.dir = VTAP_OUT;
 		f.bare = true;
-		KUNIT_EXPECT_TRUE(test, vtap_match_parse(&f));
+		KUNIT_EXPECT_TRUE(test, vtap_parse(&f));
 		KUNIT_EXPECT_EQ(test, f.mac, -ETH_HLEN);
 		KUNIT_EXPECT_EQ(test, f.len, n);
 		KUNIT_EXPECT_EQ(test, f.l3, c->l3);
@@ -317,12 +317,12 @@ static void vtap_test_no_mac_header(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	skb_put_zero(skb, 64);
-	KUNIT_EXPECT_FALSE(test, vtap_match_parse(&f));
+	KUNIT_EXPECT_FALSE(test, vtap_parse(&f));
 	/* behind the data */
 	skb_set_mac_header(skb, 1);
-	KUNIT_EXPECT_FALSE(test, vtap_match_parse(&f));
+	KUNIT_EXPECT_FALSE(test, vtap_parse(&f));
 	skb_reset_mac_header(skb);
-	KUNIT_EXPECT_TRUE(test, vtap_match_parse(&f));
+	KUNIT_EXPECT_TRUE(test, vtap_parse(&f));
 	kfree_skb(skb);
 }
 

@@ -317,11 +317,7 @@ void vtap_session_tick_work(struct work_struct *work)
 		schedule_delayed_work(&vn->tick, VTAP_TICK);
 }
 
-/**
- * vtap_session_dev_down - a device goes down or away; RTNL
- * @vn: the namespace's vtap
- * @dev: the device; no template names it afterwards
- */
+/* A device goes down or away; RTNL. */
 void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
 {
 	struct vtap_session *s;
@@ -339,10 +335,7 @@ void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
 	vtap_session_kick(vn);
 }
 
-/**
- * vtap_session_dev_changed - a device is new or up, or its name, addresses or MTU are others
- * @vn: the namespace's vtap
- */
+/* A device is new or up, or its name, addresses or MTU are others. */
 void vtap_session_dev_changed(struct vtap_net *vn)
 {
 	vtap_session_kick(vn);
@@ -370,11 +363,7 @@ int vtap_session_fib(struct notifier_block *nb, unsigned long event, void *ptr)
 	return NOTIFY_DONE;
 }
 
-/**
- * vtap_session_init - start listening to neighbour changes
- *
- * Return: 0 or a negative error.
- */
+/* Start listening to neighbour changes. Return: 0 or a negative error. */
 int vtap_session_init(void)
 {
 	return register_netevent_notifier(&vtap_session_netevent_nb);

@@ -218,11 +218,7 @@ static const struct nf_hook_ops vtap_pmtu_ops[] = {
 #endif
 };
 
-/**
- * vtap_pmtu_follow - listen to what routers say, or stop it; RTNL
- * @vn: the namespace's vtap
- * @on: there are sessions
- */
+/* Listen to what routers say, or stop it; RTNL. */
 void vtap_pmtu_follow(struct vtap_net *vn, bool on)
 {
 	unsigned int i;

@@ -15,7 +15,7 @@
 
 #define VTAP_BIND_RETRY		HZ
 
-/* Device events are listened to, so ports may be; RTNL */
+/* The netdevice notifier is registered, so ports may be attached; RTNL */
 bool vtap_port_on;
 
 /* For ports above which no queue is. */
@@ -229,7 +229,7 @@ int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct vtap_b
 	return -ENOMEM;
 }
 
-static void vtap_port_abandon(struct vtap_bind *b)
+static void vtap_port_bind_abort(struct vtap_bind *b)
 {
 	if (b->port && list_empty(&b->port->list))
 		vtap_port_free(b->port);
@@ -283,11 +283,9 @@ void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_chain)
 		vtap_port_changed(port, old ? VTAP_CMD_PORT_CHANGE_NTF : VTAP_CMD_PORT_ADD_NTF);
 }
 
-/**
- * vtap_port_bind_all - give every device of the namespace the rules that bind to it; RTNL
- * @vn: the namespace's vtap
- *
- * Return: 0, or -ENOMEM and nothing has changed.
+/*
+ * Give every device of the namespace the rules that bind to it; RTNL. Return: 0, or -ENOMEM and
+ * nothing has changed.
  */
 int vtap_port_bind_all(struct vtap_net *vn)
 {
@@ -311,7 +309,7 @@ int vtap_port_bind_all(struct vtap_net *vn)
 	}
 	for (i = 0; i < n; i++) {
 		if (err)
-			vtap_port_abandon(&b[i]);
+			vtap_port_bind_abort(&b[i]);
 		else
 			vtap_port_commit(vn, &b[i], true);
 	}
@@ -330,10 +328,7 @@ static void vtap_port_bind_work(struct work_struct *work)
 	rtnl_unlock();
 }
 
-/**
- * vtap_port_recheck - follow what no event tells: whether tc takes frames ahead of a chain
- * @vn: the namespace's vtap
- */
+/* Follow what no event tells: whether tc takes frames ahead of a chain. */
 void vtap_port_recheck(struct vtap_net *vn)
 {
 	struct vtap_port *port;
@@ -350,10 +345,7 @@ void vtap_port_recheck(struct vtap_net *vn)
 	rtnl_unlock();
 }
 
-/**
- * vtap_port_init_net - a namespace's ports
- * @vn: its vtap
- */
+/* A namespace's ports. */
 void vtap_port_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->ports);
@@ -361,10 +353,7 @@ void vtap_port_init_net(struct vtap_net *vn)
 	INIT_DELAYED_WORK(&vn->bind, vtap_port_bind_work);
 }
 
-/**
- * vtap_port_exit_net - take the hooks off a namespace's ports
- * @vn: its vtap
- */
+/* Take the hooks off a namespace's ports. */
 void vtap_port_exit_net(struct vtap_net *vn)
 {
 	struct vtap_port *port, *next;

@@ -34,18 +34,18 @@ struct vtap_bind {
  * unmatched, and is not counted frame by frame.
  */
 enum vtap_port_stat {
-	VTAP_PST_SEEN,
-	VTAP_PST_MATCHED,
-	VTAP_PST_UNMATCHED,
-	VTAP_PST_OWN,
-	VTAP_PST_DUP,
-	__VTAP_PST_MAX,
+	VTAP_PORT_STAT_SEEN,
+	VTAP_PORT_STAT_MATCHED,
+	VTAP_PORT_STAT_UNMATCHED,
+	VTAP_PORT_STAT_OWN,
+	VTAP_PORT_STAT_DUP,
+	__VTAP_PORT_STAT_MAX,
 };
 
 /* begins as struct vtap_stats */
 struct vtap_port_stats {
 	struct u64_stats_sync syncp;
-	u64_stats_t v[VTAP_NDIR][__VTAP_PST_MAX];
+	u64_stats_t v[VTAP_NDIR][__VTAP_PORT_STAT_MAX];
 };
 
 /**
@@ -131,13 +131,7 @@ void vtap_port_recheck(struct vtap_net *vn);
 void vtap_port_init_net(struct vtap_net *vn);
 void vtap_port_exit_net(struct vtap_net *vn);
 
-/**
- * vtap_port_by_index - the port of a device
- * @vn: the namespace's vtap
- * @ifindex: of the device
- *
- * Return: the port, or NULL; under RCU, or RTNL.
- */
+/* The port of a device. Return: the port, or NULL; under RCU, or RTNL. */
 static inline struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, int ifindex)
 {
 	struct vtap_port *port;
@@ -149,13 +143,7 @@ static inline struct vtap_port *vtap_port_by_index(const struct vtap_net *vn, in
 	return NULL;
 }
 
-/**
- * vtap_port_of - a device's port; RTNL
- * @vn: the namespace's vtap
- * @dev: the device
- *
- * Return: the port, which may be one that is only watched, or NULL.
- */
+/* A device's port; RTNL. Return: the port, which may be one that is only watched, or NULL. */
 static inline struct vtap_port *vtap_port_of(const struct vtap_net *vn,
 					     const struct net_device *dev)
 {

@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <net/netlink.h>
 
+#include "extack.h"
 #include "match.h"
 #include "refuse.h"
 
@@ -20,16 +21,12 @@
 
 static int vtap_refuse_protocol(const struct vtap_match *m, struct netlink_ext_ack *extack)
 {
-	if (eth_type_vlan(htons(m->protocol))) {
-		NL_SET_ERR_MSG(extack,
-			       "protocol is the EtherType behind VLAN tags: use vlan_id or vlan_prio");
-		return -EINVAL;
-	}
-	if (m->protocol != ETH_P_IP && m->protocol != ETH_P_IPV6 && m->present & VTAP_REFUSE_IP) {
-		NL_SET_ERR_MSG(extack,
-			       "ip_proto, ports, tcp_flags, icmp_type, icmp_code and ip_flags need protocol ip or ipv6");
-		return -EINVAL;
-	}
+	if (eth_type_vlan(htons(m->protocol)))
+		return vtap_refuse(extack, -EINVAL,
+				   "protocol is the EtherType behind VLAN tags: use vlan_id or vlan_prio");
+	if (m->protocol != ETH_P_IP && m->protocol != ETH_P_IPV6 && m->present & VTAP_REFUSE_IP)
+		return vtap_refuse(extack, -EINVAL,
+				   "ip_proto, ports, tcp_flags, icmp_type, icmp_code and ip_flags need protocol ip or ipv6");
 	return 0;
 }
 
@@ -37,17 +34,13 @@ static int vtap_refuse_flags(const struct vtap_match *m, struct netlink_ext_ack 
 {
 	const u8 set = m->ip_flags & m->ip_flags_mask, clear = ~m->ip_flags & m->ip_flags_mask;
 
-	if (set & VTAP_IP_FLAG_FIRSTFRAG && clear & VTAP_IP_FLAG_FRAG) {
-		NL_SET_ERR_MSG(extack,
-			       "the first fragment is a fragment: use ip_flags firstfrag or nofrag");
-		return -EINVAL;
-	}
+	if (set & VTAP_IP_FLAG_FIRSTFRAG && clear & VTAP_IP_FLAG_FRAG)
+		return vtap_refuse(extack, -EINVAL,
+				   "the first fragment is a fragment: use ip_flags firstfrag or nofrag");
 	if (set & VTAP_IP_FLAG_FRAG && clear & VTAP_IP_FLAG_FIRSTFRAG &&
-	    m->present & VTAP_REFUSE_L4) {
-		NL_SET_ERR_MSG(extack,
-			       "fragments but the first have no ports, tcp_flags, icmp_type, icmp_code and tunnel");
-		return -EINVAL;
-	}
+	    m->present & VTAP_REFUSE_L4)
+		return vtap_refuse(extack, -EINVAL,
+				   "fragments other than the first have no ports, tcp_flags, icmp_type, icmp_code and tunnel");
 	return 0;
 }
 
@@ -72,16 +65,12 @@ int vtap_refuse_match(const struct vtap_match *m, int proto, struct netlink_ext_
 		err = vtap_refuse_protocol(m, extack);
 	if (err)
 		return err;
-	if (proto == IPPROTO_ICMPV6 && ether == ETH_P_IP) {
-		NL_SET_ERR_MSG(extack,
-			       "ip_proto icmpv6 is of IPv6: use icmp with IPv4 addresses and protocol ip");
-		return -EINVAL;
-	}
-	if (proto == IPPROTO_ICMP && ether == ETH_P_IPV6) {
-		NL_SET_ERR_MSG(extack,
-			       "ip_proto icmp is of IPv4: use icmpv6 with IPv6 addresses and protocol ipv6");
-		return -EINVAL;
-	}
+	if (proto == IPPROTO_ICMPV6 && ether == ETH_P_IP)
+		return vtap_refuse(extack, -EINVAL,
+				   "ip_proto icmpv6 belongs to IPv6: use icmp with IPv4 addresses and protocol ip");
+	if (proto == IPPROTO_ICMP && ether == ETH_P_IPV6)
+		return vtap_refuse(extack, -EINVAL,
+				   "ip_proto icmp belongs to IPv4: use icmpv6 with IPv6 addresses and protocol ipv6");
 	return vtap_refuse_flags(m, extack);
 }
 
@@ -98,8 +87,8 @@ int vtap_refuse_device(const struct nlattr *a, struct netlink_ext_ack *extack)
 
 	if (!*name || dev_valid_name(name))
 		return 0;
-	NL_SET_ERR_MSG_ATTR(extack, a, "a device name has neither / nor :, and is not . or ..");
-	return -EINVAL;
+	return vtap_refuse_attr(extack, a, -EINVAL,
+				"a device name contains neither / nor :, and is not . or ..");
 }
 
 /* @to: gets the end; Return: whether a character of a name may be in the brackets behind @p. */
@@ -160,27 +149,20 @@ int vtap_refuse_port(const struct nlattr *a, struct netlink_ext_ack *extack)
 		if (c == '\\' && *p) {
 			c = *p++;
 		} else if (c == '[') {
-			if (!vtap_refuse_closed(p)) {
-				NL_SET_ERR_MSG_ATTR(extack, a,
-						    "a [ in port needs its ], or a backslash before it");
-				return -EINVAL;
-			}
-			if (!vtap_refuse_class(p, &p)) {
-				NL_SET_ERR_MSG_ATTR(extack, a,
-						    "no character of a device name is in the brackets of port");
-				return -EINVAL;
-			}
+			if (!vtap_refuse_closed(p))
+				return vtap_refuse_attr(extack, a, -EINVAL,
+							"a [ in port needs its ], or a backslash before it");
+			if (!vtap_refuse_class(p, &p))
+				return vtap_refuse_attr(extack, a, -EINVAL,
+							"the brackets in port match no character of a device name");
 			continue;
 		} else if (c == ',') {
-			NL_SET_ERR_MSG_ATTR(extack, a,
-					    "port is one pattern: use a rule for each device, or * ? and [ ]");
-			return -EINVAL;
+			return vtap_refuse_attr(extack, a, -EINVAL,
+						"port is one pattern: use a rule for each device, or * ? and [ ]");
 		}
-		if (c == '/' || c == ':') {
-			NL_SET_ERR_MSG_ATTR(extack, a,
-					    "a device name has neither / nor :, and is not . or ..");
-			return -EINVAL;
-		}
+		if (c == '/' || c == ':')
+			return vtap_refuse_attr(extack, a, -EINVAL,
+						"a device name contains neither / nor :, and is not . or ..");
 	}
 	return 0;
 }

@@ -21,13 +21,13 @@ void vtap_copy_release(struct sk_buff *skb)
 
 	memset(skb->cb, 0, sizeof(skb->cb));
 	if (skb_is_gso(skb))
-		rc = vtap_copy_xmit_whole(held.t, skb);
+		rc = vtap_copy_xmit_offload(held.t, skb);
 	else
 		rc = vtap_copy_xmit(held.t, skb, NULL, skb->hash);
 	if (!held.n.sent)
 		return;
 	if (rc)
-		vtap_copy_drop(held.t->s, VTAP_ST_DROP_XMIT, held.n.sent);
+		vtap_copy_drop(held.t->s, VTAP_SESSION_STAT_DROP_XMIT, held.n.sent);
 	else
 		vtap_copy_count(held.t->s, &held.n);
 }
@@ -40,7 +40,7 @@ void vtap_copy_discard(struct sk_buff *skb)
 {
 	const struct vtap_held *held = vtap_held(skb);
 
-	vtap_copy_drop(held->t->s, VTAP_ST_DROP_LOOP, held->n.sent);
+	vtap_copy_drop(held->t->s, VTAP_SESSION_STAT_DROP_LOOP, held->n.sent);
 	kfree_skb(skb);
 }
 
@@ -99,11 +99,7 @@ void vtap_loop_flush(struct vtap_loop *vl)
 	} while (more && left > 0);
 }
 
-/**
- * vtap_loop_forget - no copy of this template is held back afterwards; RTNL
- * @vn: the namespace's vtap
- * @t: the template
- */
+/* No copy of this template is held back afterwards; RTNL. */
 void vtap_loop_forget(struct vtap_net *vn, struct vtap_tmpl *t)
 {
 	struct vtap_loop *vl = rtnl_dereference(vn->loop);
@@ -117,12 +113,7 @@ void vtap_loop_forget(struct vtap_net *vn, struct vtap_tmpl *t)
 		vtap_loop_flush(vl);
 }
 
-/**
- * vtap_loop_init_net - make a namespace's breaker; RTNL
- * @vn: its vtap; may have it already
- *
- * Return: 0 or -ENOMEM.
- */
+/* Make a namespace's breaker; RTNL. Return: 0 or -ENOMEM. */
 int vtap_loop_init_net(struct vtap_net *vn)
 {
 	struct vtap_loop *vl;
@@ -142,10 +133,7 @@ int vtap_loop_init_net(struct vtap_net *vn)
 	return 0;
 }
 
-/**
- * vtap_loop_exit_net - end of it; no session and no port is left
- * @vn: its vtap
- */
+/* End of it; no session and no port is left. */
 void vtap_loop_exit_net(struct vtap_net *vn)
 {
 	struct vtap_loop *vl = rcu_dereference_protected(vn->loop, true);
@@ -180,10 +168,7 @@ static void vtap_loop_clear(struct vtap_loop *vl)
 	}
 }
 
-/**
- * vtap_loop_reset - rules or sessions are others: all begins anew; RTNL
- * @vn: the namespace's vtap
- */
+/* Rules or sessions are others: all begins anew; RTNL. */
 void vtap_loop_reset(struct vtap_net *vn)
 {
 	struct vtap_loop *vl = rtnl_dereference(vn->loop);
@@ -210,7 +195,7 @@ void vtap_loop_tick(struct vtap_net *vn)
 {
 	struct vtap_loop *vl = rtnl_dereference(vn->loop);
 	struct vtap_loop_class *c, *last = NULL;
-	u64 v[__VTAP_ST_MAX], sent = 0;
+	u64 v[__VTAP_SESSION_STAT_MAX], sent = 0;
 	struct vtap_session *s;
 
 	if (!vl)
@@ -218,8 +203,8 @@ void vtap_loop_tick(struct vtap_net *vn)
 	list_for_each_entry(s, &vn->sessions, list) {
 		if (!READ_ONCE(s->loops))
 			continue;
-		vtap_stats_read(s->stats, v, __VTAP_ST_MAX);
-		sent += v[VTAP_ST_SENT];
+		vtap_stats_read(s->stats, v, __VTAP_SESSION_STAT_MAX);
+		sent += v[VTAP_SESSION_STAT_SENT];
 	}
 	spin_lock_bh(&vl->lock);
 	for (c = vl->classes; c < vl->classes + VTAP_LOOP_CLASSES; c++) {

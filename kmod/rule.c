@@ -32,12 +32,7 @@ static bool vtap_rule_alloc_inner(struct vtap_rule *rule, const struct vtap_rule
 	return true;
 }
 
-/**
- * vtap_rule_alloc - a rule that is in no list, without counters
- * @cfg: what the user said
- *
- * Return: the rule, or NULL.
- */
+/* A rule that is in no list, without counters. Return: the rule, or NULL. */
 struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 {
 	const u32 *m = (const u32 *)&cfg->match;
@@ -72,7 +67,7 @@ struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 	memcpy(rule->port, cfg->port, sizeof(rule->port));
 	memcpy(rule->master, cfg->master, sizeof(rule->master));
 	rule->filter = vtap_filter_get(cfg->filter);
-	rule->more = rule->inner || rule->filter;
+	rule->has_extra = rule->inner || rule->filter;
 	if (cfg->match.present & BIT(VTAP_A_MATCH_TUNNEL))
 		rule->tunnel = BIT(cfg->match.tunnel);
 	memcpy(rule->sessions, cfg->sessions, cfg->n_sessions * sizeof(*cfg->sessions));
@@ -82,11 +77,7 @@ struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 	return rule;
 }
 
-/**
- * vtap_rule_get_match - what a rule wants frames to look like
- * @rule: the rule
- * @m: gets it
- */
+/* What a rule wants frames to look like. */
 void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m)
 {
 	const u32 *words = vtap_rule_match_words(rule);
@@ -97,11 +88,7 @@ void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m)
 		((u32 *)m)[__ffs64(match)] = *words++;
 }
 
-/**
- * vtap_rule_get_cfg - all that the user said of a rule
- * @rule: the rule
- * @cfg: gets it; no reference to the filter
- */
+/* All that the user said of a rule. */
 void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg)
 {
 	*cfg = (struct vtap_rule_cfg){
@@ -124,10 +111,7 @@ void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg)
 		cfg->inner = rule->inner->match;
 }
 
-/**
- * vtap_rule_free - free a rule, its counters not
- * @rule: a rule that no packet can see
- */
+/* Free a rule, its counters not. */
 void vtap_rule_free(struct vtap_rule *rule)
 {
 	vtap_filter_put(rule->filter);
@@ -135,12 +119,9 @@ void vtap_rule_free(struct vtap_rule *rule)
 	kfree(rule);
 }
 
-/**
- * vtap_rule_before - the order of rules: by tap, and of a tap as they are tried; RTNL
- * @a: a rule
- * @b: another one
- *
- * Return: does @a come before @b?
+/*
+ * The order of rules: by tap, and of a tap as they are tried; RTNL. Return: does @a come before
+ * @b?
  */
 bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b)
 {
@@ -167,25 +148,18 @@ static bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_fra
 	return ok;
 }
 
-/**
- * vtap_rule_more - do a rule's conditions hold that are none of the key?
- * @rule: the rule
- * @f: parsed frame, whose key matches; softirq, RCU read side
- *
- * Return: true when they do.
+/*
+ * Do a rule's conditions hold that are none of the key? softirq, RCU read side. Return: true when
+ * they do.
  */
-bool vtap_rule_more(const struct vtap_rule *rule, const struct vtap_frame *f)
+bool vtap_rule_match_extra(const struct vtap_rule *rule, const struct vtap_frame *f)
 {
-	if (rule->inner && !vtap_match_inside(rule->inner, f))
+	if (rule->inner && !vtap_tunnel_inner_matches(rule->inner, f))
 		return false;
 	return !rule->filter || vtap_rule_filter(rule, f);
 }
 
-/**
- * vtap_rule_count - a rule decided on a frame; softirq, RCU read side
- * @rule: the rule
- * @bytes: length of the frame
- */
+/* A rule decided on a frame; softirq, RCU read side. */
 void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes)
 {
 	vtap_stats_add2(rule->stats, VTAP_RULE_STAT_PACKETS, 1, VTAP_RULE_STAT_BYTES, bytes);

@@ -96,7 +96,7 @@ struct vtap_rule_stats {
  * @action: enum vtap_action
  * @sample_flow: flows, not frames
  * @dup: copies what was copied at ingress again
- * @more: has @inner or @filter, see vtap_rule_more()
+ * @has_extra: has @inner or @filter, see vtap_rule_match_extra()
  * @tunnel: bit in vtap_key.tunnel of the tunnel that it names, or 0
  * @gone: a transaction has deleted it and is not committed yet; RTNL
  * @mac: a VM's address, or zero
@@ -126,7 +126,7 @@ struct vtap_rule {
 	u8 action;
 	bool sample_flow;
 	bool dup;
-	bool more;
+	bool has_extra;
 	u8 tunnel;
 	bool gone;
 	u8 mac[ETH_ALEN];
@@ -156,7 +156,7 @@ void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m);
 void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg);
 void vtap_rule_free(struct vtap_rule *rule);
 bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b);
-bool vtap_rule_more(const struct vtap_rule *rule, const struct vtap_frame *f);
+bool vtap_rule_match_extra(const struct vtap_rule *rule, const struct vtap_frame *f);
 void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes);
 bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f);
 

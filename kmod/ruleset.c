@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 
 #include "cost.h"
+#include "extack.h"
 #include "kind.h"
 #include "net.h"
 #include "nl.h"
@@ -172,35 +173,22 @@ static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_a
 {
 	bool mac = !is_zero_ether_addr(cfg->mac);
 
-	if (!cfg->port[0] && !cfg->master[0] && !mac) {
-		NL_SET_ERR_MSG(extack, "a rule needs port, master or mac");
-		return -EINVAL;
-	}
-	if (is_multicast_ether_addr(cfg->mac)) {
-		NL_SET_ERR_MSG(extack, "mac is no address of a VM");
-		return -EINVAL;
-	}
+	if (!cfg->port[0] && !cfg->master[0] && !mac)
+		return vtap_refuse(extack, -EINVAL, "a rule needs port, master or mac");
+	if (is_multicast_ether_addr(cfg->mac))
+		return vtap_refuse(extack, -EINVAL, "mac is not a unicast address");
 	if ((mac && cfg->dir & VTAP_DIR_INGRESS && !is_zero_ether_addr(cfg->match.src_mac_mask)) ||
-	    (mac && cfg->dir & VTAP_DIR_EGRESS && !is_zero_ether_addr(cfg->match.dst_mac_mask))) {
-		NL_SET_ERR_MSG(extack, "mac takes the place of src_mac at ingress, of dst_mac at egress");
-		return -EINVAL;
-	}
-	if (!cfg->dir) {
-		NL_SET_ERR_MSG(extack, "dir is neither ingress nor egress");
-		return -EINVAL;
-	}
-	if (cfg->action == VTAP_ACTION_MIRROR && !cfg->n_sessions) {
-		NL_SET_ERR_MSG(extack, "action mirror needs a session");
-		return -EINVAL;
-	}
-	if (cfg->action == VTAP_ACTION_SKIP && cfg->n_sessions) {
-		NL_SET_ERR_MSG(extack, "action skip takes no session");
-		return -EINVAL;
-	}
-	if (cfg->action == VTAP_ACTION_SKIP && cfg->sample > 1) {
-		NL_SET_ERR_MSG(extack, "sample is for action mirror");
-		return -EINVAL;
-	}
+	    (mac && cfg->dir & VTAP_DIR_EGRESS && !is_zero_ether_addr(cfg->match.dst_mac_mask)))
+		return vtap_refuse(extack, -EINVAL,
+				   "mac takes the place of src_mac at ingress, of dst_mac at egress");
+	if (!cfg->dir)
+		return vtap_refuse(extack, -EINVAL, "dir is neither ingress nor egress");
+	if (cfg->action == VTAP_ACTION_MIRROR && !cfg->n_sessions)
+		return vtap_refuse(extack, -EINVAL, "action mirror needs a session");
+	if (cfg->action == VTAP_ACTION_SKIP && cfg->n_sessions)
+		return vtap_refuse(extack, -EINVAL, "action skip takes no session");
+	if (cfg->action == VTAP_ACTION_SKIP && cfg->sample > 1)
+		return vtap_refuse(extack, -EINVAL, "sample is for action mirror");
 	return vtap_match_check(&cfg->match, extack) ?: vtap_match_check(&cfg->inner, extack);
 }
 
@@ -224,10 +212,8 @@ int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg)
 	if (err)
 		return err;
 	/* where a long has 32 bits, the array of ids ends there */
-	if (vn->n_rules >= VTAP_RULES_MAX || vn->last_id == ULONG_MAX) {
-		NL_SET_ERR_MSG(txn->extack, "too many rules");
-		return -ENOSPC;
-	}
+	if (vn->n_rules >= VTAP_RULES_MAX || vn->last_id == ULONG_MAX)
+		return vtap_refuse(txn->extack, -ENOSPC, "too many rules");
 	rule = vtap_rule_alloc(cfg);
 	if (!rule)
 		return -ENOMEM;
@@ -289,13 +275,7 @@ int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap
 	return 0;
 }
 
-/**
- * vtap_rule_del - delete a rule
- * @txn: the transaction
- * @rule: the rule
- *
- * Return: 0, or -ENOMEM and nothing has changed.
- */
+/* Delete a rule. Return: 0, or -ENOMEM and nothing has changed. */
 int vtap_rule_del(struct vtap_txn *txn, struct vtap_rule *rule)
 {
 	struct vtap_undo *u = vtap_txn_alloc(&vtap_rule_undo_ops, VTAP_CMD_RULE_DEL_NTF);
@@ -333,13 +313,7 @@ int vtap_rule_flush(struct vtap_txn *txn, const struct vtap_tap *tap, const u32 
 	return 0;
 }
 
-/**
- * vtap_rule_find - a rule by its id; RTNL
- * @vn: the namespace's vtap
- * @id: the id
- *
- * Return: the rule, or NULL.
- */
+/* A rule by its id; RTNL. Return: the rule, or NULL. */
 struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u64 id)
 {
 	struct vtap_rule *rule = id <= ULONG_MAX ? xa_load(&vn->rule_ids, id) : NULL;
@@ -389,10 +363,7 @@ struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
 	return t;
 }
 
-/**
- * vtap_rule_init_net - a namespace's rules
- * @vn: its vtap
- */
+/* A namespace's rules. */
 void vtap_rule_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->rules);
@@ -400,10 +371,7 @@ void vtap_rule_init_net(struct vtap_net *vn)
 	INIT_LIST_HEAD(&vn->tables);
 }
 
-/**
- * vtap_rule_exit_net - end of a namespace's rules; no port is left
- * @vn: its vtap
- */
+/* End of a namespace's rules; no port is left. */
 void vtap_rule_exit_net(struct vtap_net *vn)
 {
 	struct vtap_rule *rule, *next;

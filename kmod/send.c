@@ -11,9 +11,9 @@
 #include "skb.h"
 #include "stats.h"
 
-noinline void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, unsigned int n)
+noinline void vtap_copy_drop(struct vtap_session *s, enum vtap_session_stat why, unsigned int n)
 {
-	vtap_stats_add2(s->stats, VTAP_ST_MATCHED, n, why, n);
+	vtap_stats_add2(s->stats, VTAP_SESSION_STAT_MATCHED, n, why, n);
 }
 
 /* How many of @len bytes to send if not all fit; 0 if the copy has to be dropped. */
@@ -46,7 +46,7 @@ static __be16 vtap_copy_eth_type(const struct sk_buff *skb)
 }
 
 /* Sends a raw copy, or one that takes the host's output path. */
-noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb)
+noinline int vtap_copy_xmit_slow(const struct vtap_tmpl *t, struct sk_buff *skb)
 {
 	int rc;
 
@@ -68,7 +68,7 @@ noinline int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb)
 	return net_xmit_eval(rc);
 }
 
-int vtap_copy_xmit_whole(const struct vtap_tmpl *t, struct sk_buff *skb)
+int vtap_copy_xmit_offload(const struct vtap_tmpl *t, struct sk_buff *skb)
 {
 	const struct vtap_own_mark before = vtap_own_begin(t->s->vn, skb);
 	int rc = dev_queue_xmit(skb);
@@ -115,25 +115,25 @@ noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *who
 				  const struct vtap_frame *f, u32 hash, bool truncated)
 {
 	const u32 ipid = t->family == AF_INET6 ? atomic_inc_return(&t->s->ipid) : 0;
-	const struct vtap_tally all = {
+	const struct vtap_send_stats all = {
 		.sent = 1, .bytes = whole->len - t->hlen, .truncated = truncated, .fragmented = 1,
 	};
 	unsigned int ip = t->tun - t->l2len + (t->family == AF_INET6 ? sizeof(struct frag_hdr) : 0);
 	unsigned int max = (t->mtu - ip) & ~7u, left = whole->len - t->tun, off = 0;
-	enum vtap_stat why;
+	enum vtap_session_stat why;
 	bool held = false;
 
 	while (left) {
 		unsigned int n = min(left, max);
 		struct sk_buff *skb = vtap_copy_fragment(t, whole, ipid, off, n);
 
-		why = VTAP_ST_DROP_NOMEM;
+		why = VTAP_SESSION_STAT_DROP_NOMEM;
 		if (!skb)
 			goto drop;
-		why = VTAP_ST_DROP_XMIT;
+		why = VTAP_SESSION_STAT_DROP_XMIT;
 		off += n;
 		left -= n;
-		held = vtap_copy_hold(t, skb, f, hash, left ? (struct vtap_tally){} : all);
+		held = vtap_copy_hold(t, skb, f, hash, left ? (struct vtap_send_stats){} : all);
 		if (!held && vtap_copy_xmit(t, skb, NULL, hash))
 			goto drop;
 	}
@@ -159,13 +159,7 @@ static bool vtap_session_bucket(u64 *due, u64 now, u64 cost, u64 burst)
 	return true;
 }
 
-/**
- * vtap_session_admit - may one more outer packet leave?
- * @t: the session's template
- * @bytes: its length
- *
- * Return: false when a rate limit is reached.
- */
+/* May one more outer packet leave? Return: false when a rate limit is reached. */
 bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes)
 {
 	struct vtap_session *s = t->s;

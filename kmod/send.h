@@ -18,26 +18,26 @@
 
 #define VTAP_IPID_BLOCK		16	/* a power of 2 */
 
-void vtap_copy_drop(struct vtap_session *s, enum vtap_stat why, unsigned int n);
+void vtap_copy_drop(struct vtap_session *s, enum vtap_session_stat why, unsigned int n);
 unsigned int vtap_copy_limit(const struct vtap_tmpl *t, unsigned int len);
-int vtap_copy_xmit_far(const struct vtap_tmpl *t, struct sk_buff *skb);
-int vtap_copy_xmit_whole(const struct vtap_tmpl *t, struct sk_buff *skb);
+int vtap_copy_xmit_slow(const struct vtap_tmpl *t, struct sk_buff *skb);
+int vtap_copy_xmit_offload(const struct vtap_tmpl *t, struct sk_buff *skb);
 void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *whole,
 			 const struct vtap_frame *f, u32 hash, bool truncated);
 bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes);
 
-static __always_inline void vtap_copy_count(struct vtap_session *s, const struct vtap_tally *n)
+static __always_inline void vtap_copy_count(struct vtap_session *s, const struct vtap_send_stats *n)
 {
 	struct vtap_session_stats *st = this_cpu_ptr(s->stats);
 
 	u64_stats_update_begin(&st->syncp);
-	u64_stats_add(&st->v[VTAP_ST_MATCHED], n->sent);
-	u64_stats_add(&st->v[VTAP_ST_SENT], n->sent);
-	u64_stats_add(&st->v[VTAP_ST_BYTES], n->bytes);
+	u64_stats_add(&st->v[VTAP_SESSION_STAT_MATCHED], n->sent);
+	u64_stats_add(&st->v[VTAP_SESSION_STAT_SENT], n->sent);
+	u64_stats_add(&st->v[VTAP_SESSION_STAT_BYTES], n->bytes);
 	if (unlikely(n->truncated))
-		u64_stats_add(&st->v[VTAP_ST_TRUNCATED], n->truncated);
+		u64_stats_add(&st->v[VTAP_SESSION_STAT_TRUNCATED], n->truncated);
 	if (unlikely(n->fragmented))
-		u64_stats_add(&st->v[VTAP_ST_FRAGMENTED], n->fragmented);
+		u64_stats_add(&st->v[VTAP_SESSION_STAT_FRAGMENTED], n->fragmented);
 	u64_stats_update_end(&st->syncp);
 }
 
@@ -45,7 +45,7 @@ static __always_inline void vtap_copy_count(struct vtap_session *s, const struct
 static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
 					    const struct vtap_frame *f, u32 hash)
 {
-	const bool direct = likely(!t->far) && vtap_direct_allowed(t->dev);
+	const bool direct = likely(!t->slow_path) && vtap_direct_allowed(t->dev);
 	int rc;
 
 	skb->dev = t->dev;
@@ -59,8 +59,8 @@ static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk
 	}
 	if (direct)
 		return vtap_direct_xmit(t->dev, skb);
-	if (unlikely(t->far))
-		return vtap_copy_xmit_far(t, skb);
+	if (unlikely(t->slow_path))
+		return vtap_copy_xmit_slow(t, skb);
 	rc = dev_queue_xmit(skb);
 	return net_xmit_eval(rc);
 }
@@ -79,7 +79,7 @@ static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_b
 /* Return: true if the copy is held back, and will be counted when it leaves. */
 static __always_inline bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_buff *skb,
 					   const struct vtap_frame *f, u32 hash,
-					   struct vtap_tally n)
+					   struct vtap_send_stats n)
 {
 	return unlikely(READ_ONCE(t->s->vn->holding)) &&
 	       vtap_loop_hold(t, skb, f->suspect, hash ?: vtap_flow_hash(t->seed, &f->key), n);
@@ -130,7 +130,7 @@ static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk
 	}
 	if (likely(t->seq))
 		put_unaligned_be32(atomic_fetch_inc(&t->s->seq), h + t->tun + t->l4len - 4);
-	if (unlikely(t->varies || truncated || f->key.vlan))
+	if (unlikely(t->per_packet || truncated || f->key.vlan))
 		vtap_encap_finish(t, skb, f, truncated);
 }
 
@@ -140,28 +140,28 @@ static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk
  */
 static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_buff *skb,
 					   const struct vtap_frame *f, u32 hash, bool truncated,
-					   struct vtap_tally *n)
+					   struct vtap_send_stats *n)
 {
 	const unsigned int inner = skb->len - t->hlen;
 	struct vtap_session *s = t->s;
 
 	if (unlikely(t->rate || t->pps) && !vtap_session_admit(t, skb->len - t->l2len)) {
 		kfree_skb(skb);
-		vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1);
+		vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_RATE, 1);
 		return;
 	}
 	if (likely(t->family)) {
 		vtap_copy_outer(t, skb, f, vtap_copy_ipid(t), truncated);
-		if (unlikely(inner > t->whole) && skb->len - t->l2len > t->mtu && !t->dst) {
+		if (unlikely(inner > t->max_plain) && skb->len - t->l2len > t->mtu && !t->dst) {
 			hash = hash ?: vtap_flow_hash(t->seed, &f->key);
 			vtap_copy_fragments(t, skb, f, hash, truncated);
 			return;
 		}
 	}
-	if (vtap_copy_hold(t, skb, f, hash, (struct vtap_tally){ 1, inner, truncated, 0 }))
+	if (vtap_copy_hold(t, skb, f, hash, (struct vtap_send_stats){ 1, inner, truncated, 0 }))
 		return;
 	if (unlikely(vtap_copy_xmit(t, skb, f, hash))) {
-		vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1);
+		vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_XMIT, 1);
 		return;
 	}
 	n->sent++;

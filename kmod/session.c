@@ -7,6 +7,7 @@
 #include <net/fib_notifier.h>
 #include <net/ipv6.h>
 
+#include "extack.h"
 #include "loop.h"
 #include "nl.h"
 #include "path.h"
@@ -22,33 +23,25 @@ static int vtap_session_check(const struct vtap_session_cfg *cfg, struct netlink
 	const char *p;
 
 	for (p = cfg->name; *p; p++) {
-		if (!isascii(*p) || (!isalnum(*p) && !strchr("_.:@-", *p))) {
-			NL_SET_ERR_MSG(extack, "a session's name has letters, digits and _.:@- only");
-			return -EINVAL;
-		}
+		if (!isascii(*p) || (!isalnum(*p) && !strchr("_.:@-", *p)))
+			return vtap_refuse(extack, -EINVAL,
+					   "a session's name consists of letters, digits and _.:@-");
 	}
-	if (!cfg->name[0]) {
-		NL_SET_ERR_MSG(extack, "name is missing");
-		return -EINVAL;
-	}
+	if (!cfg->name[0])
+		return vtap_refuse(extack, -EINVAL, "name is missing");
 	if ((cfg->remote.family == AF_INET && (ipv4_is_zeronet(r->s6_addr32[0]) ||
 					       ipv4_is_lbcast(r->s6_addr32[0]))) ||
-	    (cfg->remote.family == AF_INET6 && ipv6_addr_any(r))) {
-		NL_SET_ERR_MSG(extack, "remote is no address of a collector");
-		return -EINVAL;
-	}
+	    (cfg->remote.family == AF_INET6 && ipv6_addr_any(r)))
+		return vtap_refuse(extack, -EINVAL, "remote is not a usable collector address");
 	if ((cfg->local.family == AF_INET && (ipv4_is_zeronet(l->s6_addr32[0]) ||
 					      ipv4_is_multicast(l->s6_addr32[0]) ||
 					      ipv4_is_lbcast(l->s6_addr32[0]))) ||
-	    (cfg->local.family == AF_INET6 && (ipv6_addr_any(l) || ipv6_addr_is_multicast(l)))) {
-		NL_SET_ERR_MSG(extack, "local is no source address");
-		return -EINVAL;
-	}
+	    (cfg->local.family == AF_INET6 && (ipv6_addr_any(l) || ipv6_addr_is_multicast(l))))
+		return vtap_refuse(extack, -EINVAL, "local is not a usable source address");
 	if (cfg->remote.family == AF_INET6 && __ipv6_addr_needs_scope_id(ipv6_addr_type(r)) &&
-	    !cfg->dev[0]) {
-		NL_SET_ERR_MSG(extack, "remote is a link-local address, which needs dev");
-		return -EINVAL;
-	}
+	    !cfg->dev[0])
+		return vtap_refuse(extack, -EINVAL,
+				   "remote is a link-local address, which needs dev");
 	return vtap_encap_check(cfg, extack);
 }
 
@@ -60,8 +53,8 @@ static void vtap_session_rcu(struct rcu_head *rcu)
 	kfree(s);
 }
 
-/* Those that a transaction has deleted do not count, but are there until it is committed. */
-static void vtap_session_hide(struct vtap_session *s, bool gone)
+/* Deleted by a transaction: not counted any more, but on the list until the commit. */
+static void vtap_session_mark_gone(struct vtap_session *s, bool gone)
 {
 	struct vtap_net *vn = s->vn;
 
@@ -94,14 +87,14 @@ static void vtap_session_undo(struct vtap_txn *txn, const struct vtap_undo *u)
 
 	switch (u->cmd) {
 	case VTAP_CMD_SESSION_ADD_NTF:
-		vtap_session_hide(s, true);
+		vtap_session_mark_gone(s, true);
 		vtap_session_free(s);
 		break;
 	case VTAP_CMD_SESSION_CHANGE_NTF:
 		s->cfg = *u->cfg;
 		break;
 	case VTAP_CMD_SESSION_DEL_NTF:
-		vtap_session_hide(s, false);
+		vtap_session_mark_gone(s, false);
 		break;
 	}
 }
@@ -132,12 +125,9 @@ static const struct vtap_undo_ops vtap_session_undo_ops = {
 	.release = vtap_session_release,
 };
 
-/**
- * vtap_session_add - create a session
- * @txn: the transaction
- * @cfg: what the user said, with defaults filled in
- *
- * Return: 0, -EINVAL, -EEXIST, -ENOSPC or -ENOMEM; nothing has changed unless 0.
+/*
+ * Create a session. Return: 0, -EINVAL, -EEXIST, -ENOSPC or -ENOMEM; nothing has changed unless
+ * 0.
  */
 int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 {
@@ -150,14 +140,10 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 	err = vtap_session_check(cfg, txn->extack);
 	if (err)
 		return err;
-	if (vtap_session_find(vn, cfg->tap, cfg->name)) {
-		NL_SET_ERR_MSG(txn->extack, "a session of this name exists");
-		return -EEXIST;
-	}
-	if (vn->n_sessions >= VTAP_SESSIONS_MAX) {
-		NL_SET_ERR_MSG(txn->extack, "too many sessions");
-		return -ENOSPC;
-	}
+	if (vtap_session_find(vn, cfg->tap, cfg->name))
+		return vtap_refuse(txn->extack, -EEXIST, "a session with this name exists");
+	if (vn->n_sessions >= VTAP_SESSIONS_MAX)
+		return vtap_refuse(txn->extack, -ENOSPC, "too many sessions");
 	err = vtap_own_init_net(vn) ?: vtap_loop_init_net(vn);
 	if (err)
 		return err;
@@ -181,7 +167,7 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 	/* before any rule sends to it */
 	vtap_session_update(s);
 	list_add_tail_rcu(&s->list, &vn->sessions);
-	vtap_session_hide(s, false);
+	vtap_session_mark_gone(s, false);
 	u->session = s;
 	vtap_txn_log(txn, u);
 	return 0;
@@ -219,26 +205,21 @@ int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
 	return 0;
 }
 
-/**
- * vtap_session_del - delete a session
- * @txn: the transaction
- * @s: the session
- *
- * Return: 0, -EBUSY while a rule names it, or -ENOMEM; nothing has changed unless 0.
+/*
+ * Delete a session. Return: 0, -EBUSY while a rule names it, or -ENOMEM; nothing has changed
+ * unless 0.
  */
 int vtap_session_del(struct vtap_txn *txn, struct vtap_session *s)
 {
 	struct vtap_undo *u;
 
-	if (s->users) {
-		NL_SET_ERR_MSG(txn->extack, "the session is used by a rule");
-		return -EBUSY;
-	}
+	if (s->users)
+		return vtap_refuse(txn->extack, -EBUSY, "the session is used by a rule");
 	u = vtap_txn_alloc(&vtap_session_undo_ops, VTAP_CMD_SESSION_DEL_NTF);
 	if (!u)
 		return -ENOMEM;
 	u->session = s;
-	vtap_session_hide(s, true);
+	vtap_session_mark_gone(s, true);
 	vtap_txn_log(txn, u);
 	return 0;
 }
@@ -287,12 +268,7 @@ struct vtap_session *vtap_session_find(const struct vtap_net *vn, const struct v
 	return NULL;
 }
 
-/**
- * vtap_session_init_net - a namespace's sessions
- * @vn: its vtap
- *
- * Return: 0 or a negative error.
- */
+/* A namespace's sessions. Return: 0 or a negative error. */
 int vtap_session_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->sessions);
@@ -302,10 +278,7 @@ int vtap_session_init_net(struct vtap_net *vn)
 	return register_fib_notifier(vn->net, &vn->fib_nb, NULL, NULL);
 }
 
-/**
- * vtap_session_exit_net - end of a namespace's sessions; no rule and no port is left
- * @vn: its vtap
- */
+/* End of a namespace's sessions; no rule and no port is left. */
 void vtap_session_exit_net(struct vtap_net *vn)
 {
 	struct vtap_session *s, *next;
@@ -313,7 +286,7 @@ void vtap_session_exit_net(struct vtap_net *vn)
 	unregister_fib_notifier(vn->net, &vn->fib_nb);
 	rtnl_lock();
 	list_for_each_entry_safe(s, next, &vn->sessions, list) {
-		vtap_session_hide(s, true);
+		vtap_session_mark_gone(s, true);
 		vtap_session_free(s);
 	}
 	rtnl_unlock();

@@ -15,23 +15,23 @@ struct vtap_txn;
 
 /*
  * Counters of a session, in the order of VTAP_A_SESSION_STATS_*; matched = sent + the sum of
- * VTAP_ST_DROP_*.
+ * VTAP_SESSION_STAT_DROP_*.
  */
-enum vtap_stat {
-	VTAP_ST_MATCHED,
-	VTAP_ST_SENT,
-	VTAP_ST_BYTES,
-	VTAP_ST_DROP_INACTIVE,
-	VTAP_ST_DROP_NOMEM,
-	VTAP_ST_DROP_MTU,
-	VTAP_ST_DROP_RATE,
-	VTAP_ST_DROP_XMIT,
-	VTAP_ST_DROP_LOOP,
-	VTAP_ST_DROP_FRAME,
-	VTAP_ST_TRUNCATED,
-	VTAP_ST_FRAGMENTED,
-	VTAP_ST_DECAPPED,
-	__VTAP_ST_MAX,
+enum vtap_session_stat {
+	VTAP_SESSION_STAT_MATCHED,
+	VTAP_SESSION_STAT_SENT,
+	VTAP_SESSION_STAT_BYTES,
+	VTAP_SESSION_STAT_DROP_INACTIVE,
+	VTAP_SESSION_STAT_DROP_NOMEM,
+	VTAP_SESSION_STAT_DROP_MTU,
+	VTAP_SESSION_STAT_DROP_RATE,
+	VTAP_SESSION_STAT_DROP_XMIT,
+	VTAP_SESSION_STAT_DROP_LOOP,
+	VTAP_SESSION_STAT_DROP_FRAME,
+	VTAP_SESSION_STAT_TRUNCATED,
+	VTAP_SESSION_STAT_FRAGMENTED,
+	VTAP_SESSION_STAT_DECAPPED,
+	__VTAP_SESSION_STAT_MAX,
 };
 
 /*
@@ -71,18 +71,18 @@ struct vtap_session_cfg {
 /* begins as struct vtap_stats */
 struct vtap_session_stats {
 	struct u64_stats_sync syncp;
-	u64_stats_t v[__VTAP_ST_MAX];
+	u64_stats_t v[__VTAP_SESSION_STAT_MAX];
 	u32 ipid;	/* last IPv4 id given, in the block that this CPU has taken */
 };
 
 /**
- * struct vtap_tally - copies that are counted together
+ * struct vtap_send_stats - copies that are counted together
  * @sent: how many
  * @bytes: of their frames
  * @truncated: how many of them were cut
  * @fragmented: how many of them left in outer fragments
  */
-struct vtap_tally {
+struct vtap_send_stats {
 	unsigned int sent;
 	unsigned int bytes;
 	unsigned int truncated;

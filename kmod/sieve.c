@@ -16,13 +16,13 @@
 #define VTAP_SIEVE_ONE		BIT(16)	/* a probability of 1 */
 #define VTAP_SIEVE_GAIN		(VTAP_SIEVE_ONE / 8)	/* tuples that a further sieve must save */
 
-static u64 vtap_sieve_bit(const struct vtap_sift *in, unsigned int i)
+static u64 vtap_sieve_bit(const struct vtap_sieve_input *in, unsigned int i)
 {
 	return BIT_ULL(in->drafts[in->entries[i]].tuple - in->first);
 }
 
 /* The tuples whose mask includes all bits of a sieve. */
-static u64 vtap_sieve_takes(const struct vtap_sieve *s, const struct vtap_sift *in)
+static u64 vtap_sieve_takes(const struct vtap_sieve *s, const struct vtap_sieve_input *in)
 {
 	u64 takes = 0;
 	unsigned int i;
@@ -48,7 +48,8 @@ static void vtap_sieve_mask(u64 *masks, unsigned int *n, u64 mask)
 }
 
 /* Masks to try for a word: those of tuples, and the bits two of them share. Return: how many. */
-static unsigned int vtap_sieve_masks(u64 *masks, const struct vtap_sift *in, unsigned int word)
+static unsigned int vtap_sieve_masks(u64 *masks, const struct vtap_sieve_input *in,
+				     unsigned int word)
 {
 	unsigned int n = 0, i, j;
 
@@ -62,7 +63,7 @@ static unsigned int vtap_sieve_masks(u64 *masks, const struct vtap_sift *in, uns
 }
 
 /* In a large table, a sample of the entries has to do. */
-static unsigned int vtap_sieve_step(const struct vtap_sift *in)
+static unsigned int vtap_sieve_step(const struct vtap_sieve_input *in)
 {
 	return DIV_ROUND_UP(in->n, VTAP_SIEVE_SAMPLE);
 }
@@ -76,7 +77,7 @@ static unsigned int vtap_sieve_step(const struct vtap_sift *in)
  *
  * Return: the least number of values among the entries; 0 if the sieve is useless.
  */
-static unsigned int vtap_sieve_try(const struct vtap_sieve *s, const struct vtap_sift *in,
+static unsigned int vtap_sieve_try(const struct vtap_sieve *s, const struct vtap_sieve_input *in,
 				   u32 *likely, u64 *scratch)
 {
 	unsigned int step = vtap_sieve_step(in), used = 0, i;
@@ -137,7 +138,7 @@ static void vtap_sieve_init(struct vtap_sieve *s, unsigned int word, u64 mask, u
  * Return: the sum.
  */
 static u32 vtap_sieve_join(const struct vtap_sieve *s, unsigned int n, const struct vtap_sieve *try,
-			   const struct vtap_sift *in, const u32 *pass, u32 *likely)
+			   const struct vtap_sieve_input *in, const u32 *pass, u32 *likely)
 {
 	unsigned int i;
 	u64 again = 0;
@@ -165,7 +166,8 @@ static u32 vtap_sieve_join(const struct vtap_sieve *s, unsigned int n, const str
  *
  * Return: how many, at least 1.
  */
-unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX], const struct vtap_sift *in,
+unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX],
+			       const struct vtap_sieve_input *in,
 			       u64 *scratch)
 {
 	u32 pass[VTAP_GROUP_MAX], likely[VTAP_GROUP_MAX], best_pass[VTAP_GROUP_MAX];
@@ -213,12 +215,8 @@ unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX], const struc
 	return 1;
 }
 
-/**
- * vtap_sieve_fill - fill a sieve's slots
- * @s: sieve whose slots are there
- * @in: its group
- */
-void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sift *in)
+/* Fill a sieve's slots. */
+void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sieve_input *in)
 {
 	u64 takes = s->mask ? vtap_sieve_takes(s, in) : 0;
 	u64 others = GENMASK_ULL(in->n_tuples - 1, 0) & ~takes;

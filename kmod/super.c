@@ -20,7 +20,7 @@ noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c,
 	unsigned int l4len = c->hlen - c->l4 + n;
 	__sum16 pseudo;
 
-	if (len > t->whole)
+	if (len > t->max_plain)
 		len = vtap_copy_limit(t, len);
 	/* headers are written completely, and trimmed afterwards */
 	c->n = n;
@@ -126,6 +126,6 @@ bool vtap_copy_cut_begin(const struct vtap_tmpl *t, const struct vtap_frame *f, 
 		return false;
 	c->step = !(sh->gso_type & SKB_GSO_TCP_FIXEDID);
 	c->hash = vtap_flow_hash(t->seed, &f->key);
-	c->tally = (struct vtap_tally){};
+	c->tally = (struct vtap_send_stats){};
 	return true;
 }

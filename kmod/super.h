@@ -62,7 +62,7 @@ struct vtap_cut {
 	u32 ipsum;
 	u32 psum;
 	u32 hash;
-	struct vtap_tally tally;
+	struct vtap_send_stats tally;
 	u8 hdr[VTAP_HDR_MAX + VTAP_MAX_CUT_HDR] __aligned(8);
 };
 

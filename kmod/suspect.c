@@ -65,7 +65,7 @@ bool vtap_loop_tunnel(const struct vtap_own *o, const struct vtap_frame *f)
 			tunnel = *h == VTAP_VXLAN_FLAGS >> 24 ? VTAP_TUNNEL_VXLAN :
 								VTAP_TUNNEL_GENEVE;
 		}
-		if (!vtap_match_inner(f, tunnel, &inner))
+		if (!vtap_tunnel_inner(f, tunnel, &inner))
 			return false;
 		f = &inner;
 	}

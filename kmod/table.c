@@ -54,18 +54,19 @@ static bool vtap_table_in_range(const u16 *ports, const struct vtap_frame *f)
 	return s >= ports[0] && s <= ports[1] && d >= ports[2] && d <= ports[3];
 }
 
-static noinline bool vtap_table_more(const struct vtap_glance *g, const struct vtap_frame *f)
+static noinline bool vtap_table_match_extra(const struct vtap_linear_entry *g,
+					    const struct vtap_frame *f)
 {
 	if (g->tuple->ranges &&
 	    !vtap_table_in_range((const u16 *)(g->key + g->tuple->mask.n), f))
 		return false;
-	return !g->rule->more || vtap_rule_more(g->rule, f);
+	return !g->rule->has_extra || vtap_rule_match_extra(g->rule, f);
 }
 
 /* One by one from @g on, as far as the masks tell. */
-static __always_inline const struct vtap_glance *vtap_table_linear(const struct vtap_glance *g,
-								   const struct vtap_glance *last,
-								   const u64 *key)
+static __always_inline const struct vtap_linear_entry *
+vtap_table_scan(const struct vtap_linear_entry *g, const struct vtap_linear_entry *last,
+		const u64 *key)
 {
 	/* most rules are done with after a look at one word, and most frames after all rules */
 	do {
@@ -87,7 +88,7 @@ static __always_inline const struct vtap_glance *vtap_table_linear(const struct 
 }
 
 /* Tuples of a group that may have a rule for the frame. */
-static __always_inline u64 vtap_table_sift(const struct vtap_group *g, const u64 *key)
+static __always_inline u64 vtap_table_candidates(const struct vtap_group *g, const u64 *key)
 {
 	const struct vtap_sieve *s = g->sieves;
 	u64 tuples = s->slots[vtap_sieve_slot(s, key)];
@@ -128,9 +129,9 @@ static const struct vtap_rule *vtap_table_search(const struct vtap_table *t,
 				if (unlikely(tuple->ranges) &&
 				    !vtap_table_in_range((const u16 *)(e->key + tuple->mask.n), f))
 					continue;
-				if (unlikely(t->rules[e->rule]->more)) {
+				if (unlikely(t->rules[e->rule]->has_extra)) {
 					*pure = false;
-					if (!vtap_rule_more(t->rules[e->rule], f))
+					if (!vtap_rule_match_extra(t->rules[e->rule], f))
 						continue;
 				}
 				best = e->rule;
@@ -139,15 +140,15 @@ static const struct vtap_rule *vtap_table_search(const struct vtap_table *t,
 		}
 		if (++g == t->end || g->tuples->best >= best)
 			break;
-		tuples = vtap_table_sift(g, key);
+		tuples = vtap_table_candidates(g, key);
 	}
 out:
 	return best < t->n ? t->rules[best] : NULL;
 }
 
-static noinline const struct vtap_rule *vtap_table_recall(const struct vtap_table *t,
-							  const struct vtap_frame *f,
-							  const struct vtap_group *g, u64 tuples)
+static noinline const struct vtap_rule *
+vtap_table_lookup_cached(const struct vtap_table *t, const struct vtap_frame *f,
+			 const struct vtap_group *g, u64 tuples)
 {
 	const u64 *key = (const u64 *)&f->key;
 	u64 masked[VTAP_KEY_WORDS];
@@ -156,7 +157,7 @@ static noinline const struct vtap_rule *vtap_table_recall(const struct vtap_tabl
 	bool pure = true;
 	u64 h;
 
-	/* a look at one tuple is no dearer than one at the cache, but with ranges to try */
+	/* searching one tuple costs no more than the cache, unless it has port ranges */
 	if (likely(!(tuples & ((tuples - 1) | g->ranges)) && g + 1 == t->end))
 		return vtap_table_search(t, f, g, tuples, &pure);
 
@@ -177,52 +178,53 @@ static noinline const struct vtap_rule *vtap_table_recall(const struct vtap_tabl
 	return rule;
 }
 
-static __always_inline const struct vtap_rule *vtap_table_many(const struct vtap_table *t,
-							       const struct vtap_frame *f)
+static __always_inline const struct vtap_rule *vtap_table_lookup_tuples(const struct vtap_table *t,
+									const struct vtap_frame *f)
 {
 	const u64 *key = (const u64 *)&f->key;
 	const struct vtap_group *g = t->groups;
 
 	for (;;) {
-		u64 tuples = vtap_table_sift(g, key);
+		u64 tuples = vtap_table_candidates(g, key);
 
 		if (tuples)
-			return vtap_table_recall(t, f, g, tuples);
+			return vtap_table_lookup_cached(t, f, g, tuples);
 		if (g == t->early)
 			break;
 		g++;
 	}
-	return g + 1 == t->end ? NULL : vtap_table_recall(t, f, g, 0);
+	return g + 1 == t->end ? NULL : vtap_table_lookup_cached(t, f, g, 0);
 }
 
 /*
  * Rules look at tunnels. Every frame comes here, by a glance that matches all of them, so that
  * tables without such rules do not pay.
  */
-static const struct vtap_rule *vtap_table_deep(const struct vtap_table *t, struct vtap_frame *f)
+static const struct vtap_rule *vtap_table_lookup_tunnel(const struct vtap_table *t,
+							struct vtap_frame *f)
 {
 	const u8 tunnel = f->key.tunnel;
 	const struct vtap_rule *rule;
 
-	vtap_match_tunnel(f);
-	rule = vtap_table_many(t, f);
+	vtap_tunnel_note(f);
+	rule = vtap_table_lookup_tuples(t, f);
 	/* another port's table may be asked as well, after the one that decides */
 	f->key.tunnel = tunnel ?: rule ? rule->tunnel : 0;
 	return rule;
 }
 
 /* The mask of @g matches, which is not all that it asks for: the same, and those behind it. */
-static noinline const struct vtap_rule *vtap_table_rest(const struct vtap_table *t,
-							struct vtap_frame *f,
-							const struct vtap_glance *g)
+static noinline const struct vtap_rule *
+vtap_table_scan_next(const struct vtap_table *t, struct vtap_frame *f,
+		     const struct vtap_linear_entry *g)
 {
-	const struct vtap_glance *last = t->last;
+	const struct vtap_linear_entry *last = t->last;
 
-	if (unlikely(t->deep))
-		return vtap_table_deep(t, f);
+	if (unlikely(t->tunnels))
+		return vtap_table_lookup_tunnel(t, f);
 
-	while (g && g->more && !vtap_table_more(g, f))
-		g = g == last ? NULL : vtap_table_linear(g + 1, last, (const u64 *)&f->key);
+	while (g && g->has_extra && !vtap_table_match_extra(g, f))
+		g = g == last ? NULL : vtap_table_scan(g + 1, last, (const u64 *)&f->key);
 	return g ? g->rule : NULL;
 }
 
@@ -237,23 +239,19 @@ static noinline const struct vtap_rule *vtap_table_rest(const struct vtap_table 
  */
 const struct vtap_rule *vtap_table_lookup(const struct vtap_table *t, struct vtap_frame *f)
 {
-	const struct vtap_glance *g = t->linear, *last = t->last;
+	const struct vtap_linear_entry *g = t->linear, *last = t->last;
 
 	if (!last)
-		return vtap_table_many(t, f);
-	g = vtap_table_linear(g, last, (const u64 *)&f->key);
+		return vtap_table_lookup_tuples(t, f);
+	g = vtap_table_scan(g, last, (const u64 *)&f->key);
 	if (!g)
 		return NULL;
-	if (unlikely(g->more))
-		return vtap_table_rest(t, f, g);
+	if (unlikely(g->has_extra))
+		return vtap_table_scan_next(t, f, g);
 	return g->rule;
 }
 
-/**
- * vtap_table_init - caches of all CPUs
- *
- * Return: 0 or -ENOMEM.
- */
+/* Caches of all CPUs. Return: 0 or -ENOMEM. */
 int vtap_table_init(void)
 {
 	int cpu;

@@ -48,13 +48,13 @@ struct vtap_tuple {
 };
 
 /**
- * struct vtap_draft - an entry while the table is built
+ * struct vtap_build_entry - an entry while the table is built
  * @key: its key, zero where the mask is
  * @ports: lowest and highest source port, lowest and highest destination port
  * @rule: number of its rule
  * @tuple: number of its tuple
  */
-struct vtap_draft {
+struct vtap_build_entry {
 	u64 key[VTAP_KEY_WORDS];
 	u16 ports[4];
 	u32 rule;
@@ -94,7 +94,7 @@ struct vtap_group {
 };
 
 /**
- * struct vtap_sift - the entries of a group, for who makes its sieves
+ * struct vtap_sieve_input - the entries of a group, for who makes its sieves
  * @drafts: all entries of the table
  * @entries: numbers of those of this group
  * @n: how many
@@ -102,8 +102,8 @@ struct vtap_group {
  * @first: number of the first of these
  * @n_tuples: how many
  */
-struct vtap_sift {
-	const struct vtap_draft *drafts;
+struct vtap_sieve_input {
+	const struct vtap_build_entry *drafts;
 	const u32 *entries;
 	unsigned int n;
 	const struct vtap_tuple *tuples;
@@ -129,29 +129,29 @@ struct vtap_entry {
 };
 
 /**
- * struct vtap_glance - the word that tells the most of a rule that is tried alone
+ * struct vtap_linear_entry - the word that tells the most of a rule that is tried alone
  * @mask: its bits that the rule looks at
  * @value: what they must be
  * @word: which word of the key
  * @tuple: the rule's tuple
  * @key: its entry's key
  * @rule: the rule
- * @more: the mask is not all that it asks for: port ranges, a filter, or what is in a tunnel
+ * @has_extra: the mask is not all that it asks for: port ranges, a filter, or what is in a tunnel
  */
-struct vtap_glance {
+struct vtap_linear_entry {
 	u64 mask;
 	u64 value;
 	u64 word;
 	const struct vtap_tuple *tuple;
 	const u64 *key;
 	const struct vtap_rule *rule;
-	bool more;
+	bool has_extra;
 };
 
 /**
  * struct vtap_table - the rules that bind to a port: those of a tap, or of several
- * @last: the last of @linear, NULL when there are more rules than fit; with @deep the one that all
- *	frames match
+ * @last: the last of @linear, NULL when there are more rules than fit; with @tunnels the one that
+ *	all frames match
  * @linear: few rules, in their order
  * @groups: the tuples by 64
  * @early: the last of @groups that is looked at before the cache
@@ -167,7 +167,7 @@ struct vtap_glance {
  * @sends: where VMs' frames are seen that they send, as vtap_kind_sends() has it
  * @mask: all bits that any rule looks at
  * @dirs: directions that any rule is for, of @parts as well
- * @deep: rules look at tunnels
+ * @tunnels: rules look at tunnels
  * @parts: of rules of several taps: a table for each, in their order; then there are neither
  *	rules nor anything to look them up in besides
  * @n_parts: length of @parts, else 0
@@ -177,8 +177,8 @@ struct vtap_glance {
  * @rcu: frees it when no packet can see it any more
  */
 struct vtap_table {
-	const struct vtap_glance *last;
-	struct vtap_glance linear[VTAP_LINEAR_MAX];
+	const struct vtap_linear_entry *last;
+	struct vtap_linear_entry linear[VTAP_LINEAR_MAX];
 	struct vtap_group *groups;
 	const struct vtap_group *early;
 	const struct vtap_group *end;
@@ -193,7 +193,7 @@ struct vtap_table {
 	struct vtap_mask mask;
 	u8 sends;
 	u8 dirs;
-	bool deep;
+	bool tunnels;
 	u8 n_parts;
 	struct vtap_table **parts;
 	struct list_head list;
@@ -204,19 +204,20 @@ struct vtap_table {
 
 /* sieve.c */
 #if IS_ENABLED(CONFIG_VTAP_SIEVE)
-unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX], const struct vtap_sift *in,
+unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX],
+			       const struct vtap_sieve_input *in,
 			       u64 *scratch);
-void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sift *in);
+void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sieve_input *in);
 #else
 /* one that looks at no bits, and lets all frames pass to all tuples */
 static inline unsigned int vtap_sieve_choose(struct vtap_sieve s[VTAP_SIEVES_MAX],
-					     const struct vtap_sift *in, u64 *scratch)
+					     const struct vtap_sieve_input *in, u64 *scratch)
 {
 	s[0] = (struct vtap_sieve){ .shift = 63 };
 	return 1;
 }
 
-static inline void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sift *in)
+static inline void vtap_sieve_fill(const struct vtap_sieve *s, const struct vtap_sieve_input *in)
 {
 	s->slots[0] = GENMASK_ULL(in->n_tuples - 1, 0);
 	s->slots[1] = s->slots[0];
@@ -251,13 +252,7 @@ static inline size_t vtap_sieve_slot(const struct vtap_sieve *s, const void *key
 	return (bits * GOLDEN_RATIO_64) >> s->shift;
 }
 
-/**
- * vtap_mask_word - a word of a mask
- * @m: the mask
- * @word: which
- *
- * Return: its bits.
- */
+/* A word of a mask. Return: its bits. */
 static inline u64 vtap_mask_word(const struct vtap_mask *m, unsigned int word)
 {
 	unsigned int i;

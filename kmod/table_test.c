@@ -51,7 +51,7 @@ static unsigned int vtap_test_lookup(struct kunit *test, struct vtap_test_table 
 	struct vtap_frame f = { .skb = skb, .dir = x->dir };
 	int side;
 
-	KUNIT_EXPECT_TRUE(test, vtap_match_parse(&f));
+	KUNIT_EXPECT_TRUE(test, vtap_parse(&f));
 	/* the second time the caches know */
 	for (round = 0; round < 2; round++) {
 		for (side = 0; side < 2; side++) {

@@ -135,13 +135,7 @@ void vtap_table_put(struct vtap_table *t)
 	call_rcu(&t->rcu, vtap_table_rcu);
 }
 
-/**
- * vtap_table_has - is a rule among those of a table?
- * @t: the table
- * @rule: the rule
- *
- * Return: true when it is.
- */
+/* Is a rule among those of a table? Return: true when it is. */
 bool vtap_table_has(const struct vtap_table *t, const struct vtap_rule *rule)
 {
 	unsigned int lo = 0, hi = t->n, i;
@@ -161,13 +155,7 @@ bool vtap_table_has(const struct vtap_table *t, const struct vtap_rule *rule)
 	return lo < t->n && t->rules[lo] == rule;
 }
 
-/**
- * vtap_table_ports - to how many ports is a rule bound? RTNL
- * @vn: the namespace's vtap
- * @rule: the rule
- *
- * Return: their number.
- */
+/* To how many ports is a rule bound? RTNL. Return: their number. */
 unsigned int vtap_table_ports(const struct vtap_net *vn, const struct vtap_rule *rule)
 {
 	const struct vtap_table *t;
@@ -191,13 +179,7 @@ static bool vtap_table_has_tap(const struct vtap_table *t, const struct vtap_tap
 	return t->n && t->rules[0]->tap == tap;
 }
 
-/**
- * vtap_table_tap_ports - to how many ports is any rule of a tap bound? RTNL
- * @vn: the namespace's vtap
- * @tap: the tap
- *
- * Return: their number.
- */
+/* To how many ports is any rule of a tap bound? RTNL. Return: their number. */
 unsigned int vtap_table_tap_ports(const struct vtap_net *vn, const struct vtap_tap *tap)
 {
 	const struct vtap_table *t;
@@ -210,11 +192,8 @@ unsigned int vtap_table_tap_ports(const struct vtap_net *vn, const struct vtap_t
 	return n;
 }
 
-/**
- * vtap_table_dirs - directions that any of the rules is for
- * @t: a table
- *
- * Return: BIT(VTAP_IN) | BIT(VTAP_OUT), or one of them.
+/*
+ * Directions that any of the rules is for. Return: BIT(VTAP_IN) | BIT(VTAP_OUT), or one of them.
  */
 u32 vtap_table_dirs(const struct vtap_table *t)
 {

@@ -6,15 +6,10 @@
 #include "stats.h"
 #include "tap.h"
 
-/**
- * vtap_tap_count - count a frame at a port
- * @port: the port
- * @dir: VTAP_IN or VTAP_OUT
- * @stat: as what
- */
+/* Count a frame at a port. */
 void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_port_stat stat)
 {
-	vtap_stats_add(port->stats, dir * __VTAP_PST_MAX + stat, 1);
+	vtap_stats_add(port->stats, dir * __VTAP_PORT_STAT_MAX + stat, 1);
 }
 
 /*
@@ -39,12 +34,12 @@ static __always_inline struct vtap_given *vtap_tap_begin(const struct vtap_port 
 		}
 	}
 	if (unlikely(given->flags & VTAP_GIVEN_OWN)) {
-		vtap_tap_count(port, dir, VTAP_PST_OWN);
+		vtap_tap_count(port, dir, VTAP_PORT_STAT_OWN);
 		return NULL;
 	}
 	f->ifindex = port->id.ifindex;
 	f->suspect = vtap_loop_suspect(port, f);
-	vtap_tap_count(port, dir, VTAP_PST_MATCHED);
+	vtap_tap_count(port, dir, VTAP_PORT_STAT_MATCHED);
 	return given;
 }
 
@@ -69,7 +64,7 @@ static __always_inline void vtap_tap_give(const struct vtap_port *port,
 		struct vtap_session *s = rule->sessions[i];
 
 		if (unlikely(vtap_given_has(given, s->serial)) && !rule->dup) {
-			vtap_tap_count(port, f->dir, VTAP_PST_DUP);
+			vtap_tap_count(port, f->dir, VTAP_PORT_STAT_DUP);
 			continue;
 		}
 		vtap_copy(s, f);
@@ -130,7 +125,7 @@ noinline void vtap_tap_several(const struct vtap_port *port, const struct vtap_t
 		vtap_tap_give(port, rule, f, given);
 	}
 	if (!matched)
-		vtap_tap_count(port, f->dir, VTAP_PST_UNMATCHED);
+		vtap_tap_count(port, f->dir, VTAP_PORT_STAT_UNMATCHED);
 }
 
 /**
@@ -144,17 +139,12 @@ noinline void vtap_tap_own(struct vtap_port *port, unsigned int dir, struct vtap
 	if (given)
 		given->flags |= VTAP_GIVEN_OWN;
 	if (rcu_access_pointer(port->table))
-		vtap_tap_count(port, dir, VTAP_PST_OWN);
+		vtap_tap_count(port, dir, VTAP_PORT_STAT_OWN);
 	if (dir == VTAP_OUT)
 		WRITE_ONCE(port->left, jiffies ?: 1);
 }
 
-/**
- * vtap_tap_sent - note a frame that another port will see next
- * @port: the port that it goes out by
- * @skb: the frame
- * @given: what has been decided about it
- */
+/* Note a frame that another port will see next. */
 noinline void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *skb,
 			    const struct vtap_given *given)
 {
@@ -166,11 +156,7 @@ noinline void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *
 		vtap_note_send(skb, VTAP_QUEUE_NESTED, given);
 }
 
-/**
- * vtap_tap_send_own - a copy that vtap is sending passes a port
- * @port: the port
- * @skb: the copy
- */
+/* A copy that vtap is sending passes a port. */
 noinline void vtap_tap_send_own(struct vtap_port *port, const struct sk_buff *skb)
 {
 	static const struct vtap_given own = { .flags = VTAP_GIVEN_OWN };

@@ -31,8 +31,8 @@ static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buf
 	f.skb = skb;
 	f.dir = dir;
 	f.bare = READ_ONCE(port->bare);
-	if (unlikely(!vtap_match_parse(&f))) {
-		vtap_tap_count(port, dir, VTAP_PST_UNMATCHED);
+	if (unlikely(!vtap_parse(&f))) {
+		vtap_tap_count(port, dir, VTAP_PORT_STAT_UNMATCHED);
 		return;
 	}
 	if (unlikely(vtap_own(port->vn, &f))) {
@@ -47,7 +47,7 @@ static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buf
 	if (rule)
 		vtap_tap_matched(port, rule, &f, given);
 	else
-		vtap_tap_count(port, dir, VTAP_PST_UNMATCHED);
+		vtap_tap_count(port, dir, VTAP_PORT_STAT_UNMATCHED);
 }
 
 /**

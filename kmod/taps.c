@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "extack.h"
 #include "net.h"
 #include "taps.h"
 
@@ -20,12 +21,9 @@ static struct vtap_tap *vtap_taps_search(const struct vtap_net *vn, const char *
 	return NULL;
 }
 
-/**
- * vtap_taps_find - a tap by its name; RTNL
- * @vn: the namespace's vtap
- * @name: the name
- *
- * Return: the tap, or NULL when no rule and no session belongs to one of this name.
+/*
+ * A tap by its name; RTNL. Return: the tap, or NULL when no rule and no session belongs to one of
+ * this name.
  */
 struct vtap_tap *vtap_taps_find(const struct vtap_net *vn, const char *name)
 {
@@ -61,13 +59,12 @@ struct vtap_tap *vtap_taps_make(struct vtap_net *vn, const char *name, const str
 	if (tap && vtap_taps_used(tap))
 		return tap;
 	if (!vtap_taps_name_ok(name)) {
-		NL_SET_ERR_MSG_ATTR(extack, attr,
-				    "a tap's name has letters, digits and _.:@- only");
-		return ERR_PTR(-EINVAL);
+		return ERR_PTR(vtap_refuse_attr(extack, attr, -EINVAL,
+						"a tap's name has letters, digits and _.:@- only"));
 	}
 	if (vn->n_taps >= VTAP_TAPS_MAX) {
-		NL_SET_ERR_MSG_ATTR(extack, attr, "a namespace has at most 16 taps");
-		return ERR_PTR(-ENOSPC);
+		return ERR_PTR(vtap_refuse_attr(extack, attr, -ENOSPC,
+						"a namespace has at most 16 taps"));
 	}
 	if (tap)
 		return tap;
@@ -80,13 +77,7 @@ struct vtap_tap *vtap_taps_make(struct vtap_net *vn, const char *name, const str
 	return tap;
 }
 
-/**
- * vtap_taps_count - rules or sessions of a tap have come or gone; RTNL
- * @vn: the namespace's vtap
- * @tap: the tap
- * @rules: how many rules more
- * @sessions: how many sessions more
- */
+/* Rules or sessions of a tap have come or gone; RTNL. */
 void vtap_taps_count(struct vtap_net *vn, struct vtap_tap *tap, int rules, int sessions)
 {
 	vn->n_taps -= vtap_taps_used(tap);
@@ -95,10 +86,7 @@ void vtap_taps_count(struct vtap_net *vn, struct vtap_tap *tap, int rules, int s
 	vn->n_taps += vtap_taps_used(tap);
 }
 
-/**
- * vtap_taps_sweep - free the taps that nothing belongs to; RTNL, the end of a transaction
- * @vn: the namespace's vtap
- */
+/* Free the taps that nothing belongs to; RTNL, the end of a transaction. */
 void vtap_taps_sweep(struct vtap_net *vn)
 {
 	struct vtap_tap *tap, *next;
@@ -111,10 +99,7 @@ void vtap_taps_sweep(struct vtap_net *vn)
 	}
 }
 
-/**
- * vtap_taps_init_net - a namespace's taps
- * @vn: its vtap
- */
+/* A namespace's taps. */
 void vtap_taps_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->taps);

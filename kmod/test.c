@@ -71,7 +71,7 @@ bool vtap_test_parse(struct vtap_frame *f, struct sk_buff *skb, bool pulled, u16
 	f->ifindex = 5;
 	f->dir = VTAP_OUT;
 	f->bare = false;
-	return vtap_match_parse(f);
+	return vtap_parse(f);
 }
 
 void vtap_test_template(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg, unsigned int mtu,
@@ -122,6 +122,6 @@ struct sk_buff *vtap_test_original(struct kunit *test, struct vtap_frame *f, u16
 	if (meta)
 		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), meta);
 	*f = (struct vtap_frame){ .skb = skb, .dir = dir, .ifindex = 0x10005 };
-	KUNIT_EXPECT_TRUE(test, vtap_match_parse(f));
+	KUNIT_EXPECT_TRUE(test, vtap_parse(f));
 	return skb;
 }

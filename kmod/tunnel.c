@@ -18,7 +18,7 @@
 #define VTAP_VXLAN_P		0x04
 #define VTAP_GENEVE_OPT_LEN	0x3f
 
-static const void *vtap_match_header(const struct vtap_frame *f, unsigned int off,
+static const void *vtap_tunnel_bytes(const struct vtap_frame *f, unsigned int off,
 				     unsigned int len, void *buf)
 {
 	return skb_header_pointer(f->skb, f->mac + (int)off, len, buf);
@@ -39,7 +39,7 @@ struct vtap_tunnel_hdr {
 };
 
 /* GRE version 0. ERSPAN is GRE with a header of its own before the Ethernet frame. */
-static noinline bool vtap_match_gre(const struct vtap_frame *f, struct vtap_tunnel_hdr *t)
+static noinline bool vtap_tunnel_gre(const struct vtap_frame *f, struct vtap_tunnel_hdr *t)
 {
 	unsigned int at = f->l4 + sizeof(struct gre_base_hdr);
 	const struct gre_base_hdr *gre;
@@ -49,14 +49,14 @@ static noinline bool vtap_match_gre(const struct vtap_frame *f, struct vtap_tunn
 	__be32 word;
 	u8 last;
 
-	gre = vtap_match_header(f, f->l4, sizeof(buf), &buf);
+	gre = vtap_tunnel_bytes(f, f->l4, sizeof(buf), &buf);
 	if (!gre || gre->flags & (GRE_ROUTING | GRE_VERSION))
 		return false;
 	if (gre->flags & GRE_CSUM)
 		at += sizeof(word);
 	t->has_key = gre->flags & GRE_KEY;
 	if (t->has_key) {
-		key = vtap_match_header(f, at, sizeof(word), &word);
+		key = vtap_tunnel_bytes(f, at, sizeof(word), &word);
 		if (!key)
 			return false;
 		t->key = get_unaligned_be32(key);
@@ -70,7 +70,7 @@ static noinline bool vtap_match_gre(const struct vtap_frame *f, struct vtap_tunn
 		t->proto = htons(ETH_P_TEB);
 		at += gre->flags & GRE_SEQ ? VTAP_ERSPAN2_LEN : 0;
 	} else if (t->proto == htons(ETH_P_ERSPAN2)) {
-		h = vtap_match_header(f, at + VTAP_ERSPAN3_LEN - 1, 1, &last);
+		h = vtap_tunnel_bytes(f, at + VTAP_ERSPAN3_LEN - 1, 1, &last);
 		t->proto = h ? htons(ETH_P_TEB) : 0;
 		at += VTAP_ERSPAN3_LEN + (h && *h & 1 ? VTAP_ERSPAN3_SUB_LEN : 0);
 	}
@@ -82,14 +82,14 @@ static noinline bool vtap_match_gre(const struct vtap_frame *f, struct vtap_tunn
  * VXLAN and GENEVE, whatever the port: rules and sessions know which ports they mean. Both have
  * the identifier in the same place.
  */
-static __always_inline bool vtap_match_udp(const struct vtap_frame *f, u32 tunnel,
-					   struct vtap_tunnel_hdr *t)
+static __always_inline bool vtap_tunnel_udp(const struct vtap_frame *f, u32 tunnel,
+					    struct vtap_tunnel_hdr *t)
 {
 	const unsigned int at = f->l4 + sizeof(struct udphdr);
 	const u8 *h;
 	u64 buf;
 
-	h = vtap_match_header(f, at, sizeof(buf), &buf);
+	h = vtap_tunnel_bytes(f, at, sizeof(buf), &buf);
 	if (!h)
 		return false;
 	if (tunnel == VTAP_TUNNEL_VXLAN) {
@@ -109,20 +109,20 @@ static __always_inline bool vtap_match_udp(const struct vtap_frame *f, u32 tunne
 	return true;
 }
 
-static __always_inline bool vtap_match_tunnel_hdr(const struct vtap_frame *f, u32 tunnel,
-						  struct vtap_tunnel_hdr *t)
+static __always_inline bool vtap_tunnel_header(const struct vtap_frame *f, u32 tunnel,
+					       struct vtap_tunnel_hdr *t)
 {
 	/* later fragments and cut-off headers have none */
 	if (!f->l4 || f->key.ip_proto != vtap_match_tunnel_proto(tunnel))
 		return false;
-	return tunnel == VTAP_TUNNEL_GRE ? vtap_match_gre(f, t) : vtap_match_udp(f, tunnel, t);
+	return tunnel == VTAP_TUNNEL_GRE ? vtap_tunnel_gre(f, t) : vtap_tunnel_udp(f, tunnel, t);
 }
 
 /**
- * vtap_match_tunnel - read the fields of a tunnel header that rules can match into the key
+ * vtap_tunnel_note - read the fields of a tunnel header that rules can match into the key
  * @f: parsed frame; may be called again for the same frame
  */
-void vtap_match_tunnel(struct vtap_frame *f)
+void vtap_tunnel_note(struct vtap_frame *f)
 {
 	struct vtap_tunnel_hdr t __uninitialized;
 	struct vtap_key *key = &f->key;
@@ -131,7 +131,7 @@ void vtap_match_tunnel(struct vtap_frame *f)
 	key->tunnel = 0;
 	key->tunnel_key = 0;
 	for (tunnel = VTAP_TUNNEL_VXLAN; tunnel <= VTAP_TUNNEL_GRE; tunnel++) {
-		if (!vtap_match_tunnel_hdr(f, tunnel, &t))
+		if (!vtap_tunnel_header(f, tunnel, &t))
 			continue;
 		key->tunnel |= BIT(tunnel);
 		if (t.has_key) {
@@ -145,7 +145,7 @@ void vtap_match_tunnel(struct vtap_frame *f)
  * The end of the packet by its outer headers: a short frame may have padding behind it. The length
  * fields of super-frames are too small, so those end with the frame.
  */
-static unsigned int vtap_match_end(const struct vtap_frame *f)
+static unsigned int vtap_tunnel_end(const struct vtap_frame *f)
 {
 	unsigned int end = f->len, n;
 	const __be16 *len;
@@ -154,11 +154,11 @@ static unsigned int vtap_match_end(const struct vtap_frame *f)
 	if (skb_is_gso(f->skb))
 		return end;
 	if (f->key.proto == htons(ETH_P_IP)) {
-		len = vtap_match_header(f, f->l3 + offsetof(struct iphdr, tot_len),
+		len = vtap_tunnel_bytes(f, f->l3 + offsetof(struct iphdr, tot_len),
 					sizeof(buf), &buf);
 		n = 0;
 	} else {
-		len = vtap_match_header(f, f->l3 + offsetof(struct ipv6hdr, payload_len),
+		len = vtap_tunnel_bytes(f, f->l3 + offsetof(struct ipv6hdr, payload_len),
 					sizeof(buf), &buf);
 		n = sizeof(struct ipv6hdr);
 	}
@@ -166,15 +166,16 @@ static unsigned int vtap_match_end(const struct vtap_frame *f)
 		end = min(end, f->l3 + n + ntohs(*len));
 	if (f->key.ip_proto != IPPROTO_UDP)
 		return end;
-	len = vtap_match_header(f, f->l4 + offsetof(struct udphdr, len), sizeof(buf), &buf);
+	len = vtap_tunnel_bytes(f, f->l4 + offsetof(struct udphdr, len), sizeof(buf), &buf);
 	if (len && *len)
 		end = min_t(unsigned int, end, f->l4 + ntohs(*len));
 	return end;
 }
 
 /* Parses what follows a tunnel header; an IP packet gets the link-layer addresses of @f. */
-static noinline bool vtap_match_behind(const struct vtap_frame *f, const struct vtap_tunnel_hdr *t,
-				       struct vtap_frame *inner)
+static noinline bool vtap_tunnel_parse_inner(const struct vtap_frame *f,
+					     const struct vtap_tunnel_hdr *t,
+					     struct vtap_frame *inner)
 {
 	const bool bare = t->proto == htons(ETH_P_IP) || t->proto == htons(ETH_P_IPV6);
 	struct ethhdr eth;
@@ -183,7 +184,7 @@ static noinline bool vtap_match_behind(const struct vtap_frame *f, const struct 
 
 	if (!bare && t->proto != htons(ETH_P_TEB))
 		return false;
-	end = vtap_match_end(f);
+	end = vtap_tunnel_end(f);
 	off = f->l4 + t->len - (bare ? ETH_HLEN : 0);
 	if (off + ETH_HLEN + (bare ? 1 : 0) > end)
 		return false;
@@ -198,36 +199,36 @@ static noinline bool vtap_match_behind(const struct vtap_frame *f, const struct 
 	inner->len = end - off;
 	avail = min_t(int, (int)skb_headlen(f->skb) - inner->mac, inner->len);
 	if (avail < ETH_HLEN ||
-	    (!(bare ? vtap_match_bare(inner, f->skb->data + inner->mac, avail, &eth, 0) :
-		      vtap_match_frame(inner, f->skb->data + inner->mac, avail, 0)) &&
+	    (!(bare ? vtap_parse_bare(inner, f->skb->data + inner->mac, avail, &eth, 0) :
+		      vtap_parse_frame(inner, f->skb->data + inner->mac, avail, 0)) &&
 	     avail < (int)inner->len))
-		vtap_match_far(inner, 0, bare ? &eth : NULL);
+		vtap_parse_paged(inner, 0, bare ? &eth : NULL);
 	return true;
 }
 
-static __always_inline bool vtap_match_through(const struct vtap_frame *f, u32 tunnel,
-					       struct vtap_frame *inner)
+static __always_inline bool vtap_tunnel_enter(const struct vtap_frame *f, u32 tunnel,
+					      struct vtap_frame *inner)
 {
 	struct vtap_tunnel_hdr t __uninitialized;
 
-	return vtap_match_tunnel_hdr(f, tunnel, &t) && vtap_match_behind(f, &t, inner);
+	return vtap_tunnel_header(f, tunnel, &t) && vtap_tunnel_parse_inner(f, &t, inner);
 }
 
 /**
- * vtap_match_inner - parse the frame inside a tunnel
+ * vtap_tunnel_inner - parse the frame inside a tunnel
  * @f: parsed frame
  * @tunnel: enum vtap_tunnel
  * @inner: gets the frame; the same as @f or another
  *
  * Return: false if there is neither a frame nor an IP packet.
  */
-bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner)
+bool vtap_tunnel_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner)
 {
-	return vtap_match_through(f, tunnel, inner);
+	return vtap_tunnel_enter(f, tunnel, inner);
 }
 
 /**
- * vtap_match_decap - find the inner frame to copy for a session with decap
+ * vtap_tunnel_decap - find the inner frame to copy for a session with decap
  * @f: parsed frame; its key has the tunnel type that the matching rule names, if any
  * @inner: gets what is inside
  *
@@ -236,7 +237,7 @@ bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame 
  *
  * Return: false if the frame is not in a tunnel.
  */
-bool vtap_match_decap(const struct vtap_frame *f, struct vtap_frame *inner)
+bool vtap_tunnel_decap(const struct vtap_frame *f, struct vtap_frame *inner)
 {
 	const struct vtap_key *key = &f->key;
 	u32 tunnel;
@@ -244,30 +245,24 @@ bool vtap_match_decap(const struct vtap_frame *f, struct vtap_frame *inner)
 	if (key->flags & VTAP_KEY_FRAG)
 		return false;
 	if (key->ip_proto == IPPROTO_GRE)
-		return vtap_match_inner(f, VTAP_TUNNEL_GRE, inner);
+		return vtap_tunnel_inner(f, VTAP_TUNNEL_GRE, inner);
 	for (tunnel = VTAP_TUNNEL_VXLAN; tunnel <= VTAP_TUNNEL_GENEVE; tunnel++) {
 		if (key->tunnel ? key->tunnel & BIT(tunnel) :
 				  key->dport == vtap_match_tunnel_port(tunnel))
-			return vtap_match_inner(f, tunnel, inner);
+			return vtap_tunnel_inner(f, tunnel, inner);
 	}
 	return false;
 }
 
-/**
- * vtap_match_inside - does what is inside a tunnel look as a rule wants it?
- * @m: what it wants
- * @f: parsed frame
- *
- * Return: true when it does.
- */
-bool vtap_match_inside(const struct vtap_inner *m, const struct vtap_frame *f)
+/* Does what is inside a tunnel look as a rule wants it? Return: true when it does. */
+bool vtap_tunnel_inner_matches(const struct vtap_inner *m, const struct vtap_frame *f)
 {
 	struct vtap_frame inner __uninitialized;
 	const u64 *key = (const u64 *)&inner.key;
 	unsigned int i;
 	u16 s, d;
 
-	if (!vtap_match_inner(f, m->tunnel, &inner))
+	if (!vtap_tunnel_inner(f, m->tunnel, &inner))
 		return false;
 	for (i = 0; i < VTAP_KEY_WORDS; i++) {
 		if ((key[i] & m->mask[i]) != m->key[i])

@@ -8,9 +8,9 @@
 struct vtap_frame;
 struct vtap_inner;
 
-void vtap_match_tunnel(struct vtap_frame *f);
-bool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner);
-bool vtap_match_decap(const struct vtap_frame *f, struct vtap_frame *inner);
-bool vtap_match_inside(const struct vtap_inner *m, const struct vtap_frame *f);
+void vtap_tunnel_note(struct vtap_frame *f);
+bool vtap_tunnel_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner);
+bool vtap_tunnel_decap(const struct vtap_frame *f, struct vtap_frame *inner);
+bool vtap_tunnel_inner_matches(const struct vtap_inner *m, const struct vtap_frame *f);
 
 #endif /* _VTAP_TUNNEL_H */

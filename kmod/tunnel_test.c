@@ -93,7 +93,7 @@ static void vtap_test_inner(struct kunit *test)
 		vtap_test_fill(test, skb, bytes, n, head, 0xff);
 		KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, pulled, 0));
 		memset(&g, 0x5a, sizeof(g));
-		found = vtap_match_inner(&f, vtap_test_tunnel(&f), &g);
+		found = vtap_tunnel_inner(&f, vtap_test_tunnel(&f), &g);
 		KUNIT_EXPECT_EQ_MSG(test, found, !!c->off, "%u linear", head);
 		if (found) {
 			vtap_test_inner_expect(test, &g, (int)c->off - (pulled ? ETH_HLEN : 0));
@@ -118,7 +118,7 @@ static void vtap_test_inner_cut(struct kunit *test)
 		vtap_test_fill(test, skb, bytes, cut, cut, 0xff);
 		KUNIT_EXPECT_TRUE(test, vtap_test_parse(&f, skb, false, 0));
 		/* into itself, as the loop guard does it */
-		KUNIT_EXPECT_EQ_MSG(test, vtap_match_inner(&f, vtap_test_tunnel(&f), &f),
+		KUNIT_EXPECT_EQ_MSG(test, vtap_tunnel_inner(&f, vtap_test_tunnel(&f), &f),
 				    c->off && cut >= c->need, "%u bytes", cut);
 	}
 	kfree_skb(skb);

@@ -6,12 +6,7 @@
 #include "taps.h"
 #include "txn.h"
 
-/**
- * vtap_txn_begin - begin a transaction; RTNL, which is held until its end
- * @txn: the transaction
- * @vn: the namespace's vtap
- * @extack: gets the reason when a change is refused
- */
+/* Begin a transaction; RTNL, which is held until its end. */
 void vtap_txn_begin(struct vtap_txn *txn, struct vtap_net *vn, struct netlink_ext_ack *extack)
 {
 	*txn = (struct vtap_txn){ .vn = vn, .extack = extack, .last_id = vn->last_id };
@@ -36,11 +31,7 @@ struct vtap_undo *vtap_txn_alloc(const struct vtap_undo_ops *ops, u8 cmd)
 	return u;
 }
 
-/**
- * vtap_txn_log - a change is made
- * @txn: the transaction
- * @u: how to undo it
- */
+/* A change is made. */
 void vtap_txn_log(struct vtap_txn *txn, struct vtap_undo *u)
 {
 	list_add_tail(&u->list, &txn->log);
@@ -53,10 +44,7 @@ static void vtap_txn_forget(struct vtap_undo *u)
 	kfree(u);
 }
 
-/**
- * vtap_txn_abort - undo all changes; the end of a transaction
- * @txn: the transaction
- */
+/* Undo all changes; the end of a transaction. */
 void vtap_txn_abort(struct vtap_txn *txn)
 {
 	struct vtap_undo *u, *next;

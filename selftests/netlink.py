@@ -395,7 +395,7 @@ def ports(b):
     text = "there is no such device"
     b.refused("a device that is none", (NOENT, text, ".name"), "port-get", {"name": "none"})
     b.refused("an index that is none", (NOENT, text, ".ifindex"), "port-get", {"ifindex": 99})
-    text = "name or ifindex, one of them, is needed"
+    text = "either name or ifindex is needed"
     b.refused("port-get of nothing", (INVAL, text, None), "port-get", {})
     b.refused("port-get of two things", (INVAL, text, None), "port-get", {"name": "p0", "ifindex": 50})
 
@@ -473,7 +473,7 @@ def taps(b):
     b.refused("tap-get of a tap that is none", (NOENT, "no tap of this name", ".name"), "tap-get",
               {"name": "x"})
     b.refused("tap-get of nothing", (INVAL, "name is missing", None), "tap-get", {})
-    b.refused("a session that another tap has", (NOENT, "no session of this name", ".name"),
+    b.refused("a session that another tap has", (NOENT, "no session has this name", ".name"),
               "session-get", {"name": "n"})
     b.refused("a session of another tap", (NOENT, "the session is of another tap", ".session"),
               "rule-new", {**MIRROR, "session": ["s"], "tap": "new"})
@@ -507,13 +507,13 @@ def taps(b):
 # --- refusals ---
 
 # names that no device has, and words that no frame has together: text, what has it
-NO_DEVICE = "a device name has neither / nor :, and is not . or .."
+NO_DEVICE = "a device name contains neither / nor :, and is not . or .."
 BAD_PORTS = {
     "port is one pattern: use a rule for each device, or * ? and [ ]":
         ("vnet0,vnet1", ",", "v*,", "[ab],c"),
     "a [ in port needs its ], or a backslash before it":
         ("vnet[", "vnet[0", "vnet[]", "vnet[!]", "[0-", "[a]b[", "[!", "[a-"),
-    "no character of a device name is in the brackets of port":
+    "the brackets in port match no character of a device name":
         ("vnet[/]", "[:]", "[9-0]", "[/:]*"),
     NO_DEVICE: ("br0/vnet0", "eth0:1", "*:", ".", "..", "a\\/"),
 }
@@ -533,16 +533,16 @@ BAD_MATCHES = {
           for name, value in (("ip-proto", 17), ("src-port", 1), ("dst-port", 53), ("tcp-flags", 2),
                               ("icmp-type", 8), ("icmp-code", 0), ("ip-flags", 1))],
         {"tunnel": "vxlan", "inner": {"protocol": 0x806, "dst-port": 53}}],
-    "ip_proto icmpv6 is of IPv6: use icmp with IPv4 addresses and protocol ip": [
+    "ip_proto icmpv6 belongs to IPv6: use icmp with IPv4 addresses and protocol ip": [
         {"ip-proto": 58, "src-ip": V4}, {"ip-proto": 58, "dst-ip": V4},
         {"ip-proto": 58, "protocol": 0x800}, {"ip-proto": 58, "src-ip": V4, "icmp-type": 1},
         {"tunnel": "gre", "inner": {"src-ip": V4, "ip-proto": 58, "icmp-type": 1}}],
-    "ip_proto icmp is of IPv4: use icmpv6 with IPv6 addresses and protocol ipv6": [
+    "ip_proto icmp belongs to IPv4: use icmpv6 with IPv6 addresses and protocol ipv6": [
         {"ip-proto": 1, "src-ip": V6}, {"ip-proto": 1, "dst-ip": V6},
         {"ip-proto": 1, "protocol": 0x86dd}],
     "the first fragment is a fragment: use ip_flags firstfrag or nofrag": [
         {"ip-flags": 2, "ip-flags-mask": 3}],
-    "fragments but the first have no ports, tcp_flags, icmp_type, icmp_code and tunnel": [
+    "fragments other than the first have no ports, tcp_flags, icmp_type, icmp_code and tunnel": [
         {**LATER, name: value}
         for name, value in (("src-port", 1), ("dst-port", 1), ("tcp-flags", 2), ("icmp-type", 8),
                             ("icmp-code", 0), ("tunnel", "gre"))],
@@ -572,22 +572,22 @@ SESSION = [
     ("no type", (INVAL, "type is missing", None), {"remote": V4}),
     ("no remote", (INVAL, "remote is missing", None), {"type": "gre"}),
     ("an empty name", (INVAL, "name is missing", None), {**GRE, "name": ""}),
-    ("a blank in a name", (INVAL, "a session's name has letters, digits and _.:@- only", None), {**GRE, "name": "a b"}),
-    ("a comma in a name", (INVAL, "a session's name has letters, digits and _.:@- only", None), {**GRE, "name": "a,b"}),
-    ("a line feed in a name", (INVAL, "a session's name has letters, digits and _.:@- only", None), {**GRE, "name": "a\n"}),
-    ("a name that is taken", (EXIST, "a session of this name exists", None), {**GRE, "name": "used"}),
-    ("remote 0.0.0.0", (INVAL, "remote is no address of a collector", None), {"type": "gre", "remote": bytes(4)}),
-    ("remote 255.255.255.255", (INVAL, "remote is no address of a collector", None), {"type": "gre", "remote": b"\xff" * 4}),
-    ("remote ::", (INVAL, "remote is no address of a collector", None), {"type": "gre", "remote": bytes(16)}),
+    ("a blank in a name", (INVAL, "a session's name consists of letters, digits and _.:@-", None), {**GRE, "name": "a b"}),
+    ("a comma in a name", (INVAL, "a session's name consists of letters, digits and _.:@-", None), {**GRE, "name": "a,b"}),
+    ("a line feed in a name", (INVAL, "a session's name consists of letters, digits and _.:@-", None), {**GRE, "name": "a\n"}),
+    ("a name that is taken", (EXIST, "a session with this name exists", None), {**GRE, "name": "used"}),
+    ("remote 0.0.0.0", (INVAL, "remote is not a usable collector address", None), {"type": "gre", "remote": bytes(4)}),
+    ("remote 255.255.255.255", (INVAL, "remote is not a usable collector address", None), {"type": "gre", "remote": b"\xff" * 4}),
+    ("remote ::", (INVAL, "remote is not a usable collector address", None), {"type": "gre", "remote": bytes(16)}),
     ("remote fe80::9", (INVAL, "remote is a link-local address, which needs dev", None),
      {"type": "gre", "remote": bytes.fromhex("fe80" + "00" * 13 + "09")}),
     ("remote ff02::9", (INVAL, "remote is a link-local address, which needs dev", None),
      {"type": "gre", "remote": bytes.fromhex("ff02" + "00" * 13 + "09")}),
-    ("local 0.0.0.0", (INVAL, "local is no source address", None), {**GRE, "local": bytes(4)}),
-    ("local 224.0.0.1", (INVAL, "local is no source address", None), {**GRE, "local": bytes([224, 0, 0, 1])}),
-    ("local 255.255.255.255", (INVAL, "local is no source address", None), {**GRE, "local": b"\xff" * 4}),
-    ("local ::", (INVAL, "local is no source address", None), {"type": "gre", "remote": V6, "local": bytes(16)}),
-    ("local ff02::", (INVAL, "local is no source address", None),
+    ("local 0.0.0.0", (INVAL, "local is not a usable source address", None), {**GRE, "local": bytes(4)}),
+    ("local 224.0.0.1", (INVAL, "local is not a usable source address", None), {**GRE, "local": bytes([224, 0, 0, 1])}),
+    ("local 255.255.255.255", (INVAL, "local is not a usable source address", None), {**GRE, "local": b"\xff" * 4}),
+    ("local ::", (INVAL, "local is not a usable source address", None), {"type": "gre", "remote": V6, "local": bytes(16)}),
+    ("local ff02::", (INVAL, "local is not a usable source address", None),
      {"type": "gre", "remote": V6, "local": b"\xff\2" + bytes(14)}),
     ("local of another family", (INVAL, "local and remote are of different families", None), {**GRE, "local": V6}),
     *[(f"remote of {n} bytes", (INVAL, "an address has 4 or 16 bytes", ".remote"), {"type": "gre", "remote": bytes(n)})
@@ -598,7 +598,7 @@ SESSION = [
     ("port without dev", (INVAL, "type port needs dev", None), {"type": "port"}),
     *[(f"dev {dev}", (INVAL, NO_DEVICE, ".dev"), {**GRE, "dev": dev})
       for dev in ("eth0:1", "a/b", ".")],
-    ("a dev with a blank", (INVAL, "dev is no device name", ".dev"), {**GRE, "dev": "a b"}),
+    ("a dev with a blank", (INVAL, "dev is not a device name", ".dev"), {**GRE, "dev": "a b"}),
     ("key of erspan2", (INVAL, "key is for types gre and vxlan", None), {"type": "erspan2", "remote": V4, "key": 1}),
     ("id of gre", (INVAL, "id is for types erspan2 and erspan3", None), {**GRE, "id": 1}),
     ("index of erspan3", (INVAL, "index is for type erspan2", None), {"type": "erspan3", "remote": V4, "index": 1}),
@@ -614,9 +614,9 @@ SESSION = [
       for kind, more in (("erspan1", {"remote": V4}), ("erspan2", {"remote": V4}),
                          ("erspan3", {"remote": V4}), ("vxlan", {"remote": V4, "key": 1}), ("port", {"dev": "d"}))],
     ("offload of port", (INVAL, "offload is for type gre", None), {"type": "port", "dev": "d", "offload": 1}),
-    *[(f"offload with {name}", (INVAL, "offload goes with neither csum nor seq nor decap", None),
+    *[(f"offload with {name}", (INVAL, "offload cannot be combined with csum, seq or decap", None),
        {**GRE, "offload": 1, name: 1}) for name in ("csum", "seq", "decap")],
-    *[(f"offload with {name}", (INVAL, "offload goes with neither rate nor pps", None), {**GRE, "offload": 1, name: 8})
+    *[(f"offload with {name}", (INVAL, "offload cannot be combined with rate or pps", None), {**GRE, "offload": 1, name: 8})
       for name in ("rate", "pps")],
 ]
 RULE = [
@@ -625,12 +625,12 @@ RULE = [
     ("no action", (INVAL, "action is missing", None), {"pref": 1, "port": "x"}),
     ("neither port nor master nor mac", (INVAL, "a rule needs port, master or mac", None), {"pref": 1, "action": "skip"}),
     ("an empty port", (INVAL, "a rule needs port, master or mac", None), {**SKIP, "port": ""}),
-    ("a port with a blank", (INVAL, "port is no device name and no pattern", ".port"), {**SKIP, "port": "a b"}),
-    ("a port with a tab", (INVAL, "port is no device name and no pattern", ".port"), {**SKIP, "port": "a\t"}),
+    ("a port with a blank", (INVAL, "port is neither a device name nor a pattern", ".port"), {**SKIP, "port": "a b"}),
+    ("a port with a tab", (INVAL, "port is neither a device name nor a pattern", ".port"), {**SKIP, "port": "a\t"}),
     *BAD_NAMES,
-    ("a master with a blank", (INVAL, "master is no device name", ".master"), {**SKIP, "master": " "}),
-    ("a master with a DEL", (INVAL, "master is no device name", ".master"), {**SKIP, "master": "a\x7f"}),
-    ("a multicast mac", (INVAL, "mac is no address of a VM", None), {**SKIP, "mac": "030000000001"}),
+    ("a master with a blank", (INVAL, "master is not a device name", ".master"), {**SKIP, "master": " "}),
+    ("a master with a DEL", (INVAL, "master is not a device name", ".master"), {**SKIP, "master": "a\x7f"}),
+    ("a multicast mac", (INVAL, "mac is not a unicast address", None), {**SKIP, "mac": "030000000001"}),
     ("mac and src-mac", (INVAL, "mac takes the place of src_mac at ingress, of dst_mac at egress", None),
      {**SKIP, "mac": "020000000001", "dir": {"ingress"}, "match": {"src-mac": "020000000002"}}),
     ("mac and dst-mac", (INVAL, "mac takes the place of src_mac at ingress, of dst_mac at egress", None),
@@ -644,8 +644,8 @@ RULE = [
     ("filter-text alone", (INVAL, "filter-text without a filter", ".filter-text"), {**SKIP, "filter-text": "ip"}),
     ("a line feed in filter-text", (INVAL, "filter-text has control characters", ".filter"),
      {**SKIP, "filter": BPF, "filter-text": "ip\n"}),
-    ("a session that is none", (NOENT, "no session of this name", ".session"), {**MIRROR, "session": ["none"]}),
-    ("an empty session", (NOENT, "no session of this name", ".session"), {**MIRROR, "session": [""]}),
+    ("a session that is none", (NOENT, "no session has this name", ".session"), {**MIRROR, "session": ["none"]}),
+    ("an empty session", (NOENT, "no session has this name", ".session"), {**MIRROR, "session": [""]}),
 ]
 MATCHES = [
     # name, (errno, text, attribute), attributes of a match
@@ -718,14 +718,14 @@ def session_refused(b):
         b.refused("session-new: " + name, want, "session-new", {"name": "new", **vals})
         if vals.get("type") == "gre" and "name" not in vals and "remote" in vals:
             b.refused("session-set: " + name, want, "session-set", {"name": "used", **vals})
-    b.refused("session-new: a name of Latin-1 letters", (INVAL, "a session's name has letters, digits and _.:@- only", None),
+    b.refused("session-new: a name of Latin-1 letters", (INVAL, "a session's name consists of letters, digits and _.:@-", None),
               "session-new", GRE, attr(number("session", "name"), b"\xe4\0"))
     changed = (INVAL, "the type of a session cannot be changed", ".type")
     b.refused("session-set: another type", changed, "session-set", {"name": "free", "type": "erspan1"})
     for op in ("get", "new", "set", "del"):
         b.refused(f"session-{op} without a name", (INVAL, "name is missing", None), "session-" + op, {})
     for op in ("get", "set", "del"):
-        b.refused(f"session-{op} of none", (NOENT, "no session of this name", ".name"), "session-" + op, {"name": "none"})
+        b.refused(f"session-{op} of none", (NOENT, "no session has this name", ".name"), "session-" + op, {"name": "none"})
     busy = (BUSY, "the session is used by a rule", None)
     b.refused("session-del in use", busy, "session-del", {"name": "used"})
     b.refused("session-flush in use", busy, "session-flush", {})
@@ -753,7 +753,7 @@ def rule_refused(b):
     for op in ("get", "set", "del"):
         b.refused(f"rule-{op} without an id", (INVAL, "id is missing", None), "rule-" + op, {})
         for none in (0, number_of + 1, 2 ** 32 - 1, 2 ** 32 + number_of, 2 ** 64 - 1):
-            b.refused(f"rule-{op} of {none}", (NOENT, "no rule of this id", ".id"), "rule-" + op, {"id": none})
+            b.refused(f"rule-{op} of {none}", (NOENT, "no rule has this id", ".id"), "rule-" + op, {"id": none})
     b.nl.do("rule-new", **MIRROR, session=nine[:8])
     eq("eight sessions are not refused", b.nl.dump("rule")[1]["session"], nine[:8])
 
@@ -967,10 +967,10 @@ def commits(b):
               change("session-flush"), change("session-new", name="x", **GRE), change("rule-new", **MIRROR, session=["x"]),
               change("rule-set", id=free + 4, pref=9)]
     bad = [
-        ("a session that is gone", change("session-set", name="new", ttl=1), (NOENT, "no session of this name", ".name")),
-        ("a rule that is gone", change("rule-del", id=free + 2), (NOENT, "no rule of this id", ".id")),
+        ("a session that is gone", change("session-set", name="new", ttl=1), (NOENT, "no session has this name", ".name")),
+        ("a rule that is gone", change("rule-del", id=free + 2), (NOENT, "no rule has this id", ".id")),
         ("a session in use", change("session-del", name="x"), (BUSY, "the session is used by a rule", "")),
-        ("a name that is taken", change("session-new", name="x", **GRE), (EXIST, "a session of this name exists", "")),
+        ("a name that is taken", change("session-new", name="x", **GRE), (EXIST, "a session with this name exists", "")),
         ("a value out of range", change("session-new", name="y", **{**GRE, "ttl": 0}), (*OUT, ".ttl")),
         ("nothing missing", change("rule-new", port="x", action="skip"), (INVAL, "pref is missing", "")),
     ]
@@ -1189,13 +1189,13 @@ def filters(b):
             eq(f"two taps: {what}s with {pick}", [o[key] for o in nl.dump(what, **pick)], want)
     b.settle()
     dump = {"flags": [Netlink.NLM_F_DUMP]}
-    none, key = (NOENT, "no session of this name", None), (INVAL, "a dump takes no key, which is for one object", None)
+    none, key = (NOENT, "no session has this name", None), (INVAL, "a dump takes no key, which is for one object", None)
     for op, vals, want in (
             ("rule-get", {"session": "d"}, none), ("rule-get", {"session": ""}, none), ("port-get", {"session": "d"}, none),
             ("rule-get", {"session": "b", "tap": "sec"}, none), ("port-get", {"session": "c", "tap": "main"}, none),
             ("rule-get", {"session": "a", "tap": "none"}, none), ("port-get", {"session": "a", "tap": "none"}, none),
             ("rule-get", {"port": "p2"}, (NOENT, "there is no such device", None)),
-            ("port-get", {"rule": 99}, (NOENT, "no rule of this id", None)),
+            ("port-get", {"rule": 99}, (NOENT, "no rule has this id", None)),
             ("session-get", {"name": "a"}, key), ("rule-get", {"id": one}, key), ("port-get", {"name": "p0"}, key),
             ("port-get", {"ifindex": 1}, key), ("session-get", {"type": 6}, (*OUT, ".type")),
             ("rule-get", {"pref": 1}, (INVAL, "Unsupported attribute", ".pref")),

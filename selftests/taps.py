@@ -293,13 +293,13 @@ def together():
                 f"session add n tap new {COLLECTOR} key 3", "session set s tap sec key 9",
                 "rule add tap new pref 1 port vnet0 dir ingress action mirror n"]
         for at in (0, 2, len(good)):
-            bed.refused(f"a bad change, number {at}", "no session of this name", *good[:at],
+            bed.refused(f"a bad change, number {at}", "no session has this name", *good[:at],
                         "rule add tap new pref 1 port vnet0 action mirror none", *good[at:])
         bed.refused("a rule with a session of another tap", "the session is of another tap",
                     *good, "rule add pref 9 port vnet0 action mirror n")
         bed.refused("a session of a tap that is none", "no tap of this name",
                     *good, "session del s tap none")
-        bed.refused("a session that its tap has", "a session of this name exists",
+        bed.refused("a session that its tap has", "a session with this name exists",
                     *good, f"session add n tap new {COLLECTOR}")
         bed.refused("a session in use by its tap", "the session is used by a rule",
                     *good, "session flush tap sec")

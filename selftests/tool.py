@@ -201,27 +201,27 @@ def codes():
     with Netns("codes") as ns:
         eq("0: done", vtap("session add s type gre remote 192.0.2.9", ns).returncode, 0)
         refused("a name that is taken", ["session", "add", "s", "type", "gre", "remote", "192.0.2.9"], 1,
-                "a session of this name exists", ns)
+                "a session with this name exists", ns)
         refused("the kernel's text", ["session", "set", "s", "snaplen", "59"], 1, "snaplen is 0 or at least 60", ns)
-        refused("no such rule", ["rule", "del", "id", "99"], 1, "no rule of this id", ns)
-        refused("no such rule, by its number alone", ["rule", "del", "99"], 1, "no rule of this id", ns)
+        refused("no such rule", ["rule", "del", "id", "99"], 1, "no rule has this id", ns)
+        refused("no such rule, by its number alone", ["rule", "del", "99"], 1, "no rule has this id", ns)
         refused("what is out of range", ["session", "set", "s", "tos", "253"], 1, "ECN bits of tos", ns)
         refused("the range", ["session", "add", "t", "type", "erspan2", "remote", "192.0.2.9", "id", "1024"], 1,
                 "id: integer out of range: it is 0 to 1023", ns)
         refused("not root", ["session"], 1, "it takes CAP_NET_ADMIN", ns, user=65534)
         refused("no such port", ["port", "show", "x"], 1, "there is no such device", ns)
         refused("rules of no such port", ["rule", "show", "port", "x"], 1, "there is no such device", ns)
-        refused("ports of no such rule", ["port", "show", "rule", "99"], 1, "no rule of this id", ns)
-        refused("ports of no such session", ["port", "show", "session", "x"], 1, "no session of this name", ns)
+        refused("ports of no such rule", ["port", "show", "rule", "99"], 1, "no rule has this id", ns)
+        refused("ports of no such session", ["port", "show", "session", "x"], 1, "no session has this name", ns)
         refused("one session by its type", ["rule", "show", "id", "1", "port", "x"], 1,
                 "port: this attribute picks objects of a dump", ns)
         refused("no such namespace", ["-n", "vtap-none", "session"], 1, "vtap-none", ns)
         refused("no such word", ["session", "set", "s", "tt", "1"], 2, '"tt"', ns)
         bad = "session add a type gre remote 192.0.2.9\n\nsession del none\nsession add b type gre remote 192.0.2.9\n"
         with conf(bad) as path:
-            refused("batch: a line that the kernel refuses", ["-b", path], 1, f"{path}:3: no session of this name", ns)
+            refused("batch: a line that the kernel refuses", ["-b", path], 1, f"{path}:3: no session has this name", ns)
             eq("batch: then none of its lines is done", [s["name"] for s in vtap_json("session show", ns)], ["s"])
-            refused("batch: -force", ["-force", "-b", path], 1, f"{path}:3: no session of this name", ns)
+            refused("batch: -force", ["-force", "-b", path], 1, f"{path}:3: no session has this name", ns)
             eq("batch: -force does the others", [s["name"] for s in vtap_json("session show", ns)], ["s", "a", "b"])
         with conf("session del s\nsession add c tpye gre\n") as path:
             refused("batch: a line that is wrong", ["-b", path], 2, f"{path}:2: ", ns)
@@ -265,7 +265,8 @@ def apply():
                 refused(f"apply: {name}", ["apply", path], code, path + ":", ns)
             eq(f"apply: {name}: nothing changed", vtap("save", ns).stdout, saved)
         with conf(SMALL.replace("192.0.2.9", "0.0.0.0")) as path:
-            refused("apply: what the kernel refuses", ["apply", path], 1, f"{path}:1: remote is no address of a collector", ns)
+            refused("apply: what the kernel refuses", ["apply", path], 1,
+                    f"{path}:1: remote is not a usable collector address", ns)
         refused("apply of nothing", ["apply", "/dev/null"], 2, "there is no command in it", ns)
         eq("apply of nothing: nothing changed", vtap("save", ns).stdout, saved)
         vtap("-force apply /dev/null", ns)
@@ -318,7 +319,8 @@ def check():
             ok("-d prints what would be done", p.returncode == 0 and "session add s" in p.stdout, p.stdout + p.stderr)
         eq("nothing has changed", everything(ns), before)
         with conf("\n" + SMALL.replace("192.0.2.9", "0.0.0.0")) as path:
-            refused("what the kernel refuses", ["-c", "apply", path], 1, f"{path}:2: remote is no address of a collector", ns)
+            refused("what the kernel refuses", ["-c", "apply", path], 1,
+                    f"{path}:2: remote is not a usable collector address", ns)
             with conf(f"include {path}\n") as outer:
                 refused("and from an included file", ["-c", "apply", outer], 1, f"{path}:2: remote", ns)
                 refused("apply names that file, too", ["apply", outer], 1, f"{path}:2: remote", ns)

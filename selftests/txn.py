@@ -45,21 +45,22 @@ EVENTS = ["session-add", "session-change", "rule-add", "rule-change", "rule-del"
           "session-add", "session-del"]
 WRONG = [
     # name, (errno, text), a change that is refused wherever it stands
-    ("a session that exists", (17, "a session of this name exists"), {"session-new": {"name": "free", **GRE}}),
+    ("a session that exists", (17, "a session with this name exists"), {"session-new": {"name": "free", **GRE}}),
     ("a session without a name", (22, "name is missing"), {"session-new": GRE}),
-    ("a name with a blank", (22, "a session's name has letters, digits and _.:@- only"), {"session-new": {"name": "a b", **GRE}}),
+    ("a name with a blank", (22, "a session's name consists of letters, digits and _.:@-"),
+     {"session-new": {"name": "a b", **GRE}}),
     ("a key that is out of range", (22, "key of type vxlan is at most 16777215"),
      {"session-new": {"name": "y", "type": "vxlan", "remote": V4, "key": 1 << 24}}),
     ("another type", (22, "the type of a session cannot be changed"), {"session-set": {"name": "free", "type": "erspan1"}}),
-    ("a session to set that is none", (2, "no session of this name"), {"session-set": {"name": "none", "ttl": 3}}),
-    ("a session to delete that is none", (2, "no session of this name"), {"session-del": {"name": "none"}}),
-    ("a rule of a session that is none", (2, "no session of this name"),
+    ("a session to set that is none", (2, "no session has this name"), {"session-set": {"name": "none", "ttl": 3}}),
+    ("a session to delete that is none", (2, "no session has this name"), {"session-del": {"name": "none"}}),
+    ("a rule of a session that is none", (2, "no session has this name"),
      {"rule-new": {"pref": 1, "port": "p0", "action": "mirror", "session": ["none"]}}),
     ("a rule without a port", (22, "a rule needs port, master or mac"), {"rule-new": {"pref": 1, "action": "skip"}}),
     ("a rule with a bad match", (22, "ICMP has neither ports nor TCP flags"),
      {"rule-new": {**SKIP, "match": {"icmp-type": 1, "src-port": 1}}}),
-    ("a rule to set that is none", (2, "no rule of this id"), {"rule-set": {"id": 99, "pref": 1}}),
-    ("a rule to delete that is none", (2, "no rule of this id"), {"rule-del": {"id": 99}}),
+    ("a rule to set that is none", (2, "no rule has this id"), {"rule-set": {"id": 99, "pref": 1}}),
+    ("a rule to delete that is none", (2, "no rule has this id"), {"rule-del": {"id": 99}}),
     ("a filter that does not end", (22, "the kernel's checker refuses the filter"), {"rule-new": {**SKIP, "filter": bytes(8)}}),
     ("a value that the policy refuses", (34, "integer out of range"), {"rule-new": {**SKIP, "action": 2}}),
     ("a change of two", (22, "a change has one attribute"), {"rule-flush": {}, "session-flush": {}}),
@@ -184,13 +185,13 @@ def tool(b):
     b.settle()
     eq("-b names the line", conf(b.ns, "-b", "rule flush\n\nsession add t type gre remote 192.0.2.9\n"
                                  "rule add pref 1 port p0 action mirror t,u\n", False),
-       "vtap: FILE:4: no session of this name\n")
+       "vtap: FILE:4: no session has this name\n")
     b.unchanged("-b that is refused")
     conf(b.ns, "-b", "rule flush\nsession flush\nrule add pref 1 prt p0\n", False)
     b.unchanged("-b with a line that is wrong")
     out = conf(b.ns, "-b", "rule flush\nrule show\nsession flush\nsession del s\n", False)
     eq("a show ends a transaction", (out, len(b.nl.dump("rule")), len(b.nl.dump("session"))),
-       ("vtap: FILE:4: no session of this name\n", 0, 1))
+       ("vtap: FILE:4: no session has this name\n", 0, 1))
     conf(b.ns, "-force -b", "session del x\nsession del s\n", False)
     eq("-force goes on", b.nl.dump("session"), [])
 

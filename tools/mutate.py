@@ -36,7 +36,7 @@ MUTATIONS = [
      "#define VTAP_ERSPAN_COS_SHIFT\t13", "#define VTAP_ERSPAN_COS_SHIFT\t12", "receivers.py vlan"),
     ("ERSPAN: no T bit", "encap.c", "w0 |= VTAP_ERSPAN_T;", ";", "receivers.py snaplen"),
     ("ERSPAN: tag in the frame and in the header", "encap.c",
-     "if (t->strip)\n\t\t\tw0", "if (1)\n\t\t\tw0", "receivers.py vlan"),
+     "if (t->strip_vlan)\n\t\t\tw0", "if (1)\n\t\t\tw0", "receivers.py vlan"),
     ("sequence number stands still", "send.h",
      "atomic_fetch_inc(&t->s->seq)", "atomic_read(&t->s->seq)", "receivers.py header"),
     ("sequence number begins with 1", "send.h",
@@ -66,7 +66,7 @@ MUTATIONS = [
      "\t\t\tgre->flags |= htons(VTAP_GRE_CSUM);\n\t\t\tif (!cfg->has_key)\n\t\t\t\topt++;\n\t\t}\n",
      "cut.py csum"),
     ("GRE checksum is never filled in", "encap.c",
-     "t->varies = vxlan || t->csum ||", "t->varies = vxlan ||", "cut.py csum"),
+     "t->per_packet = vxlan || t->csum ||", "t->per_packet = vxlan ||", "cut.py csum"),
     ("last outer fragment is not marked", "send.c",
      "bool more = t->tun + off + n < whole->len", "bool more = t->tun + off + n <= whole->len", "faithful.py policies"),
     ("segments with the sequence number of the first", "cut.c",
@@ -75,14 +75,14 @@ MUTATIONS = [
      "if (off + n < c->payload)\n\t\t\tflags", "if (0)\n\t\t\tflags", "cut.py"),
     ("every segment has CWR", "super.c", "flags &= ~TCPHDR_CWR", "flags &= ~0", "cut.py"),
     ("IP ids of segments stand still", "cut.c", "c->id += c->step;", ";", "cut.py"),
-    ("super-frame whole where its segments do not fit", "offload.c", "inner + mss > t->whole ||", "", "cut.py offload"),
+    ("super-frame whole where its segments do not fit", "offload.c", "inner + mss > t->max_plain ||", "", "cut.py offload"),
     ("super-frame whole for a device that does not want it", "offload.c",
      "if (!skb_gso_ok(skb, netif_skb_features(skb) | robust))", "if (0)", "cut.py offload"),
     ("super-frame that goes on whole counts as one", "offload.c", ".sent = n, .bytes", ".sent = 1, .bytes", "cut.py offload"),
     ("checksum left to the device", "copy.c",
      "if (f->skb->ip_summed == CHECKSUM_PARTIAL &&", "if (0 &&", "faithful.py partial"),
     ("tag in the metadata lost", "edit.h",
-     ".insert = meta && !t->strip ? VLAN_HLEN : 0", ".insert = 0", "faithful.py vlan"),
+     ".insert = meta && !t->strip_vlan ? VLAN_HLEN : 0", ".insert = 0", "faithful.py vlan"),
     ("copies of the frames that are not sampled", "rule.c",
      "return !reciprocal_scale(n, rule->sample)", "return reciprocal_scale(n, rule->sample)", "faithful.py sample"),
     ("ESP copied before it is encrypted", "copy.c",
@@ -204,9 +204,9 @@ MUTATIONS = [
     ("what is inside a tunnel is ours", "own.c",
      "VTAP_OWN_EXACT);\n\treturn vtap_own_has(o, &k);",
      "VTAP_OWN_EXACT);\n\tif (vtap_own_has(o, &k))\n\t\treturn true;\n"
-     "\tbool vtap_match_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner);\n"
+     "\tbool vtap_tunnel_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner);\n"
      "\tstruct vtap_frame inner;\n\n"
-     "\treturn vtap_match_inner(f, f->key.ip_proto == IPPROTO_GRE ? VTAP_TUNNEL_GRE : VTAP_TUNNEL_VXLAN, &inner) &&\n"
+     "\treturn vtap_tunnel_inner(f, f->key.ip_proto == IPPROTO_GRE ? VTAP_TUNNEL_GRE : VTAP_TUNNEL_VXLAN, &inner) &&\n"
      "\t       (inner.key.ip_proto == IPPROTO_UDP || inner.key.ip_proto == IPPROTO_GRE) && vtap_own_look(o, &inner);",
      "fuzz_own.py fuzz"),
     ("copies of any source are ours", "own.c",
@@ -276,7 +276,7 @@ MUTATIONS = [
         ("first fragment that is none", "clear & VTAP_IP_FLAG_FRAG"),
         ("ports in later fragments", "m->present & VTAP_REFUSE_L4"),
         ("list of ports", "c == ','"))],
-    ("not refused: slash in a name", "refuse.c", "if (c == '/' || c == ':') {", "if (0) {",
+    ("not refused: slash in a name", "refuse.c", "if (c == '/' || c == ':')", "if (0)",
      "netlink.py rule_refused"),
     ("brackets that nothing is in taken", "refuse.c", "any |= match != inverted", "any = true",
      "netlink.py rule_refused"),
@@ -288,7 +288,7 @@ MUTATIONS = [
      "a->n == b->n &&", "classify.py"),
     # what users are told, and what is left behind
     ("limit counted as another cause", "send.h",
-     "vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)", "vtap_copy_drop(s, VTAP_ST_DROP_XMIT, 1)", "paths.py limits"),
+     "vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_RATE, 1)", "vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_XMIT, 1)", "paths.py limits"),
     ("bytes of the headers counted", "send.h",
      "const unsigned int inner = skb->len - t->hlen", "const unsigned int inner = skb->len", "receivers.py"),
     ("no echo", "nl_msg.c", "if (!err && cause) {", "if (!err && 0) {", "netlink.py echo"),
@@ -319,12 +319,14 @@ MUTATIONS = [
     ("changes undone from the first on", "txn.c",
      "list_for_each_entry_safe_reverse(u,", "list_for_each_entry_safe(u,", "txn.py whole_or_not"),
     ("a transaction keeps what succeeded", "nl_change.c",
-     "err = vtap_port_bind_all(txn->vn);", "return vtap_port_bind_all(txn->vn);", "faults.py commands", "debug"),
+     "err = vtap_cost_check(txn->vn, txn->extack) ?: vtap_port_bind_all(txn->vn);",
+     "return vtap_cost_check(txn->vn, txn->extack) ?: vtap_port_bind_all(txn->vn);", "faults.py commands", "debug"),
     ("rx_handler of the master lost", "chain.c",
      "rcu_assign_pointer(port->dev->rx_handler, port->chain->orig)", ";", "hooks.py vlan_on_chain"),
     # what takes a detector
     ("skb leaked where a limit is reached", "send.h",
-     "kfree_skb(skb);\n\t\tvtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)", "vtap_copy_drop(s, VTAP_ST_DROP_RATE, 1)",
+     "kfree_skb(skb);\n\t\tvtap_copy_drop(s, VTAP_SESSION_STAT_DROP_RATE, 1)",
+     "vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_RATE, 1)",
      "paths.py limits", "debug"),
     ("old template leaked", "path.c",
      "vtap_own_del(own, old);\n\tvtap_session_tmpl_free(old);", "vtap_own_del(own, old);",
@@ -449,11 +451,11 @@ class Builder:
         sh("rsync", "-a", "Kbuild", "kmod", "uapi", "--exclude=*.o", "--exclude=*.ko", self.dir)
         config = f"{self.kdir}/include/config/auto.conf"
         with open(config, encoding="ascii") as f:
-            self.more = ["CONFIG_VTAP_KUNIT_TEST=y"] if "\nCONFIG_KUNIT=" in f.read() else []
+            self.has_extra = ["CONFIG_VTAP_KUNIT_TEST=y"] if "\nCONFIG_KUNIT=" in f.read() else []
 
     def make(self, name):
         """Return: the path of a module of the source as it is now, or None when it does not build."""
-        p = subprocess.run(["make", "-s", "-C", self.kdir, f"M={self.dir}", *self.more, "modules"], check=False, text=True,
+        p = subprocess.run(["make", "-s", "-C", self.kdir, f"M={self.dir}", *self.has_extra, "modules"], check=False, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if p.returncode:
             print(p.stdout)
