@@ -412,6 +412,7 @@ void vtap_table_free(struct vtap_table *t)
 	kvfree(t->groups);
 	kvfree(t->slots);
 	kfree(t->parts);
+	kvfree(t->stamps);
 	kfree(t);
 }
 

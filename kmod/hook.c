@@ -2,6 +2,7 @@
 /* The hooks on a port's device, and the change from one to another. */
 #include <linux/rtnetlink.h>
 
+#include "due.h"
 #include "hook.h"
 #include "tap.h"
 
@@ -128,7 +129,8 @@ static void vtap_hook_set_out(struct vtap_port *port, u32 want)
 	if (port->hook[VTAP_OUT] != VTAP_HOOK_NONE)
 		vtap_hook_remove_out(port);
 	if (want != VTAP_HOOK_NONE && vtap_hook_add_out(port)) {
-		schedule_delayed_work(&port->vn->bind, VTAP_HOOK_RETRY);
+		vtap_due_dev(port->vn, port->id.ifindex);
+		vtap_due_soon(port->vn, VTAP_HOOK_RETRY);
 		want = VTAP_HOOK_NONE;
 	}
 	port->hook[VTAP_OUT] = want;

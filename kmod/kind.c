@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <net/rtnetlink.h>
 
+#include "index.h"
 #include "kind.h"
 #include "port.h"
 #include "rule.h"
@@ -97,49 +98,15 @@ u8 vtap_kind_sends(const struct net_device *dev)
 	return BIT(VTAP_IN);
 }
 
-static bool vtap_kind_is_pattern(const char *name)
+/* Is what a rule has for its port a shell pattern? Return: false for a name. */
+bool vtap_kind_is_pattern(const char *name)
 {
 	return strpbrk(name, "*?[\\");
 }
 
-/* Return: did @index change? */
-static bool vtap_kind_look_up(const struct vtap_net *vn, const char *name, int *index)
+static bool vtap_kind_matches(const char *glob, const struct net_device *dev)
 {
-	const struct net_device *dev = name[0] ? __dev_get_by_name(vn->net, name) : NULL;
-	const int old = *index;
-
-	*index = dev ? dev->ifindex : 0;
-	return *index != old;
-}
-
-/**
- * vtap_kind_resolve - look up the names in all rules, before vtap_kind_binds() is asked
- * @vn: the namespace's vtap
- *
- * Alternative names of a device cannot be listed outside of the kernel's core, but looked up: once
- * for each rule, and not for each rule and device.
- *
- * Return: true when a name is another device's now than it was at the last look.
- */
-bool vtap_kind_resolve(struct vtap_net *vn)
-{
-	struct vtap_rule *rule;
-	bool changed = false;
-
-	list_for_each_entry(rule, &vn->rules, list) {
-		if (!vtap_kind_is_pattern(rule->port))
-			changed |= vtap_kind_look_up(vn, rule->port, &rule->port_index);
-		changed |= vtap_kind_look_up(vn, rule->master, &rule->master_index);
-	}
-	return changed;
-}
-
-static bool vtap_kind_matches(const struct vtap_rule *rule, const struct net_device *dev)
-{
-	if (rule->port_index)
-		return rule->port_index == dev->ifindex;
-	return vtap_kind_is_pattern(rule->port) && !(dev->flags & IFF_LOOPBACK) &&
-	       glob_match(rule->port, dev->name);
+	return !(dev->flags & IFF_LOOPBACK) && glob_match(glob, dev->name);
 }
 
 /*
@@ -163,22 +130,24 @@ static bool vtap_kind_internal_of(const struct net_device *dev, int master)
 }
 
 /**
- * vtap_kind_binds - does a rule bind to a device?
- * @rule: the rule
+ * vtap_kind_binds - do the rules of a pattern bind to a device?
+ * @p: the pattern
  * @dev: a device that can be a port
  * @master: its master, or NULL
  *
- * Return: true when it does.
+ * Return: true when they do.
  */
-bool vtap_kind_binds(const struct vtap_rule *rule, const struct net_device *dev,
+bool vtap_kind_binds(const struct vtap_pattern *p, const struct net_device *dev,
 		     const struct net_device *master)
 {
-	if (rule->port[0] && !vtap_kind_matches(rule, dev))
+	if (p->port && p->port->index != dev->ifindex)
 		return false;
-	if (rule->master[0])
-		return (master && master->ifindex == rule->master_index) ||
-		       vtap_kind_internal_of(dev, rule->master_index);
-	if (rule->port[0])
+	if (p->master && !(master && master->ifindex == p->master->index) &&
+	    !vtap_kind_internal_of(dev, p->master->index))
+		return false;
+	if (p->glob[0])
+		return vtap_kind_matches(p->glob, dev);
+	if (p->port || p->master)
 		return true;
 	/* a VM's address alone: on the ports of all switches */
 	if (dev->flags & IFF_LOOPBACK)

@@ -6,8 +6,7 @@
 #include <linux/types.h>
 
 struct net_device;
-struct vtap_net;
-struct vtap_rule;
+struct vtap_pattern;
 struct vtap_txn;
 
 /* kind.c; all under RTNL */
@@ -15,8 +14,8 @@ u32 vtap_kind_reason(const struct net_device *dev);
 bool vtap_kind_eligible(const struct net_device *dev);
 bool vtap_kind_bare(const struct net_device *dev);
 u8 vtap_kind_sends(const struct net_device *dev);
-bool vtap_kind_resolve(struct vtap_net *vn);
-bool vtap_kind_binds(const struct vtap_rule *rule, const struct net_device *dev,
+bool vtap_kind_is_pattern(const char *name);
+bool vtap_kind_binds(const struct vtap_pattern *p, const struct net_device *dev,
 		     const struct net_device *master);
 void vtap_kind_warn(const struct vtap_txn *txn);
 

@@ -4,9 +4,10 @@
 #include <linux/rtnetlink.h>
 #include <net/genetlink.h>
 
+#include "due.h"
 #include "flow.h"
 #include "hook.h"
-#include "kind.h"
+#include "names.h"
 #include "nl.h"
 #include "note.h"
 #include "path.h"
@@ -24,10 +25,37 @@ static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
 
 	if (!vn->n_rules)
 		return;
-	vtap_kind_resolve(vn);
 	if (!vtap_port_prepare(vn, dev, &b))
 		vtap_port_commit(vn, &b, false);
-	schedule_delayed_work(&vn->bind, 0);
+	vtap_due_dev(vn, dev->ifindex);
+	vtap_due_soon(vn, 0);
+}
+
+/* The device comes to the namespace, or leaves it: the other end of a pair is watched, or not. */
+static void vtap_port_peer(struct vtap_net *vn, struct net_device *dev)
+{
+	if (!vn->n_rules || !vtap_port_is_local_pair(dev))
+		return;
+	vtap_due_dev(vn, dev_get_iflink(dev));
+	vtap_due_soon(vn, 0);
+}
+
+/* Names may be another device's now. */
+static void vtap_port_named(struct vtap_net *vn, struct net_device *dev)
+{
+	if (vtap_names_resolve(vn, dev))
+		vtap_due_soon(vn, 0);
+}
+
+/* With its first port, and without its last one, a device is another thing to its siblings. */
+static void vtap_port_datapath(struct vtap_net *vn,
+			       const struct netdev_notifier_changeupper_info *upper)
+{
+	const struct list_head *lower = &upper->upper_dev->adj_list.lower;
+
+	if (netif_is_ovs_master(upper->upper_dev) &&
+	    (list_empty(lower) || list_is_singular(lower)))
+		vtap_due_all(vn);
 }
 
 /* A chained port's rx_handler is about to go, or to be passed by: netfilter, until all is over. */
@@ -36,7 +64,8 @@ static void vtap_port_fall_back(struct vtap_port *port)
 	if (vtap_hook_reconcile(port, vtap_port_dirs(port), false, true) &&
 	    rcu_access_pointer(port->table))
 		vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
-	schedule_delayed_work(&port->vn->bind, 0);
+	vtap_due_dev(port->vn, port->id.ifindex);
+	vtap_due_soon(port->vn, 0);
 }
 
 /*
@@ -75,11 +104,20 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 	struct vtap_port *port;
 
 	switch (event) {
-	case NETDEV_REGISTER:
 	case NETDEV_CHANGENAME:
-		vtap_session_dev_changed(vn);
+		/* by its name, a device of Open vSwitch may be a datapath */
+		if (netif_is_ovs_master(dev))
+			vtap_due_all(vn);
 		fallthrough;
+	case NETDEV_REGISTER:
+		vtap_session_dev_changed(vn);
+		vtap_port_named(vn, dev);
+		vtap_port_peer(vn, dev);
+		vtap_port_bind(vn, dev);
+		break;
 	case NETDEV_CHANGEUPPER:
+		vtap_port_datapath(vn, ptr);
+		fallthrough;
 	case NETDEV_POST_TYPE_CHANGE:
 		vtap_port_bind(vn, dev);
 		break;
@@ -93,6 +131,8 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 		port = vtap_port_of(vn, dev);
 		if (port)
 			vtap_port_detach(port);
+		vtap_port_named(vn, dev);
+		vtap_port_peer(vn, dev);
 		fallthrough;
 	case NETDEV_DOWN:
 		vtap_session_dev_down(vn, dev);
@@ -100,8 +140,7 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 	case NETDEV_UP:
 	case NETDEV_CHANGE:
 		/* alternative names have no other event, and none while the device is down */
-		if (vtap_kind_resolve(vn))
-			schedule_delayed_work(&vn->bind, 0);
+		vtap_port_named(vn, dev);
 		fallthrough;
 	case NETDEV_CHANGEMTU:
 	case NETDEV_CHANGEADDR:

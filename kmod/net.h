@@ -5,12 +5,14 @@
 
 #include <linux/hashtable.h>
 #include <linux/netfilter.h>
+#include <linux/rbtree.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
 struct genl_info;
+struct vtap_index;
 struct vtap_loop;
 struct vtap_own;
 struct vtap_rule_block;
@@ -20,7 +22,9 @@ struct vtap_rule_block;
  * @net: the namespace; it outlives this
  * @sessions: struct vtap_session in order of creation; written under RTNL, read under RCU
  * @rules: struct vtap_rule by tap, and of each tap in the order in which they are tried; RTNL
+ * @rule_order: the same, to find the place of a rule that comes; RTNL
  * @rule_ids: the same by id, besides those that a transaction has deleted; RTNL
+ * @index: the same by what they say of their ports, NULL before the first rule; RTNL
  * @tables: struct vtap_table, what ports look rules up in; RTNL
  * @block: counters that the next rules get, or NULL; RTNL
  * @taps: struct vtap_tap in order of creation; RTNL
@@ -40,7 +44,10 @@ struct vtap_rule_block;
  * @cause: the request that is being carried out, which events name, or NULL; RTNL
  * @tick: looks every second whether routes and neighbours still hold
  * @kick: the same, soon after an event that says they may have changed
- * @bind: looks at every device of the namespace and binds rules to it
+ * @due: ifindexes of devices whose rules have to be looked up again; RTNL
+ * @due_all: those of all devices have to; RTNL
+ * @closed: the namespace goes, and @bind is not wanted any more; RTNL
+ * @bind: binds rules to the devices that are due
  * @fib_nb: asks for @kick when routes change
  * @pmtu_ops: hooks for what routers say of copies that are too long
  * @pmtu_on: @pmtu_ops are registered; RTNL
@@ -52,7 +59,9 @@ struct vtap_net {
 	struct net *net;
 	struct list_head sessions;
 	struct list_head rules;
+	struct rb_root rule_order;
 	struct xarray rule_ids;
+	struct vtap_index *index;
 	struct list_head tables;
 	struct vtap_rule_block *block;
 	struct list_head taps;
@@ -71,6 +80,9 @@ struct vtap_net {
 	struct genl_info *cause;
 	struct delayed_work tick;
 	struct delayed_work kick;
+	struct xarray due;
+	bool due_all;
+	bool closed;
 	struct delayed_work bind;
 	struct notifier_block fib_nb;
 	struct nf_hook_ops pmtu_ops[2];

@@ -162,7 +162,7 @@ static int vtap_nl_finish(struct genl_info *info, struct vtap_txn *txn, int err,
 	if (!err && IS_ERR(reply))
 		err = PTR_ERR(reply);
 	if (!err && txn->rebind)
-		err = vtap_cost_check(txn->vn, txn->extack) ?: vtap_port_bind_all(txn->vn);
+		err = vtap_cost_check(txn->vn, txn->extack) ?: vtap_port_bind_due(txn->vn);
 	if (err) {
 		vtap_txn_abort(txn);
 	} else if (!list_empty(&txn->log)) {

@@ -6,11 +6,12 @@
 #include <net/rtnetlink.h>
 
 #include "compat.h"
+#include "due.h"
 #include "hook.h"
+#include "index.h"
 #include "kind.h"
 #include "nl.h"
 #include "note.h"
-#include "ruleset.h"
 #include "table.h"
 
 #define VTAP_BIND_RETRY		HZ
@@ -54,7 +55,7 @@ static struct vtap_port *vtap_port_alloc(struct vtap_net *vn, struct net_device 
 }
 
 /* Both ends are in this namespace: what goes out by one comes in by the other. */
-static bool vtap_port_is_local_pair(const struct net_device *dev)
+bool vtap_port_is_local_pair(const struct net_device *dev)
 {
 	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
 
@@ -216,7 +217,7 @@ int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct vtap_b
 
 	b->dev = dev;
 	b->port = vtap_port_of(vn, dev);
-	b->table = eligible ? vtap_rule_table(vn, dev) : NULL;
+	b->table = eligible ? vtap_index_table(vn, dev) : NULL;
 	if (IS_ERR(b->table))
 		return PTR_ERR(b->table);
 	b->watch = eligible && vn->n_rules && vtap_port_is_watched(dev);
@@ -283,37 +284,64 @@ void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_chain)
 		vtap_port_changed(port, old ? VTAP_CMD_PORT_CHANGE_NTF : VTAP_CMD_PORT_ADD_NTF);
 }
 
-/*
- * Give every device of the namespace the rules that bind to it; RTNL. Return: 0, or -ENOMEM and
- * nothing has changed.
- */
-int vtap_port_bind_all(struct vtap_net *vn)
+/* The devices that are due, into @b unless it is NULL. Return: how many there are. */
+static unsigned int vtap_port_collect(struct vtap_net *vn, struct vtap_bind *b)
 {
 	struct net_device *dev;
-	unsigned int n = 0, i;
+	unsigned long index;
+	unsigned int n = 0;
+	void *entry;
+
+	if (vn->due_all) {
+		for_each_netdev(vn->net, dev) {
+			if (b)
+				b[n].dev = dev;
+			n++;
+		}
+		return n;
+	}
+	xa_for_each(&vn->due, index, entry) {
+		dev = __dev_get_by_index(vn->net, index);
+		if (!dev)
+			continue;
+		if (b)
+			b[n].dev = dev;
+		n++;
+	}
+	return n;
+}
+
+/*
+ * Give the devices that are due the rules that bind to them; RTNL. Return: 0, or -ENOMEM and
+ * nothing has changed.
+ */
+int vtap_port_bind_due(struct vtap_net *vn)
+{
+	unsigned int n, done, i;
 	struct vtap_bind *b;
 	int err = 0;
 
-	vtap_kind_resolve(vn);
-	for_each_netdev(vn->net, dev)
-		n++;
-	b = kvcalloc(n, sizeof(*b), GFP_KERNEL_ACCOUNT);
+	vtap_names_resolve(vn, NULL);
+	n = vtap_port_collect(vn, NULL);
+	b = kvcalloc(max(n, 1U), sizeof(*b), GFP_KERNEL_ACCOUNT);
 	if (!b)
 		return -ENOMEM;
-	n = 0;
-	for_each_netdev(vn->net, dev) {
-		err = vtap_port_prepare(vn, dev, &b[n]);
-		if (err)
-			break;
-		n++;
+	vtap_port_collect(vn, b);
+	for (done = 0; done < n && !err; done += !err)
+		err = vtap_port_prepare(vn, b[done].dev, &b[done]);
+	if (!err) {
+		/* the hook of a port may fail, and be due again */
+		vtap_due_none(vn);
+		vtap_index_bound(vn);
 	}
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < done; i++) {
 		if (err)
 			vtap_port_bind_abort(&b[i]);
 		else
 			vtap_port_commit(vn, &b[i], true);
 	}
-	vtap_port_review_noting(vn);
+	if (!err)
+		vtap_port_review_noting(vn);
 	kvfree(b);
 	return err;
 }
@@ -323,8 +351,8 @@ static void vtap_port_bind_work(struct work_struct *work)
 	struct vtap_net *vn = container_of(work, struct vtap_net, bind.work);
 
 	rtnl_lock();
-	if (vtap_port_bind_all(vn))
-		schedule_delayed_work(&vn->bind, VTAP_BIND_RETRY);
+	if (vtap_port_bind_due(vn))
+		vtap_due_soon(vn, VTAP_BIND_RETRY);
 	rtnl_unlock();
 }
 
@@ -350,6 +378,7 @@ void vtap_port_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->ports);
 	hash_init(vn->port_index);
+	vtap_due_init_net(vn);
 	INIT_DELAYED_WORK(&vn->bind, vtap_port_bind_work);
 }
 
@@ -359,8 +388,12 @@ void vtap_port_exit_net(struct vtap_net *vn)
 	struct vtap_port *port, *next;
 
 	rtnl_lock();
+	vn->closed = true;
 	list_for_each_entry_safe(port, next, &vn->ports, list)
 		vtap_port_detach(port);
 	rtnl_unlock();
 	cancel_delayed_work_sync(&vn->bind);
+	rtnl_lock();
+	vtap_due_none(vn);
+	rtnl_unlock();
 }

@@ -121,12 +121,13 @@ struct vtap_port {
 
 extern bool vtap_port_on;
 
+bool vtap_port_is_local_pair(const struct net_device *dev);
 u32 vtap_port_dirs(const struct vtap_port *port);
 void vtap_port_detach(struct vtap_port *port);
 int vtap_port_prepare(struct vtap_net *vn, struct net_device *dev, struct vtap_bind *b);
 void vtap_port_changed(struct vtap_port *port, u8 cmd);
 void vtap_port_commit(struct vtap_net *vn, struct vtap_bind *b, bool may_chain);
-int vtap_port_bind_all(struct vtap_net *vn);
+int vtap_port_bind_due(struct vtap_net *vn);
 void vtap_port_recheck(struct vtap_net *vn);
 void vtap_port_init_net(struct vtap_net *vn);
 void vtap_port_exit_net(struct vtap_net *vn);

@@ -6,6 +6,7 @@
 #include <linux/etherdevice.h>
 #include <linux/filter.h>
 #include <linux/netdevice.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/u64_stats_sync.h>
 
@@ -13,6 +14,7 @@
 
 struct netlink_ext_ack;
 struct vtap_frame;
+struct vtap_pattern;
 struct vtap_session;
 struct vtap_tap;
 
@@ -87,6 +89,9 @@ struct vtap_rule_stats {
 /**
  * struct vtap_rule - one rule; does not change once a table holds it
  * @list: in vtap_net.rules; RTNL
+ * @order: in vtap_net.rule_order; RTNL
+ * @pattern: what it says of its ports; RTNL
+ * @same: in vtap_pattern.rules; RTNL
  * @tap: the tap that it belongs to; RTNL
  * @id: given by the kernel, greater than that of any rule before
  * @pref: what the user said, as are the members to @mac, and @filter
@@ -102,8 +107,6 @@ struct vtap_rule_stats {
  * @mac: a VM's address, or zero
  * @port: devices' names
  * @master: their master's name
- * @port_index: the device that is called @port, or 0; RTNL
- * @master_index: the device that is called @master, or 0; RTNL
  * @inner: what is inside the tunnel, or NULL
  * @filter: a further condition, or NULL
  * @stats: counters, handed on to the rule that takes this one's place
@@ -117,6 +120,9 @@ struct vtap_rule_stats {
  */
 struct vtap_rule {
 	struct list_head list;
+	struct rb_node order;
+	struct vtap_pattern *pattern;
+	struct list_head same;
 	struct vtap_tap *tap;
 	u64 id;
 	u32 pref;
@@ -132,8 +138,6 @@ struct vtap_rule {
 	u8 mac[ETH_ALEN];
 	char port[VTAP_NAME_MAX + 1];
 	char master[IFNAMSIZ];
-	int port_index;
-	int master_index;
 	struct vtap_inner *inner;
 	struct vtap_filter *filter;
 	struct vtap_rule_stats __percpu *stats;

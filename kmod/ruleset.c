@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The rules of a namespace in their order, and which of them a device gets. */
+/* The rules of a namespace in their order. */
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
 #include "cost.h"
+#include "due.h"
 #include "extack.h"
-#include "kind.h"
+#include "index.h"
 #include "net.h"
 #include "nl.h"
 #include "rule.h"
 #include "ruleset.h"
 #include "session.h"
-#include "table.h"
 #include "taps.h"
 #include "txn.h"
 
@@ -74,17 +74,36 @@ static void vtap_rule_replaced_rcu(struct rcu_head *rcu)
 	vtap_rule_free(container_of(rcu, struct vtap_rule, rcu));
 }
 
-/* The sessions that a rule in the list names cannot be deleted. */
-static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule, struct list_head *prev)
+/* Put a rule in its place. The sessions that it names cannot be deleted. */
+static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule)
 {
+	struct rb_node **at = &vn->rule_order.rb_node, *parent = NULL;
+	struct list_head *prev = &vn->rules;
+	struct vtap_rule *r;
 	unsigned int i;
 
+	while (*at) {
+		parent = *at;
+		r = rb_entry(parent, struct vtap_rule, order);
+		if (vtap_rule_before(rule, r)) {
+			at = &parent->rb_left;
+		} else {
+			at = &parent->rb_right;
+			prev = &r->list;
+		}
+	}
+	rb_link_node(&rule->order, parent, at);
+	rb_insert_color(&rule->order, &vn->rule_order);
+	list_add(&rule->list, prev);
 	for (i = 0; i < rule->n_sessions; i++)
 		rule->sessions[i]->users++;
-	list_add(&rule->list, prev);
 	vn->n_rules++;
 	vtap_taps_count(vn, rule->tap, 1, 0);
 	vn->cost += vtap_cost_of(rule);
+	/* with the first rule, devices come to be watched that no rule binds to */
+	if (vn->n_rules == 1)
+		vtap_due_all(vn);
+	vtap_index_link(vn, rule);
 }
 
 static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
@@ -94,35 +113,34 @@ static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
 	for (i = 0; i < rule->n_sessions; i++)
 		rule->sessions[i]->users--;
 	list_del(&rule->list);
+	rb_erase(&rule->order, &vn->rule_order);
 	vn->n_rules--;
 	vtap_taps_count(vn, rule->tap, -1, 0);
 	vn->cost -= vtap_cost_of(rule);
+	if (!vn->n_rules)
+		vtap_due_all(vn);
+	vtap_index_unlink(vn, rule);
 }
 
-/* Put a rule in its place, which is often next to that of the one before. */
-static void vtap_rule_insert(struct vtap_txn *txn, struct vtap_rule *rule)
+/* Free a rule that no packet has seen, its counters not; RTNL. */
+static void vtap_rule_forget(struct vtap_rule *rule)
 {
-	struct list_head *head = &txn->vn->rules, *pos = txn->hint ?: head->prev;
-
-	while (pos != head && vtap_rule_before(rule, list_entry(pos, struct vtap_rule, list)))
-		pos = pos->prev;
-	while (pos->next != head &&
-	       vtap_rule_before(list_entry(pos->next, struct vtap_rule, list), rule))
-		pos = pos->next;
-	vtap_rule_link(txn->vn, rule, pos);
-	txn->hint = &rule->list;
+	vtap_index_put(rule->pattern);
+	vtap_rule_free(rule);
 }
 
-/* Return: where the rule was. */
-static struct list_head *vtap_rule_remove(struct vtap_txn *txn, struct vtap_rule *rule)
+/* Return: a rule that is in no list, or NULL when memory is short. */
+static struct vtap_rule *vtap_rule_make(struct vtap_net *vn, const struct vtap_rule_cfg *cfg)
 {
-	struct list_head *prev = rule->list.prev;
+	struct vtap_rule *rule = vtap_rule_alloc(cfg);
 
-	if (txn->hint == &rule->list)
-		txn->hint = prev;
-	vtap_rule_unlink(txn->vn, rule);
-	txn->rebind = true;
-	return prev;
+	if (!rule)
+		return NULL;
+	rule->pattern = vtap_index_get(vn, cfg);
+	if (rule->pattern)
+		return rule;
+	vtap_rule_free(rule);
+	return NULL;
 }
 
 static void vtap_rule_undo(struct vtap_txn *txn, const struct vtap_undo *u)
@@ -132,15 +150,15 @@ static void vtap_rule_undo(struct vtap_txn *txn, const struct vtap_undo *u)
 	if (u->rule)
 		vtap_rule_unlink(vn, u->rule);
 	if (u->old) {
-		vtap_rule_link(vn, u->old, u->prev);
+		vtap_rule_link(vn, u->old);
 		u->old->gone = false;
 		xa_store(&vn->rule_ids, u->old->id, u->old, GFP_KERNEL_ACCOUNT);
 		if (u->rule)
-			vtap_rule_free(u->rule);
+			vtap_rule_forget(u->rule);
 	} else {
 		xa_erase(&vn->rule_ids, u->rule->id);
 		vtap_rule_block_put(u->rule->block);
-		vtap_rule_free(u->rule);
+		vtap_rule_forget(u->rule);
 	}
 }
 
@@ -154,6 +172,7 @@ static void vtap_rule_release(struct vtap_txn *txn, const struct vtap_undo *u)
 {
 	if (!u->old)
 		return;
+	vtap_index_put(u->old->pattern);
 	if (u->rule) {
 		/* packets that still see the old rule count in what is the new one's */
 		call_rcu(&u->old->rcu, vtap_rule_replaced_rcu);
@@ -214,7 +233,7 @@ int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg)
 	/* where a long has 32 bits, the array of ids ends there */
 	if (vn->n_rules >= VTAP_RULES_MAX || vn->last_id == ULONG_MAX)
 		return vtap_refuse(txn->extack, -ENOSPC, "too many rules");
-	rule = vtap_rule_alloc(cfg);
+	rule = vtap_rule_make(vn, cfg);
 	if (!rule)
 		return -ENOMEM;
 	u = vtap_txn_alloc(&vtap_rule_undo_ops, VTAP_CMD_RULE_ADD_NTF);
@@ -222,13 +241,13 @@ int vtap_rule_add(struct vtap_txn *txn, const struct vtap_rule_cfg *cfg)
 	if (!u || !vtap_rule_give_stats(vn, rule) ||
 	    xa_err(xa_store(&vn->rule_ids, rule->id, rule, GFP_KERNEL_ACCOUNT))) {
 		vtap_rule_block_put(rule->block);
-		vtap_rule_free(rule);
+		vtap_rule_forget(rule);
 		kfree(u);
 		return -ENOMEM;
 	}
 	vn->last_id++;
 	u->rule = rule;
-	vtap_rule_insert(txn, rule);
+	vtap_rule_link(vn, rule);
 	txn->rebind = true;
 	vtap_txn_log(txn, u);
 	return 0;
@@ -253,12 +272,12 @@ int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap
 	err = vtap_rule_check(cfg, txn->extack);
 	if (err)
 		return err;
-	rule = vtap_rule_alloc(cfg);
+	rule = vtap_rule_make(txn->vn, cfg);
 	if (!rule)
 		return -ENOMEM;
 	u = vtap_txn_alloc(&vtap_rule_undo_ops, VTAP_CMD_RULE_CHANGE_NTF);
 	if (!u) {
-		vtap_rule_free(rule);
+		vtap_rule_forget(rule);
 		return -ENOMEM;
 	}
 	rule->id = old->id;
@@ -266,9 +285,9 @@ int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap
 	rule->block = old->block;
 	u->rule = rule;
 	u->old = old;
-	u->prev = vtap_rule_remove(txn, old);
-	txn->hint = u->prev;
-	vtap_rule_insert(txn, rule);
+	vtap_rule_unlink(txn->vn, old);
+	vtap_rule_link(txn->vn, rule);
+	txn->rebind = true;
 	/* needs no memory: the id has a place */
 	xa_store(&txn->vn->rule_ids, rule->id, rule, GFP_KERNEL_ACCOUNT);
 	vtap_txn_log(txn, u);
@@ -283,7 +302,8 @@ int vtap_rule_del(struct vtap_txn *txn, struct vtap_rule *rule)
 	if (!u)
 		return -ENOMEM;
 	u->old = rule;
-	u->prev = vtap_rule_remove(txn, rule);
+	vtap_rule_unlink(txn->vn, rule);
+	txn->rebind = true;
 	/* its id keeps its place, so that nothing can fail when this is undone */
 	rule->gone = true;
 	vtap_txn_log(txn, u);
@@ -321,52 +341,11 @@ struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u64 id)
 	return rule && !rule->gone ? rule : NULL;
 }
 
-/**
- * vtap_rule_table - the rules that bind to a device; RTNL
- * @vn: the namespace's vtap
- * @dev: a device that can be a port
- *
- * The rules of each tap are tried on their own.
- *
- * Return: a table with a reference, NULL when no rule binds to the device, or -ENOMEM as an
- * ERR_PTR().
- */
-struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev)
-{
-	const struct net_device *master = netdev_master_upper_dev_get(dev);
-	const struct vtap_rule *rule, *last = NULL, **rules;
-	struct vtap_table *t = NULL;
-	bool binds = false, mac = false;
-	unsigned int n = 0;
-
-	if (!vn->n_rules)
-		return NULL;
-	rules = kvmalloc_array(vn->n_rules, sizeof(*rules), GFP_KERNEL_ACCOUNT);
-	if (!rules)
-		return ERR_PTR(-ENOMEM);
-	list_for_each_entry(rule, &vn->rules, list) {
-		/* neighbours in the list often name the same ports */
-		if (!last || strcmp(last->port, rule->port) ||
-		    strcmp(last->master, rule->master))
-			binds = vtap_kind_binds(rule, dev, master);
-		last = rule;
-		if (!binds)
-			continue;
-		rules[n++] = rule;
-		mac |= !is_zero_ether_addr(rule->mac);
-	}
-	/* where VMs send makes no difference to rules without their addresses: ports share more */
-	if (n)
-		t = vtap_table_get_taps(vn, mac ? vtap_kind_sends(dev) : BIT(VTAP_IN), rules,
-					n) ?: ERR_PTR(-ENOMEM);
-	kvfree(rules);
-	return t;
-}
-
 /* A namespace's rules. */
 void vtap_rule_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->rules);
+	vn->rule_order = RB_ROOT;
 	xa_init_flags(&vn->rule_ids, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&vn->tables);
 }
@@ -377,12 +356,15 @@ void vtap_rule_exit_net(struct vtap_net *vn)
 	struct vtap_rule *rule, *next;
 
 	rtnl_lock();
+	vtap_due_all(vn);
 	list_for_each_entry_safe(rule, next, &vn->rules, list) {
 		vtap_rule_unlink(vn, rule);
+		vtap_index_put(rule->pattern);
 		call_rcu(&rule->rcu, vtap_rule_rcu);
 	}
 	vtap_rule_block_put(vn->block);
 	vn->block = NULL;
+	vtap_index_exit_net(vn);
 	xa_destroy(&vn->rule_ids);
 	rtnl_unlock();
 }

@@ -5,12 +5,10 @@
 
 #include <linux/types.h>
 
-struct net_device;
 struct vtap_net;
 struct vtap_rule;
 struct vtap_rule_block;
 struct vtap_rule_cfg;
-struct vtap_table;
 struct vtap_tap;
 struct vtap_txn;
 
@@ -20,7 +18,6 @@ int vtap_rule_set(struct vtap_txn *txn, struct vtap_rule *old, const struct vtap
 int vtap_rule_del(struct vtap_txn *txn, struct vtap_rule *rule);
 int vtap_rule_flush(struct vtap_txn *txn, const struct vtap_tap *tap, const u32 *pref);
 struct vtap_rule *vtap_rule_find(struct vtap_net *vn, u64 id);
-struct vtap_table *vtap_rule_table(struct vtap_net *vn, struct net_device *dev);
 void vtap_rule_init_net(struct vtap_net *vn);
 void vtap_rule_exit_net(struct vtap_net *vn);
 

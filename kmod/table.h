@@ -174,6 +174,10 @@ struct vtap_linear_entry {
  * @list: in vtap_net.tables; RTNL
  * @refs: ports that use it, and tables that it is a part of; RTNL
  * @joins: of these, tables; RTNL
+ * @stamps: of the patterns that its ports match, as they were when it was last made of their
+ *	rules, in the order of their ids; RTNL
+ * @n_stamps: length of @stamps; RTNL
+ * @stamp_sends: @sends, of @parts as well; RTNL
  * @rcu: frees it when no packet can see it any more
  */
 struct vtap_table {
@@ -199,6 +203,9 @@ struct vtap_table {
 	struct list_head list;
 	unsigned int refs;
 	unsigned int joins;
+	struct vtap_stamp *stamps;
+	unsigned int n_stamps;
+	u8 stamp_sends;
 	struct rcu_head rcu;
 };
 
@@ -238,6 +245,10 @@ struct vtap_table *vtap_table_get(struct vtap_net *vn, u8 sends,
 				  const struct vtap_rule *const *rules, unsigned int n);
 struct vtap_table *vtap_table_get_taps(struct vtap_net *vn, u8 sends,
 				       const struct vtap_rule *const *rules, unsigned int n);
+struct vtap_table *vtap_table_find(const struct vtap_net *vn, u8 sends,
+				   const struct vtap_stamp *stamps, unsigned int n);
+void vtap_table_stamp(struct vtap_table *t, u8 sends, struct vtap_stamp *stamps, unsigned int n);
+bool vtap_table_has_pattern(const struct vtap_table *t, u64 id);
 void vtap_table_put(struct vtap_table *t);
 bool vtap_table_has(const struct vtap_table *t, const struct vtap_rule *rule);
 unsigned int vtap_table_ports(const struct vtap_net *vn, const struct vtap_rule *rule);

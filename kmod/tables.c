@@ -3,6 +3,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include "index.h"
 #include "net.h"
 #include "rule.h"
 #include "table.h"
@@ -115,6 +116,52 @@ err:
 	while (n_parts--)
 		vtap_table_put(parts[n_parts]);
 	return NULL;
+}
+
+/**
+ * vtap_table_find - the table of ports that match the same patterns; RTNL
+ * @vn: the namespace's vtap
+ * @sends: as in vtap_table_get()
+ * @stamps: of the patterns, in the order of their ids
+ * @n: length of @stamps
+ *
+ * Return: the table with a reference, or NULL when there is none, or the patterns' rules are
+ * others since it was made.
+ */
+struct vtap_table *vtap_table_find(const struct vtap_net *vn, u8 sends,
+				   const struct vtap_stamp *stamps, unsigned int n)
+{
+	struct vtap_table *t;
+
+	list_for_each_entry(t, &vn->tables, list) {
+		if (t->n_stamps == n && t->stamp_sends == sends &&
+		    !memcmp(t->stamps, stamps, n * sizeof(*stamps))) {
+			t->refs++;
+			return t;
+		}
+	}
+	return NULL;
+}
+
+/* @t was made of what patterns have now; it takes over @stamps, which is @n long; RTNL. */
+void vtap_table_stamp(struct vtap_table *t, u8 sends, struct vtap_stamp *stamps, unsigned int n)
+{
+	kvfree(t->stamps);
+	t->stamps = stamps;
+	t->n_stamps = n;
+	t->stamp_sends = sends;
+}
+
+/* Do ports that have the table match a pattern? RTNL. Return: true when they do. */
+bool vtap_table_has_pattern(const struct vtap_table *t, u64 id)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->n_stamps; i++) {
+		if (t->stamps[i].id == id)
+			return true;
+	}
+	return false;
 }
 
 /**

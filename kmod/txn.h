@@ -34,7 +34,6 @@ struct vtap_undo_ops {
  * @cfg: what a session that was set was before
  * @rule: a rule that was added, or takes the place of @old
  * @old: a rule that was replaced or deleted
- * @prev: where @old was in vtap_net.rules
  */
 struct vtap_undo {
 	struct list_head list;
@@ -44,7 +43,6 @@ struct vtap_undo {
 	struct vtap_session_cfg *cfg;
 	struct vtap_rule *rule;
 	struct vtap_rule *old;
-	struct list_head *prev;
 };
 
 /**
@@ -52,7 +50,6 @@ struct vtap_undo {
  * @vn: the namespace's vtap
  * @extack: gets the reason when a change is refused
  * @log: struct vtap_undo in order
- * @hint: in vtap_net.rules, where the last rule was put; NULL for none
  * @last_id: vtap_net.last_id before
  * @rebind: the rules are others
  *
@@ -62,7 +59,6 @@ struct vtap_txn {
 	struct vtap_net *vn;
 	struct netlink_ext_ack *extack;
 	struct list_head log;
-	struct list_head *hint;
 	u64 last_id;
 	bool rebind;
 };

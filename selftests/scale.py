@@ -1,18 +1,25 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Work that must not grow without a limit: what the rules of a namespace may make a frame cost."""
+"""Work that must not grow without a limit: what rules may make a frame cost, and what a change costs that concerns few
+of many ports, rules or sessions."""
 import struct
 import time
 
 import ksft
-from ksft import Sender, eq, ether, note
+from ksft import Netns, Sender, busywait, eq, ether, note, ok
 from netlink import BPF, SKIP, bench
 
 MAX, LONGEST, INNER = 65536, 2048, 16
-NOSPC = (28, "filters of all rules have more than 65536 instructions, with 16 for each inner")
 # loads that no frame is too short for, and a last word that no frame matches
 SLOW = struct.pack("HBBI", 0x30, 0, 0, 12) * (LONGEST - 1) + struct.pack("HBBI", 6, 0, 0, 0)
 FRAME = ether("02:00:00:00:00:01", "02:00:00:00:00:02", 0x0800, bytes(50))
+
+
+def nospc(total):
+    """Return: the refusal of rules that have TOTAL instructions; kernels before 6.2 have no room for the number."""
+    if ksft.KERNEL < (6, 2):
+        return 28, "filters have more than 65536 instructions, with 16 for each inner", None
+    return 28, f"filters have {total} instructions, with 16 for each inner; the limit is {MAX}", None
 
 
 def inner(n):
@@ -28,9 +35,9 @@ def limit(b):
         b.nl.do("rule-new", **SKIP, filter=SLOW)
     b.settle()
     one = {**SKIP, "filter": BPF}
-    b.refused("a filter of one instruction more", (*NOSPC, None), "rule-new", one)
-    b.refused("an inner match more", (*NOSPC, None), "rule-new", inner(1)[0]["rule-new"])
-    b.refused("a longer filter in a rule's place", (*NOSPC, None), "commit",
+    b.refused("a filter of one instruction more", nospc(MAX + 1), "rule-new", one)
+    b.refused("an inner match more", nospc(MAX + INNER), "rule-new", inner(1)[0]["rule-new"])
+    b.refused("a longer filter in a rule's place", nospc(MAX + 1), "commit",
               {"change": [{"rule-del": {"id": 1}}, {"rule-new": {**SKIP, "filter": SLOW}},
                           {"rule-new": {**SKIP, "filter": BPF}}]})
     b.nl.do("rule-new", **SKIP)
@@ -40,12 +47,12 @@ def limit(b):
     b.nl.do("commit", change=inner(1))
     b.nl.do("rule-new", **SKIP, filter=BPF)
     b.settle()
-    b.refused("an instruction more after all that", (*NOSPC, None), "rule-new", one)
+    b.refused("an instruction more after all that", nospc(MAX + 1), "rule-new", one)
     b.nl.do("rule-flush")
     for _ in range(4):
         b.nl.do("commit", change=inner(MAX // INNER // 4))
     b.settle()
-    b.refused("an instruction more than the inner matches", (*NOSPC, None), "rule-new", one)
+    b.refused("an instruction more than the inner matches", nospc(MAX + 1), "rule-new", one)
     b.nl.do("rule-flush")
 
 
@@ -70,6 +77,159 @@ def worst(b):
          f"{took['the most'] * 1e6:.0f} us with {MAX} instructions of filters")
 
 
+def ports(b):
+    """Return: the names of the ports that have rules."""
+    return sorted(p["name"] for p in b.nl.dump("port"))
+
+
+def bound(b, name, *want):
+    """The ports that have rules are WANT, at once or soon."""
+    busywait(lambda: ports(b) == sorted(want))
+    eq(name, ports(b), sorted(want))
+
+
+def held(b, rule, want, name):
+    """To how many ports is the rule with the id RULE bound?"""
+    def get():
+        return b.nl.do("rule-get", id=rule).get("ports", 0)
+    busywait(lambda: get() == want)
+    eq(name, get(), want)
+
+
+@bench
+def concerned(b):
+    """Whoever is concerned by a change gets his rules: each change is the only one that tells."""
+    ns = b.ns
+    ns.ip("link add far type dummy")
+    b.nl.do("rule-new", pref=9, port="far", action="skip")
+    bound(b, "the first rule", "far")
+    ns.ip("link add br0 type bridge", "link add p0 type dummy", "link set p0 master br0")
+    b.nl.do("rule-new", pref=1, master="br1", action="skip")
+    bound(b, "a master of another name", "far")
+    ns.ip("link set br0 name br1")
+    bound(b, "the master is renamed", "far", "p0")
+    ns.ip("link set br1 name br0")
+    bound(b, "the master is renamed again", "far")
+    ns.ip("link property add dev br0 altname br1", "link set br0 up")
+    bound(b, "the master gets another name besides", "far", "p0")
+    ns.ip("link set p0 nomaster")
+    bound(b, "the port leaves its master", "far")
+    ns.ip("link set p0 master br0")
+    bound(b, "the port comes back", "far", "p0")
+    ns.ip("link del br0")
+    bound(b, "the master goes", "far")
+    ns.ip("link add br1 type bridge", "link set p0 master br1")
+    bound(b, "another master has the name", "far", "p0")
+    b.nl.do("rule-new", pref=2, port="q*", action="skip")
+    ns.ip("link set p0 name q0", "link set far name q1")
+    bound(b, "ports are renamed", "q0", "q1")
+    held(b, 3, 2, "both have the rule of the pattern that they match now")
+    held(b, 1, 0, "none has the rule of the name that is gone")
+    ns.ip("link add far type dummy")
+    bound(b, "a new device has the name", "far", "q0", "q1")
+    ns.ip("link del far", "link add fresh type dummy", "link set fresh name far")
+    bound(b, "a device goes, and another one gets its name", "far", "q0", "q1")
+    held(b, 1, 1, "it has the rule")
+
+
+@bench
+def changes(b):
+    """Rules come and go for the ports that they concern, in the end and after a change that is refused."""
+    b.ns.ip(*(f"link add p{i} type dummy" for i in range(4)))
+    none = {"pref": 1, "port": "p0", "action": "mirror", "session": ["none"]}
+    for i in range(4):
+        b.nl.do("rule-new", pref=10, port=f"p{i}", action="skip")
+    first = b.nl.do("rule-new", pref=20, port="p[01]", action="skip")["id"]
+    held(b, first, 2, "a pattern of two ports")
+    code, _ = b.nl.ask("commit", {"change": [
+        {"rule-new": {"pref": 5, "port": "p[01]", "action": "skip"}}, {"rule-del": {"id": first}},
+        {"rule-new": {"pref": 5, "port": "p[23]", "action": "skip"}}, {"rule-new": none}]})
+    ok("a change with an error in it is refused", code)
+    b.ns.ip("link add p4 type dummy", "link set p0 name q0", "link set p4 name p0")
+    held(b, first, 2, "afterwards a new device has the rule, and one of another name has not")
+    bound(b, "all ports have rules", "p0", "p1", "p2", "p3")
+    b.nl.do("rule-set", id=first, port="p[123]")
+    held(b, first, 3, "the rule is for other ports")
+    more = [b.nl.do("rule-new", pref=p, port="p*", action="skip")["id"] for p in (30, 1, 15)]
+    for rule in more:
+        held(b, rule, 4, "a rule for all of them")
+    b.nl.do("rule-flush", pref=10)
+    b.nl.do("rule-del", id=first)
+    bound(b, "rules of a pattern are left", "p0", "p1", "p2", "p3")
+    for rule in more:
+        b.nl.do("rule-del", id=rule)
+    bound(b, "no rule is left")
+
+
+@bench
+def pair(b):
+    """The ends of a veth pair are one place as long as both are in the namespace: a frame is copied once."""
+    b.ns.ip("link add p0 type veth peer name p1", "link add far type dummy", "link set p0 up", "link set p1 up",
+            "link set far up")
+    b.nl.do("session-new", name="s", type="port", dev="far")
+    busywait(lambda: b.nl.dump("session")[0]["state"] == "active")
+    for port in ("p0", "p1"):
+        b.nl.do("rule-new", pref=1, port=port, action="mirror", session=["s"], match={"protocol": 0x800})
+    bound(b, "both ends are ports", "p0", "p1")
+
+    def copies(n, want, name):
+        def sent():
+            return b.nl.dump("session")[0]["stats"]["matched"]
+        before = sent()
+        with Sender(b.ns, "p0") as tx:
+            tx.send(*[FRAME] * n)
+        busywait(lambda: sent() >= before + want)
+        eq(name, sent() - before, want)
+
+    copies(3, 3, "both ends are here")
+    with Netns("peer") as other:
+        b.ns.ip(f"link set p1 netns {other.name}")
+        other.ip("link set p1 up")
+        bound(b, "an end has left", "p0")
+        busywait(lambda: b.ns.running("p0"))
+        copies(3, 3, "the other end is elsewhere")
+        other.ip("link set p1 netns " + b.ns.name)
+    b.ns.ip("link set p1 up")
+    bound(b, "the end is back", "p0", "p1")
+    busywait(lambda: b.ns.running("p0", "p1"))
+    copies(3, 3, "both ends are here again")
+
+
+def grow(b, first, n):
+    """Return: seconds that each of N new devices takes."""
+    begin = time.monotonic()
+    b.ns.ip(*(f"link add tap{i} type dummy" for i in range(first, first + n)))
+    return (time.monotonic() - begin) / n
+
+
+@bench
+def devices(b):
+    """A new device takes hardly longer under many rules, and among many ports, and so does a rule for one port."""
+    n_ports, n_rules, n = 100, 3000, 25
+    grow(b, 0, n_ports)
+    took = {"no rules": min(grow(b, n_ports + i * n, n) for i in range(3))}
+    n_ports += 3 * n
+
+    def rule():
+        begin = time.monotonic()
+        b.nl.y.do("commit", {"change": [{"rule-new": {"pref": 1, "port": "tap7", "action": "skip"}}]})
+        return time.monotonic() - begin
+
+    few = min(rule() for _ in range(10))
+    b.nl.do("rule-flush")
+    b.nl.do("commit", change=[{"rule-new": {"pref": 2 + i, "action": "skip", "port": f"tap{i % 150}" if i % 100 else "tap*",
+                                            "match": {"src-port": i + 1}}} for i in range(n_rules)])
+    busywait(lambda: len(b.nl.dump("port")) == n_ports)
+    took["many rules"] = min(grow(b, n_ports + i * n, n) for i in range(3))
+    busywait(lambda: len(b.nl.dump("port")) == n_ports + 3 * n)
+    eq("all new devices are ports", len(b.nl.dump("port")), n_ports + 3 * n)
+    many = min(rule() for _ in range(10))
+    note(f"a new device takes {took['no rules'] * 1e3:.2f} ms without rules, {took['many rules'] * 1e3:.2f} ms with {n_rules}")
+    note(f"a rule for one port takes {few * 1e3:.2f} ms with few rules, {many * 1e3:.2f} ms with {n_rules}")
+    ok("a new device takes less than twice the time", took["many rules"] < 2 * took["no rules"])
+    ok("a rule takes less than 4 times the time", many < 4 * few)
+
+
 if __name__ == "__main__":
-    ksft.modprobe("dummy")
-    ksft.run(limit, worst)
+    ksft.modprobe("dummy", "bridge", "veth")
+    ksft.run(limit, worst, concerned, changes, pair, devices)
