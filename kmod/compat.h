@@ -125,6 +125,13 @@ static inline bool vtap_skb_macsec(const struct sk_buff *skb)
 #define VTAP_GENL_MCAST_ADMIN	GENL_UNS_ADMIN_PERM
 #endif
 
+/* 6.2: refusals with numbers in them; before, there is no room for what is not a literal */
+#ifdef NL_SET_ERR_MSG_FMT
+#define vtap_extack_fmt(extack, plain, fmt, ...)	NL_SET_ERR_MSG_FMT(extack, fmt, __VA_ARGS__)
+#else
+#define vtap_extack_fmt(extack, plain, fmt, ...)	NL_SET_ERR_MSG(extack, plain)
+#endif
+
 /* 6.6: a dump has its attributes where other requests have them */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #define vtap_genl_dump_attrs(cb)	(genl_dumpit_info(cb)->attrs)

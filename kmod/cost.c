@@ -2,8 +2,8 @@
 /* What rules may cost a frame that no hash table can spare it: filters, and looks into tunnels. */
 #include <linux/netlink.h>
 
+#include "compat.h"
 #include "cost.h"
-#include "extack.h"
 #include "net.h"
 #include "rule.h"
 
@@ -35,6 +35,9 @@ int vtap_cost_check(const struct vtap_net *vn, struct netlink_ext_ack *extack)
 {
 	if (vn->cost <= VTAP_COST_MAX)
 		return 0;
-	return vtap_refuse(extack, -ENOSPC,
-			   "filters of all rules have more than 65536 instructions, with 16 for each inner");
+	vtap_extack_fmt(extack,
+			"filters have more than 65536 instructions, with 16 for each inner",
+			"filters have %u instructions, with 16 for each inner; the limit is 65536",
+			vn->cost);
+	return -ENOSPC;
 }

@@ -997,7 +997,8 @@ def complete():
         texts |= set(re.findall(r'vtap_encap_only\([^;"]*?"([^"]*)"', source))
         texts |= set(re.findall(r'(?<=,)\s*"([^"\n]*)", extack\)', source))
     limits = {"too many sessions", "too many rules",
-              "filters of all rules have more than 65536 instructions, with 16 for each inner"}
+              "filters have more than 65536 instructions, with 16 for each inner",
+              "filters have %u instructions, with 16 for each inner; the limit is 65536"}
     eq("every refusal of the module was provoked", sorted(texts - provoked - limits), [])
     ok("and they were found in its source", len(texts) > 40, texts)
 
