@@ -7,6 +7,7 @@
 #include "due.h"
 #include "flow.h"
 #include "hook.h"
+#include "look.h"
 #include "names.h"
 #include "nl.h"
 #include "note.h"
@@ -110,7 +111,7 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 			vtap_due_all(vn);
 		fallthrough;
 	case NETDEV_REGISTER:
-		vtap_session_dev_changed(vn);
+		vtap_look_dev(vn, dev, false);
 		vtap_port_named(vn, dev);
 		vtap_port_peer(vn, dev);
 		vtap_port_bind(vn, dev);
@@ -144,7 +145,7 @@ static int vtap_port_netdev(struct notifier_block *nb, unsigned long event, void
 		fallthrough;
 	case NETDEV_CHANGEMTU:
 	case NETDEV_CHANGEADDR:
-		vtap_session_dev_changed(vn);
+		vtap_look_dev(vn, dev, true);
 		break;
 	}
 	return NOTIFY_DONE;
@@ -223,7 +224,7 @@ static int __init vtap_init(void)
 	err = register_pernet_subsys(&vtap_net_ops);
 	if (err)
 		goto err_note;
-	err = vtap_session_init();
+	err = vtap_look_init();
 	if (err)
 		goto err_net;
 	err = vtap_port_init();
@@ -237,7 +238,7 @@ static int __init vtap_init(void)
 err_port:
 	vtap_port_exit();
 err_session:
-	vtap_session_exit();
+	vtap_look_exit();
 err_net:
 	unregister_pernet_subsys(&vtap_net_ops);
 	rcu_barrier();
@@ -253,7 +254,7 @@ static void __exit vtap_exit(void)
 {
 	vtap_nl_exit();
 	vtap_port_exit();
-	vtap_session_exit();
+	vtap_look_exit();
 	unregister_pernet_subsys(&vtap_net_ops);
 	/* callbacks of ours may still be queued */
 	rcu_barrier();

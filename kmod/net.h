@@ -42,8 +42,9 @@ struct vtap_rule_block;
  * @last_id: last rule id given; RTNL
  * @gen: changes with every change that a dump could see; RTNL
  * @cause: the request that is being carried out, which events name, or NULL; RTNL
- * @tick: looks every second whether routes and neighbours still hold
- * @kick: the same, soon after an event that says they may have changed
+ * @turn: serial of the last session that @tick has looked at; RTNL
+ * @tick: looks every second whether the routes and neighbours of some sessions still hold
+ * @kick: the same for the sessions that an event concerns, soon after it
  * @due: ifindexes of devices whose rules have to be looked up again; RTNL
  * @due_all: those of all devices have to; RTNL
  * @closed: the namespace goes, and @bind is not wanted any more; RTNL
@@ -78,6 +79,7 @@ struct vtap_net {
 	u64 last_id;
 	u32 gen;
 	struct genl_info *cause;
+	u32 turn;
 	struct delayed_work tick;
 	struct delayed_work kick;
 	struct xarray due;

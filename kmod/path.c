@@ -7,23 +7,15 @@
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/neighbour.h>
-#include <net/netevent.h>
 #include <net/route.h>
 
 #include "compat.h"
 #include "flow.h"
 #include "loop.h"
+#include "look.h"
 #include "nl.h"
 #include "path.h"
 #include "session.h"
-
-#define VTAP_KICK		msecs_to_jiffies(10)
-
-static void vtap_session_kick(struct vtap_net *vn)
-{
-	if (READ_ONCE(vn->n_sessions))
-		schedule_delayed_work(&vn->kick, VTAP_KICK);
-}
 
 static void vtap_session_tmpl_rcu(struct rcu_head *rcu)
 {
@@ -142,12 +134,12 @@ static int vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 	struct dst_entry *dst;
 
 	dst = vtap_session_route(s, oif, &local);
-	if (IS_ERR(dst)) {
-		/* says nothing about the route */
-		if (PTR_ERR(dst) == -ENOBUFS || PTR_ERR(dst) == -ENOMEM)
-			return PTR_ERR(dst);
+	/* says nothing about the route */
+	if (PTR_ERR_OR_ZERO(dst) == -ENOBUFS || PTR_ERR_OR_ZERO(dst) == -ENOMEM)
+		return PTR_ERR(dst);
+	WRITE_ONCE(s->hop_index, 0);
+	if (IS_ERR(dst))
 		return VTAP_SESSION_STATE_NO_ROUTE;
-	}
 
 	t->family = local.family;
 	t->oif = oif;
@@ -171,6 +163,8 @@ static int vtap_session_resolve_ip(struct vtap_session *s, struct vtap_tmpl *t, 
 	dst_release(dst);
 	if (!n)
 		return VTAP_SESSION_STATE_NO_ROUTE;
+	memcpy(&s->hop, n->primary_key, n->tbl->key_len);
+	WRITE_ONCE(s->hop_index, n->dev->ifindex);
 	/* nobody else keeps it alive: copies bypass the neighbour */
 	if (!(READ_ONCE(n->nud_state) & NUD_CONNECTED))
 		neigh_event_send(n, NULL);
@@ -282,41 +276,6 @@ void vtap_session_refresh(struct vtap_session *s)
 	vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
 }
 
-static void vtap_session_refresh_all(struct vtap_net *vn)
-{
-	struct vtap_session *s;
-
-	rtnl_lock();
-	vtap_loop_tick(vn);
-	list_for_each_entry(s, &vn->sessions, list) {
-		const struct vtap_tmpl *t;
-
-		vtap_session_refresh(s);
-		t = rtnl_dereference(s->tmpl);
-		if (t)
-			vtap_port_left(vn, t->dev->ifindex);
-	}
-	rtnl_unlock();
-}
-
-void vtap_session_kick_work(struct work_struct *work)
-{
-	vtap_session_refresh_all(container_of(work, struct vtap_net, kick.work));
-}
-
-void vtap_session_tick_work(struct work_struct *work)
-{
-	struct vtap_net *vn = container_of(work, struct vtap_net, tick.work);
-
-	vtap_session_refresh_all(vn);
-	vtap_port_recheck(vn);
-	rtnl_lock();
-	vtap_pmtu_follow(vn, vn->n_sessions);
-	rtnl_unlock();
-	if (READ_ONCE(vn->n_sessions))
-		schedule_delayed_work(&vn->tick, VTAP_TICK);
-}
-
 /* A device goes down or away; RTNL. */
 void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
 {
@@ -328,49 +287,10 @@ void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
 		if (!t || t->dev != dev)
 			continue;
 		vtap_session_publish(s, NULL);
+		WRITE_ONCE(s->due, true);
 		s->state = VTAP_SESSION_STATE_NO_DEVICE;
 		vn->gen++;
 		vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
 	}
-	vtap_session_kick(vn);
-}
-
-/* A device is new or up, or its name, addresses or MTU are others. */
-void vtap_session_dev_changed(struct vtap_net *vn)
-{
-	vtap_session_kick(vn);
-}
-
-/* May be called in softirq. */
-static int vtap_session_netevent(struct notifier_block *nb, unsigned long event, void *ptr)
-{
-	if (event == NETEVENT_NEIGH_UPDATE) {
-		const struct neighbour *n = ptr;
-
-		vtap_session_kick(vtap_pernet(dev_net(n->dev)));
-	}
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block vtap_session_netevent_nb = {
-	.notifier_call = vtap_session_netevent,
-};
-
-/* May be called in softirq. */
-int vtap_session_fib(struct notifier_block *nb, unsigned long event, void *ptr)
-{
-	vtap_session_kick(container_of(nb, struct vtap_net, fib_nb));
-	return NOTIFY_DONE;
-}
-
-/* Start listening to neighbour changes. Return: 0 or a negative error. */
-int vtap_session_init(void)
-{
-	return register_netevent_notifier(&vtap_session_netevent_nb);
-}
-
-/** vtap_session_exit - stop listening to neighbour changes */
-void vtap_session_exit(void)
-{
-	unregister_netevent_notifier(&vtap_session_netevent_nb);
+	vtap_look_soon(vn);
 }

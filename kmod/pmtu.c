@@ -15,6 +15,7 @@
 #include <net/route.h>
 
 #include "encap.h"
+#include "look.h"
 #include "net.h"
 #include "path.h"
 #include "session.h"
@@ -77,7 +78,7 @@ static struct sk_buff *vtap_pmtu_quoted(struct sk_buff *skb, unsigned int icmp, 
 static void vtap_pmtu_store_v4(const struct vtap_net *vn, const struct vtap_key *key,
 			       int iif, enum vtap_pmtu_concern best, struct sk_buff *q, u32 mtu)
 {
-	const struct vtap_session *s;
+	struct vtap_session *s;
 	int last = -1;
 
 	/* copies are routed without a mark, whatever the answer has */
@@ -85,7 +86,10 @@ static void vtap_pmtu_store_v4(const struct vtap_net *vn, const struct vtap_key 
 	list_for_each_entry_rcu(s, &vn->sessions, list) {
 		const struct vtap_tmpl *t = rcu_dereference(s->tmpl);
 
-		if (vtap_pmtu_concern(vn, t, key, iif) != best || t->oif == last)
+		if (vtap_pmtu_concern(vn, t, key, iif) != best)
+			continue;
+		vtap_look_session(s);
+		if (t->oif == last)
 			continue;
 		last = t->oif;
 		ipv4_update_pmtu(q, vn->net, mtu, last, key->ip_proto);
@@ -132,7 +136,7 @@ static unsigned int vtap_pmtu_v4(void *priv, struct sk_buff *skb, const struct n
 static void vtap_pmtu_store_v6(const struct vtap_net *vn, const struct vtap_key *key,
 			       int iif, enum vtap_pmtu_concern best, struct sk_buff *q, u32 mtu)
 {
-	const struct vtap_session *s;
+	struct vtap_session *s;
 	int last = -1;
 
 	skb_reset_network_header(q);
@@ -141,7 +145,10 @@ static void vtap_pmtu_store_v6(const struct vtap_net *vn, const struct vtap_key 
 		struct flowi6 fl6 = {};
 		struct dst_entry *dst;
 
-		if (vtap_pmtu_concern(vn, t, key, iif) != best || t->oif == last)
+		if (vtap_pmtu_concern(vn, t, key, iif) != best)
+			continue;
+		vtap_look_session(s);
+		if (t->oif == last)
 			continue;
 		last = t->oif;
 		fl6.flowi6_oif = last;

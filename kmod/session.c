@@ -8,6 +8,7 @@
 #include <net/ipv6.h>
 
 #include "extack.h"
+#include "look.h"
 #include "loop.h"
 #include "nl.h"
 #include "path.h"
@@ -272,10 +273,7 @@ struct vtap_session *vtap_session_find(const struct vtap_net *vn, const struct v
 int vtap_session_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->sessions);
-	INIT_DELAYED_WORK(&vn->tick, vtap_session_tick_work);
-	INIT_DELAYED_WORK(&vn->kick, vtap_session_kick_work);
-	vn->fib_nb.notifier_call = vtap_session_fib;
-	return register_fib_notifier(vn->net, &vn->fib_nb, NULL, NULL);
+	return vtap_tick_init_net(vn);
 }
 
 /* End of a namespace's sessions; no rule and no port is left. */

@@ -95,6 +95,10 @@ struct vtap_send_stats {
  * @vn: the namespace's vtap
  * @cfg: what the user said; RTNL
  * @state: enum vtap_session_state; RTNL
+ * @due: it has to be resolved anew; set anywhere, cleared under RTNL
+ * @hop: the neighbour that its copies go to, which begins with an IPv4 address or is an IPv6
+ *	one; written under RTNL, read anywhere
+ * @hop_index: ifindex of the device that @hop is on, 0 for none; as @hop
  * @users: number of rules that name it; RTNL
  * @gone: a transaction has deleted it and is not committed yet; RTNL
  * @seed: for vtap_flow_hash(), 0 for this boot's secret; written under RTNL, read anywhere
@@ -115,6 +119,9 @@ struct vtap_session {
 	struct vtap_net *vn;
 	struct vtap_session_cfg cfg;
 	u32 state;
+	bool due;
+	struct in6_addr hop;
+	int hop_index;
 	unsigned int users;
 	bool gone;
 	u32 serial;

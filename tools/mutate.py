@@ -353,7 +353,7 @@ MUTATIONS = [
      "dst_release(t->dst);\n\tkfree(t)", "dst_release(t->dst);\n\tkfree(t);\n\tkfree(t)", "paths.py neighbours", "debug"),
     ("sleeps in a softirq", "ring.c", "vtap_ring_master(GFP_ATOMIC | __GFP_NOWARN)", "vtap_ring_master(GFP_KERNEL)",
      "receivers.py pings", "debug"),
-    ("sessions refreshed without RTNL", "path.c",
+    ("sessions refreshed without RTNL", "tick.c",
      "\trtnl_lock();\n\tvtap_loop_tick(vn);", "\tvtap_loop_tick(vn);\n\trtnl_lock();",
      "receivers.py pings", "debug"),
     ("rule without a reference on its filter", "rule.c",
