@@ -204,15 +204,23 @@ class Row:
         self.source.make()
         with self.setup():
             self.source.prepare()
-            self.source.run(min(self.n, 100))
-            before = self.counts()
+            before, first = self.counts(), min(self.n, 100)
+            self.source.run(first)
+            self.wait(before, first)
             got = [self.source.run(self.n) for _ in range(REPEAT)]
-            total = self.n * REPEAT
-            delta = [b - a for a, b in zip(before, self.counts())]
-        wanted = [self.copies * total, total]
-        if delta != wanted[:len(delta)]:
-            raise RuntimeError(f"{self.name}: copies and frames that came out: {delta}, not {wanted}")
+            self.wait(before, first + self.n * REPEAT)
         return got
+
+    def wait(self, before, total):
+        """Wait for the copies of TOTAL frames, which vtap may hold back; raises when some are missing, or too many."""
+        wanted, deadline = [self.copies * total, total], time.monotonic() + 10
+        while True:
+            delta = [b - a for a, b in zip(before, self.counts())]
+            if delta == wanted[:len(delta)]:
+                return
+            if delta[0] > wanted[0] or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name}: copies and frames that came out: {delta}, not {wanted}")
+            time.sleep(0.1)
 
     def counts(self):
         """Return: copies, and frames, that left so far."""
