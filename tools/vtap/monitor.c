@@ -7,7 +7,7 @@ static const char *const events[] = { "add", "del", "change" };
 
 static void monitor_cb(const struct nlmsghdr *nlh, void *data)
 {
-	unsigned int cmd = nl_cmd(nlh);
+	unsigned int cmd = msg_cmd(nlh);
 
 	(void)data;
 	for (int i = 0; objects[i]; i++)

@@ -59,8 +59,8 @@ static const struct txn_change *txn_find(const struct txn *t, uint32_t offset)
 	return NULL;
 }
 
-/* Errors name the line that was refused, and the keyword if there is one. */
-const char *txn_blame(const struct txn *t, uint32_t offset)
+/* Makes messages name the line that was refused. Return: the keyword, NULL for none. */
+static const char *txn_blame(const struct txn *t, uint32_t offset)
 {
 	const struct txn_change *c = txn_find(t, offset);
 	const struct nlattr *nest;
@@ -94,16 +94,9 @@ void txn_only_check(struct txn *t)
 }
 
 /* Whether an error is about that last change. */
-bool txn_passed(const struct txn *t, const struct nlmsghdr *nlh, unsigned int tlvs)
+static bool txn_passed(const struct txn *t, const struct nl_error *e)
 {
-	const struct nlattr *a;
-
-	if (!t->check || !(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
-		return false;
-	mnl_attr_for_each(a, nlh, tlvs)
-		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_OFFS)
-			return txn_find(t, mnl_attr_get_u32(a)) == &t->v[t->n - 1];
-	return false;
+	return t->check && e->code && e->offset && txn_find(t, e->offset) == &t->v[t->n - 1];
 }
 
 static void txn_reply(const struct nlmsghdr *nlh, void *data)
@@ -128,12 +121,17 @@ int txn_send(struct txn *t, const char *file, bool keys)
 	const char *outer_file = err_file;
 	int outer_line = err_line;
 	uint64_t id = 0;
+	struct nl_error e;
 	int rc = OK;
 
 	if (t->n) {
 		err_file = file;
 		err_line = t->n == 1 ? t->v[0].line : 0;
-		rc = nl_talk_txn(t, txn_reply, &id);
+		rc = nl_talk(t->nlh, txn_reply, &id, &e);
+		if (txn_passed(t, &e))
+			rc = OK;
+		else
+			nl_report(&e, e.offset ? txn_blame(t, e.offset) : NULL);
 		err_file = outer_file;
 		err_line = outer_line;
 	}

@@ -1,63 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vtap: configures the virtual network TAP. Options, batches and messages. */
+/* vtap: configures the virtual network TAP. Options and batches. */
 
-#include <errno.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../kmod/version.h"
 #include "vtap.h"
-
-struct options opt;
-const char *err_file;
-int err_line;
-
-const struct object *const objects[] = {
-	&session_object, &rule_object, &port_object, &tap_object, NULL
-};
-
-static void err_print(const char *fmt, va_list ap)
-{
-	fflush(stdout);
-	fputs("vtap: ", stderr);
-	if (err_file)
-		fprintf(stderr, "%s:", err_file);
-	if (err_file && err_line)
-		fprintf(stderr, "%d:", err_line);
-	if (err_file)
-		putc(' ', stderr);
-	vfprintf(stderr, fmt, ap);
-	putc('\n', stderr);
-}
-
-void err(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	err_print(fmt, ap);
-	va_end(ap);
-}
-
-int usage(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	err_print(fmt, ap);
-	va_end(ap);
-	return USAGE;
-}
-
-void *check_mem(void *p)
-{
-	if (!p) {
-		err("out of memory");
-		exit(REFUSED);
-	}
-	return p;
-}
 
 static void help(FILE *f)
 {
@@ -139,6 +86,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	(void)argc;
+	word_hint = hint_value;
 	for (argv++; *argv && **argv == '-'; argv++) {
 		const char *arg = *argv;
 

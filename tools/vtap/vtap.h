@@ -9,17 +9,13 @@
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <linux/vtap.h>
+
+#include "util.h"
 #include "../../kmod/version.h"
 
 #define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
 #define ATTR_MAX	63		/* no attribute set of the spec is larger */
-
-/* What functions that can fail return, and the exit codes. */
-enum {
-	OK,
-	REFUSED,	/* by the kernel, or a system call failed */
-	USAGE,		/* the words are wrong; nothing was changed */
-};
+#define MAC_LEN		6
 
 enum {
 	W_ADD		= 1 << 0,	/* may be given to add */
@@ -58,6 +54,7 @@ struct unit {
  * @sep: Divides two numbers: '/' a value and its mask, '-' the ends of a range.
  * @json: How a number is written: 'n' as number, 's' as text, 'b' as true or false.
  * @mask: The mask that is not written, since it leaves nothing out.
+ * @many: There may be several attributes of type attr2.
  * @units: Of a number, the first one that divides it is written.
  * @read: Reads a number.
  * @write: Writes it as @read takes it.
@@ -71,6 +68,7 @@ struct type {
 	char sep;
 	char json;
 	uint64_t mask;
+	bool many;
 	const struct unit *units;
 	int (*read)(const struct word *w, const char *s, uint64_t *val);
 	void (*write)(FILE *f, const struct word *w, uint64_t val);
@@ -146,23 +144,6 @@ struct object {
 	uint8_t unset;
 };
 
-/* vtap.c */
-struct options {
-	bool json, pretty, stats, details;
-	bool force;	/* go on after errors; lose what was saved, delete what is there */
-	bool check;	/* apply changes nothing */
-	bool oneline;	/* counters go into the line of their object */
-	const char *netns;
-};
-
-extern struct options opt;
-extern const struct object *const objects[];
-extern const char *err_file;	/* goes before messages, with err_line if not 0 */
-extern int err_line;
-void err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-int usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void *check_mem(void *p);
-
 /* line.c */
 struct line {
 	char **argv;		/* ends with NULL */
@@ -184,23 +165,37 @@ int source_read(struct source **top, struct line **line);
 void source_close(struct source **top);
 
 /* words.c */
-extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
-	type_rate, type_size, type_since, type_mac, type_mac_mask, type_ports, type_tcp_flags,
-	type_addr, type_str, type_ip_flags, type_action, type_sample, type_any, type_nest,
-	type_inner;
-extern const struct name onoff_names[];
-int num_parse(const char *s, uint64_t max, uint64_t *val);
 uint64_t attr_num(const struct nlattr *a);
 const struct nlattr *view_attr(const struct view *v, const struct word *w, uint16_t attr);
+uint64_t view_num(const struct view *v, const struct word *w, uint16_t attr, uint64_t none);
 int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len);
+int word_put_num(struct parse *p, const struct word *w, uint16_t attr, size_t size, uint64_t val);
 int word_parse(struct parse *p, const struct word *w, const char *val);
 bool word_same(const struct word *w, const struct view *a, const struct view *b);
+extern void (*word_hint)(FILE *f, const struct word *w, const char *val);
+int word_bad(const struct word *w, const char *val);
+int word_see(struct parse *p, const struct word *w);
 int word_take(struct parse *p, const struct word *w);
 void word_format(FILE *f, const struct word *w, const struct view *v);
 void word_json(const struct word *w, const struct view *v);
 
+/* num.c */
+extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
+	type_rate, type_size, type_since, type_mac, type_mac_mask, type_ports,
+	type_tcp_flags;
+extern const struct name onoff_names[];
+int num_parse(const char *s, uint64_t max, uint64_t *val);
+const struct name *name_find(const struct name *names, const char *s);
+
+/* types.c */
+extern const struct type type_addr, type_str, type_ip_flags, type_action, type_sample,
+	type_any;
+
+/* nest.c */
+extern const struct type type_nest, type_inner;
+
 /* hint.c */
-int word_bad(const struct word *w, const char *val);
+void hint_value(FILE *f, const struct word *w, const char *val);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 
 /* remote.c */
@@ -248,42 +243,53 @@ struct txn {
 
 void txn_add(struct txn *t, const struct object *o, enum command cmd,
 	     const struct nlmsghdr *nlh, int line, const char *text);
-const char *txn_blame(const struct txn *t, uint32_t offset);
 int txn_send(struct txn *t, const char *file, bool keys);
 void txn_free(struct txn *t);
 void txn_only_check(struct txn *t);
-bool txn_passed(const struct txn *t, const struct nlmsghdr *nlh, unsigned int tlvs);
 
-/* nl.c */
+/* msg.c */
 struct msgs {
 	struct nlmsghdr **v;
 	size_t n;
 };
-
-typedef void (*nl_cb)(const struct nlmsghdr *nlh, void *data);
 
 struct nlmsghdr *msg_put(void *buf, uint8_t cmd);
 struct nlmsghdr *msg_new(uint8_t cmd);
 struct nlmsghdr *msg_dup(const struct nlmsghdr *nlh);
 void msgs_add(struct msgs *m, struct nlmsghdr *nlh);
 void msgs_free(struct msgs *m);
-int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data);
-int nl_talk_txn(const struct txn *t, nl_cb cb, void *data);
+uint8_t msg_cmd(const struct nlmsghdr *nlh);
+
+/* nl.c */
+/* The kernel's answer to a request; its text is overwritten by the next answer. */
+struct nl_error {
+	int code;		/* 0 for a warning, or when there was no error */
+	const char *text;	/* NULL when there is nothing to print */
+	uint32_t offset;	/* of the attribute in question in the request, 0 for none */
+	char limits[64];	/* of a number, as text */
+};
+
+typedef void (*nl_cb)(const struct nlmsghdr *nlh, void *data);
+
+const char *nl_module_version(void);
+void nl_report(const struct nl_error *e, const char *name);
+int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data, struct nl_error *e);
 int nl_dump(uint8_t cmd, struct msgs *m);
-int nl_dump_some(struct nlmsghdr *req, struct msgs *m);
+int nl_dump_some(struct nlmsghdr *req, struct msgs *m, struct nl_error *e);
 int nl_monitor(nl_cb cb);
-uint8_t nl_cmd(const struct nlmsghdr *nlh);
 
 /* version.c */
-const char *version_module(void);
 void version_print(void);
 
-/* unset.c */
-int word_see(struct parse *p, const struct word *w);
-int words_unset(struct parse *p, const struct object *o);
-
 /* object.c */
-const struct word *word_find(const struct object *o, const char *name, uint16_t flags);
+/* What a command takes. */
+struct command_info {
+	const char *name;
+	uint16_t flags;		/* words that may be given */
+	bool key;		/* the key must be given */
+};
+
+extern const struct command_info commands[CMDS];
 void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh);
 char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all);
 void word_write(FILE *f, const struct word *w, const char *text);
@@ -295,7 +301,6 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			     const struct nlattr *first, size_t len, uint32_t offset);
 void object_print_key(const struct object *o, uint64_t key);
 void object_help(const struct object *o);
-int object_run(const struct object *o, char **argv, struct txn *txn);
 
 /* session.c, rule.c, port.c */
 extern const struct object session_object, rule_object, port_object;
@@ -307,6 +312,12 @@ const char *tap_of(const struct object *o, const struct nlmsghdr *nlh);
 int tap_set(const struct object *o, struct nlmsghdr **nlh, const char *tap);
 void tap_hide(const struct object *o, struct nlmsghdr *nlh);
 int tap_arg(char ***argv, const char **tap);
+
+/* objects.c */
+extern const struct object *const objects[];
+
+/* command.c */
+int object_run(const struct object *o, char **argv, struct txn *txn);
 
 /* monitor.c */
 int monitor_run(char **argv);
