@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# run.sh [PROGRAM...] - run the self-tests of the Makefile on this machine's kernel; what tools/vm.sh starts in the guest
+# run.sh [PROGRAM...] - run the self-tests of the Makefile on this machine's kernel; what tools/bed/vm.sh starts in the guest
 #
 #   VTAP_KO=PATH   the module to load first and to remove at the end; without it none is
 #   VTAP_YNL=PATH  tools/net/ynl of a kernel source tree, for netlink.py

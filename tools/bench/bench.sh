@@ -9,25 +9,25 @@
 #   VTAP_KO=           another module than that of this tree
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-cd "$(dirname "$(readlink -f "$0")")/.."
+cd "$(dirname "$(readlink -f "$0")")/../.."
 kernel=${KERNEL:-6.1}
-tools/setup.sh build kernel vm test
+tools/bed/setup.sh build kernel vm test
 make -s -C tools/vtap
-ko=${VTAP_KO:-$(tools/kernel.sh build "$kernel")}
+ko=${VTAP_KO:-$(tools/bed/kernel.sh build "$kernel")}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 # the same, but that the hooks come back before they look at the frame
 hollow=build/hollow
-mkdir -p $hollow/tools
+mkdir -p $hollow/tools/bed
 cp -a Kbuild kmod uapi $hollow
-cp -a tools/{kernel,setup}.sh $hollow/tools
+cp -a tools/bed/{kernel,setup}.sh $hollow/tools/bed
 sed -i '/^static .* void vtap_tap_frame(/,/^}/s/if (unlikely(!table))/if (!table || true)/' $hollow/kmod/tap.h
 if cmp -s kmod/tap.h $hollow/kmod/tap.h; then
 	echo "bench.sh: vtap_tap_frame() is not what it was" >&2
 	exit 1
 fi
-hollow=$($hollow/tools/kernel.sh build "$kernel")
+hollow=$($hollow/tools/bed/kernel.sh build "$kernel")
 
 packets=10000
 case $1 in
@@ -40,6 +40,6 @@ scale)
 *) exit 2 ;;
 esac
 # shellcheck disable=SC2016 # the guest's
-VTAP_TIMEOUT=7200 tools/vm.sh "$kernel" env KO="$ko" HOLLOW="$hollow" N="${N:-$packets}" REPEAT="${REPEAT:-5}" \
-	sh -c 'insmod "$KO" && exec tools/bench.py "$@"' sh "$@" | tee "$log" | grep --line-buffered -v '^{'
-tools/plot.py "Documentation/networking/cost-$kernel" "$@" < "$log"
+VTAP_TIMEOUT=7200 tools/bed/vm.sh "$kernel" env KO="$ko" HOLLOW="$hollow" N="${N:-$packets}" REPEAT="${REPEAT:-5}" \
+	sh -c 'insmod "$KO" && exec tools/bench/bench.py "$@"' sh "$@" | tee "$log" | grep --line-buffered -v '^{'
+tools/bench/plot.py "Documentation/networking/cost-$kernel" "$@" < "$log"

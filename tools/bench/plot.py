@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Turn what tools/bench.py measured into text, JSON and a plot: plot.py BASE count|scale [ROW...] < its output.
+"""Turn what tools/bench/bench.py measured into text, JSON and a plot: plot.py BASE count|scale [ROW...] < its output.
 
 With a ROW, only text is printed; else BASE.txt, BASE.json and BASE.svg are written.
 """

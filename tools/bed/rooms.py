@@ -98,7 +98,7 @@ def round_trips(graph):
 
 def main():
     """Return: exit status."""
-    os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    os.chdir(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     bad = []
     for folder in ("kmod", "tools/vtap"):
         files = sorted(f for f in glob.glob(f"{folder}/*.[ch]") if "_gen." not in f)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # gen.sh [--check]: C from the YNL spec with the kernel's own generator; with --check only compare.
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")/.."
-tools/setup.sh gen
-src=$(tools/kernel.sh source)
+cd "$(dirname "$(readlink -f "$0")")/../.."
+tools/bed/setup.sh gen
+src=$(tools/bed/kernel.sh source)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 

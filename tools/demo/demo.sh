@@ -7,7 +7,7 @@
 # tapped port are compared with the copies that tshark decodes at the collectors. Status 1 when anything differs.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
-export PATH=$here/vtap:$PATH
+export PATH=$here/../vtap:$PATH
 mib=4			# size of the download
 
 die() { echo "demo: $*" >&2; exit 1; }

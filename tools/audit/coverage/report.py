@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""report.py MODULE OUT MISSED - the table of tools/coverage.sh, and the list of lines that were not reached in MISSED."""
+"""report.py MODULE OUT MISSED - the table of tools/audit/coverage.sh, and the list of lines that were not reached in MISSED."""
 import collections
 import os
 import re

@@ -10,7 +10,7 @@ import signal
 import struct
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../selftests")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../../selftests")
 import ksft  # noqa: E402
 
 

@@ -8,7 +8,7 @@
 # are awake. "plain" (for SMOKE) is a module under 6.1 without all parts that it can do without. RETRY=1 gives programs
 # that fail a second try. What failed is named again at the end; the last line counts all tests; status 1 when any failed.
 set -uo pipefail
-cd "$(dirname "$(readlink -f "$0")")/.." || exit 2
+cd "$(dirname "$(readlink -f "$0")")/../.." || exit 2
 passed=0 failed=0 skipped=0 failures=() parts=()
 [ $# -gt 0 ] || set -- 6.1
 
@@ -31,8 +31,8 @@ skip() {	# NAME REASON
 }
 
 debug_kernel() {	# sets broken
-	tools/debug-kernel.sh && mkdir -p build/broken && rsync -a selftests/broken/ build/broken/ &&
-		make -s -C "$(tools/kernel.sh kdir debug)" M="$PWD/build/broken" modules >&2 || return
+	tools/bed/debug-kernel.sh && mkdir -p build/broken && rsync -a selftests/broken/ build/broken/ &&
+		make -s -C "$(tools/bed/kernel.sh kdir debug)" M="$PWD/build/broken" modules >&2 || return
 	broken=$PWD/build/broken/vtap_broken.ko
 	export VTAP_TIMEOUT=${VTAP_TIMEOUT:-9000}
 }
@@ -43,7 +43,7 @@ build() {	# KERNEL: sets ko; a warning is an error
 	[ "$1" != debug ] || debug_kernel || return
 	[ -f kmod/Kbuild ] || return 0
 	log=$(mktemp)
-	ko=$(tools/kernel.sh build "$1" W=1 "${parts[@]}" 2> "$log")
+	ko=$(tools/bed/kernel.sh build "$1" W=1 "${parts[@]}" 2> "$log")
 	rc=$?
 	cat "$log" >&2
 	! grep -q 'warning: ' "$log" || rc=1
@@ -59,7 +59,7 @@ lint() {		# each of its lines is a test
 		"ok - "*) passed=$((passed + 1)) ;;
 		"not ok - "*) failed=$((failed + 1)) failures+=("lint: $line") ;;
 		esac
-	done < <(tools/lint.sh)
+	done < <(tools/bed/lint.sh)
 	wait $!
 	[ $? -le 1 ]
 }
@@ -76,17 +76,17 @@ selftests() {	# KERNEL TESTS: the guest's own last line is counted instead of pr
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
 		ended=yes
 		echo "# $1: $line"
-	done < <(tools/vm.sh "$1" env VTAP_KO="$ko" VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
+	done < <(tools/bed/vm.sh "$1" env VTAP_KO="$ko" VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
 	failures+=("${failing[@]}")
 	wait $!
 	[ $? -le 1 ] && [ -n "$ended" ]
 }
 
-tools/setup.sh build kernel vm test || exit 1
-[ -n "${TESTS:-}" ] || [ ! -x tools/lint.sh ] || check "lint ran to its end" lint
+tools/bed/setup.sh build kernel vm test || exit 1
+[ -n "${TESTS:-}" ] || [ ! -x tools/bed/lint.sh ] || check "lint ran to its end" lint
 [ ! -f tools/vtap/Makefile ] || check "tool" make -s -C tools/vtap
 [ ! -f selftests/collect.c ] || check "programs of the self-tests" make -s -C selftests all
-ynl=$(tools/kernel.sh source)/tools/net/ynl
+ynl=$(tools/bed/kernel.sh source)/tools/net/ynl
 for kernel; do
 	check "build for $kernel" build "$kernel" || continue
 	check "self-tests under $kernel ran to their end" selftests "$kernel" "${TESTS:-}"
@@ -101,9 +101,9 @@ for smoke in ${SMOKE:-}; do
 		tests="bed.py classify.py cut.py" ;;
 	*) tests="bed.py classify.py once.py" ;;
 	esac
-	if [ "$kernel" = debug ] && ! tools/debug-kernel.sh cached; then
+	if [ "$kernel" = debug ] && ! tools/bed/debug-kernel.sh cached; then
 		skip "smoke test under $kernel" "it is not built, which takes 12 minutes of two processors: make debug-kernel"
-	elif ! release=$(tools/kernel.sh release "$kernel"); then
+	elif ! release=$(tools/bed/kernel.sh release "$kernel"); then
 		skip "smoke test under $kernel" "the kernel cannot be fetched"
 	elif [[ $release != "${series#=}"* ]]; then
 		skip "smoke test under $kernel" "it is $release now, not ${series#=}"

@@ -14,11 +14,11 @@ import subprocess
 import sys
 import tempfile
 
-REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 KERNEL = os.environ.get("KERNEL", "6.1")
 # a VM that hangs ends at once, not when its time is over
 HANGS = "panic=-1 softlockup_panic=1 hung_task_panic=1 sysctl.kernel.panic_on_rcu_stall=1"
-VM = ["env", f"VTAP_APPEND={HANGS}", "tools/vm.sh", KERNEL]
+VM = ["env", f"VTAP_APPEND={HANGS}", "tools/bed/vm.sh", KERNEL]
 PLAIN = "module as it is"
 COMPLAINT = re.compile(r"BUG|WARNING|INFO: |UBSAN|KASAN|suspicious|Oops|general protection|unregister_netdevice|"
                        "leaked reference|possible .*deadlock")
@@ -445,7 +445,7 @@ class Builder:
     """A copy of the module's source, and modules made of it."""
 
     def __init__(self):
-        self.dir, self.kdir = f"{REPO}/build/mutate/{KERNEL}", sh("tools/kernel.sh", "kdir", KERNEL)
+        self.dir, self.kdir = f"{REPO}/build/mutate/{KERNEL}", sh("tools/bed/kernel.sh", "kdir", KERNEL)
         shutil.rmtree(self.dir, ignore_errors=True)  # objects of a fault, when the last run was ended
         os.makedirs(self.dir)
         sh("rsync", "-a", "Kbuild", "kmod", "uapi", "--exclude=*.o", "--exclude=*.ko", self.dir)

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # coverage.sh [PROGRAM...] - which lines of the module the self-tests reach (all, or these), as a table by file
 #
-# A module built with -fsanitize-coverage=trace-pc calls out at the beginning of each basic block; tools/coverage/
+# A module built with -fsanitize-coverage=trace-pc calls out at the beginning of each basic block; tools/audit/coverage/
 # has the other end of that, as a module of its own. So any kernel will do: KERNEL=6.1.
 # Lines that were not reached are listed in build/coverage/missed.
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")/.."
+cd "$(dirname "$(readlink -f "$0")")/../.."
 
 if [ "${1:-}" = guest ]; then
 	# SOURCE-TREE-OF-YNL PROGRAM...: what has run is kept after each program, should a later one take the machine down
@@ -26,18 +26,18 @@ fi
 
 kernel=${KERNEL:-6.1}
 read -r -a programs <<< "${*:-$(make -s -C selftests list)}"
-tools/setup.sh build kernel vm test
+tools/bed/setup.sh build kernel vm test
 make -s -C tools/vtap
 make -s -C selftests all
-kdir=$(tools/kernel.sh kdir "$kernel")
-ynl=$(tools/kernel.sh source)/tools/net/ynl
+kdir=$(tools/bed/kernel.sh kdir "$kernel")
+ynl=$(tools/bed/kernel.sh source)/tools/net/ynl
 mkdir -p build/coverage/tracer build/coverage/vtap build/coverage/out
 rm -f build/coverage/out/*
-cp tools/coverage/Kbuild tools/coverage/coverage.c build/coverage/tracer/
+cp tools/audit/coverage/Kbuild tools/audit/coverage/coverage.c build/coverage/tracer/
 make -s -C "$kdir" M="$PWD/build/coverage/tracer" modules
 rsync -a --exclude='*.o' Kbuild kmod uapi build/coverage/vtap/
 make -s -C "$kdir" M="$PWD/build/coverage/vtap" KCFLAGS=-fsanitize-coverage=trace-pc \
 	KBUILD_EXTRA_SYMBOLS="$PWD/build/coverage/tracer/Module.symvers" modules
 VTAP_TIMEOUT=${VTAP_TIMEOUT:-7200} VTAP_OUT=build/coverage/out \
-	tools/vm.sh "$kernel" tools/coverage.sh guest "$ynl" "${programs[@]}"
-/usr/bin/python3 tools/coverage/report.py build/coverage/vtap/kmod/vtap.ko build/coverage/out build/coverage/missed
+	tools/bed/vm.sh "$kernel" tools/audit/coverage.sh guest "$ynl" "${programs[@]}"
+/usr/bin/python3 tools/audit/coverage/report.py build/coverage/vtap/kmod/vtap.ko build/coverage/out build/coverage/missed

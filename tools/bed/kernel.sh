@@ -17,7 +17,7 @@
 # shellcheck disable=SC2153 # KREL, IMAGE, KDIR, MODE
 set -euo pipefail
 cache=${VTAP_CACHE:-/var/cache/vtap}
-tree=$(readlink -f "$(dirname "$0")/..")
+tree=$(readlink -f "$(dirname "$0")/../..")
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 names="5.10 6.1 6.12 sid rt"
 
@@ -26,8 +26,8 @@ die() { echo "kernel.sh: $*" >&2; exit 1; }
 # NAME -> suite, sources, image and headers (meta packages), mode
 target() {
 	local deb sec
-	deb=$("$tree/tools/setup.sh" mirror)
-	sec=$("$tree/tools/setup.sh" mirror -security)
+	deb=$("$tree/tools/bed/setup.sh" mirror)
+	sec=$("$tree/tools/bed/setup.sh" mirror -security)
 	image=linux-image-amd64 headers=linux-headers-amd64 mode=host
 	case $1 in
 	5.10) suite=bullseye ;;
@@ -94,7 +94,7 @@ fetch() (
 		echo "kernel.sh: fetched $name: $(sed -n 's/^KREL=//p' "$d/env")" >&2
 		exit
 	fi
-	"$tree/tools/setup.sh" kernel >&2
+	"$tree/tools/bed/setup.sh" kernel >&2
 	mkdir -p "$cache"
 	exec 9> "$cache/.lock"
 	flock 9
@@ -162,7 +162,7 @@ build() {
 	done
 	m=${m//-VTAP_/-no}
 	load "$name"
-	"$tree/tools/setup.sh" build >&2
+	"$tree/tools/bed/setup.sh" build >&2
 	mkdir -p "$m"
 	exec 8> "$m/.lock"
 	flock 8
@@ -198,7 +198,7 @@ source_tree() (
 		again source
 		exit
 	fi
-	"$tree/tools/setup.sh" kernel >&2
+	"$tree/tools/bed/setup.sh" kernel >&2
 	target 6.12
 	private_apt source
 	new=$(mktemp -d "$d/.new-XXXXXX")

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Instructions per packet, in the VM that tools/bench.sh boots under -icount: virtual nanoseconds are instructions.
+"""Instructions per packet, in the VM that tools/bench/bench.sh boots under -icount: virtual nanoseconds are instructions.
 
-Prints each row as it is measured; the last line of `bench.py count` is all of it as JSON, for tools/plot.py. `bench.py
+Prints each row as it is measured; the last line of `bench.py count` is all of it as JSON, for tools/bench/plot.py. `bench.py
 scale` counts copies per second instead, on one processor and on two.
 """
 import contextlib
@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 
-REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VTAP = REPO + "/tools/vtap/vtap"
 PG = "/proc/net/pktgen"
 N = int(os.environ.get("N", "10000"))

@@ -3,9 +3,9 @@
 # lint.sh [NAME...] - style and static checks, each a line "ok - lint: NAME" or "not ok"; status 1 when one failed
 # shellcheck disable=SC2317 # functions are called by check()
 set -uo pipefail
-cd "$(dirname "$(readlink -f "$0")")/.." || exit 2
-tools/setup.sh build lint || exit 1
-src=$(tools/kernel.sh source) || exit 1
+cd "$(dirname "$(readlink -f "$0")")/../.." || exit 2
+tools/bed/setup.sh build lint || exit 1
+src=$(tools/bed/kernel.sh source) || exit 1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 failed=0
@@ -14,7 +14,7 @@ wanted=" $* "
 mapfile -t files < <(git ls-files -co --exclude-standard 2> /dev/null || find . -type f -not -path './.git/*' -not -path './build/*')
 for i in "${!files[@]}"; do [ -f "${files[i]}" ] || unset "files[i]"; done
 only() { printf '%s\n' "${files[@]}" | grep -E "$1"; }
-mapfile -t kernel_c < <(only '^(kmod|tools/coverage)/[^/]*\.[ch]$' | grep -v _gen)
+mapfile -t kernel_c < <(only '^(kmod|tools/audit/coverage)/[^/]*\.[ch]$' | grep -v _gen)
 mapfile -t tool_c < <(only '^(tools/vtap|selftests)/[^/]*\.[ch]$')
 mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' "${files[@]}")
 mapfile -t python < <(only '\.py$')
@@ -113,7 +113,7 @@ build() {	# DIRECTORY ARG...: fails when the compiler says anything of our files
 	make -s -C "$kdir" M="$m" "${@:2}" modules > "$tmp/make.log" 2>&1 || { cat "$tmp/make.log"; return 1; }
 	! grep -E -A 5 "(^|/)(kmod|uapi)/[^ ]*\.[ch]:[0-9:]* (warning|error)" "$tmp/make.log"
 }
-kdir=$(tools/kernel.sh kdir 6.1) || exit 1
+kdir=$(tools/bed/kernel.sh kdir 6.1) || exit 1
 
 spdx() {
 	local f rc=0
@@ -137,9 +137,9 @@ check gcc build gcc W=1
 check sparse build gcc W=1 C=2 CF=-D__CHECK_ENDIAN__
 check clang clang
 check cocci cocci
-check generated tools/gen.sh --check
+check generated tools/bed/gen.sh --check
 check version-checks version_checks
-check rooms tools/rooms.py
+check rooms tools/bed/rooms.py
 check spdx spdx
 check shellcheck shellcheck "${scripts[@]}"
 check yamllint yamllint -s "${yaml[@]}"
