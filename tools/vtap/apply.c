@@ -7,7 +7,7 @@
 
 #include "diff.h"
 
-/* All of them or none. */
+/* Send all changes as one transaction. */
 static int changes_send(const struct changes *c, const char *file)
 {
 	struct txn txn = {};

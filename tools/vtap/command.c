@@ -64,7 +64,7 @@ static int object_show(const struct object *o, struct nlmsghdr *nlh)
 /**
  * object_run - Carry out a command.
  * @argv: The words behind the object.
- * @txn: Takes changes up instead; other commands send what is in it first. NULL for none.
+ * @txn: If not NULL, changes are added to it, and other commands send it first.
  */
 int object_run(const struct object *o, char **argv, struct txn *txn)
 {

@@ -8,7 +8,7 @@
 
 /* differences */
 
-/* An expression compiles to another program when a host name in it has moved. */
+/* The program of an expression differs when the address of a host name in it has changed. */
 static bool same_program(const struct item *a, const struct item *b)
 {
 	const struct nlattr *pa = item_attr(a, VTAP_A_RULE_FILTER);
@@ -34,7 +34,7 @@ static bool same_rule(const struct item *a, const struct item *b)
 	return object_same(&rule_object, a->nlh, b->nlh) && same_program(a, b);
 }
 
-/* The same for who compares one with many. */
+/* The same, faster when one rule is compared with many: the texts are kept. */
 static bool same_rule_text(struct item *a, struct item *b)
 {
 	return !strcmp(item_text(&rule_object, a), item_text(&rule_object, b)) &&
@@ -62,7 +62,7 @@ static char *item_diff(const struct object *o, const char *key, const struct ite
 
 		if (w->type == &type_filter && same && a)
 			same = same_program(have, want);
-		/* a program takes the place of the old one, in whatever form */
+		/* the new program replaces the old one, whether either has a text or not */
 		if (!b && (w->type == &type_filter || w->type == &type_bytecode) &&
 		    item_attr(want, VTAP_A_RULE_FILTER))
 			same = true;
@@ -127,7 +127,7 @@ void sessions_diff(struct items *have, struct items *want)
 	}
 }
 
-/* A rule of an old session that must make room for a new one of that name goes first. */
+/* A rule is deleted early when it uses a session that must be recreated under the same name. */
 static bool rule_is_early(const struct item *rule, const struct items *sessions)
 {
 	const struct nlattr *a;
@@ -148,7 +148,7 @@ static void rule_key(char *buf, size_t size, const struct item *rule)
 	snprintf(buf, size, "id %" PRIu64, attr_num(item_attr(rule, VTAP_A_RULE_ID)));
 }
 
-/* Rules of a tap and one pref: their order counts, and new ones come behind all the others. */
+/* Align rules of a tap and one pref: their order matters, and the kernel appends new ones. */
 static void rules_align(struct item *have, size_t nh, struct item *want, size_t nw)
 {
 	size_t h = 0, w = 0, i;
@@ -233,7 +233,7 @@ void rules_diff(struct items *have, struct items *want, const struct items *sess
 
 /* changes */
 
-/* A command with its words, which are parsed unless the message is there already and tells all. */
+/* Add a command. Its words are parsed, unless its message is given. */
 static int change_add(struct changes *c, const struct object *o, enum command cmd,
 		      const char *words, const struct nlmsghdr *nlh, int line)
 {
@@ -266,7 +266,7 @@ static int change_add(struct changes *c, const struct object *o, enum command cm
 	return rc;
 }
 
-/* Delete objects, @early those that make room for others. */
+/* Delete objects; with @early, only those that must go before others can be added. */
 static int changes_del(struct changes *c, const struct object *o, const struct items *l,
 		       bool early)
 {
@@ -304,7 +304,7 @@ static int changes_put(struct changes *c, const struct object *o, const struct i
 	return rc;
 }
 
-/* Made at once; what goes comes first, so that no limit is in the way. */
+/* Deletions come first, so that the limits of the kernel leave room for additions. */
 int changes_make(struct changes *c, const struct config *have, const struct config *want)
 {
 	int rc;

@@ -5,7 +5,7 @@
 
 #include "vtap.h"
 
-/* inner: the match words that follow are of what is inside the tunnel */
+/* inner: the match words that follow apply to the frame inside the tunnel */
 
 static const struct word *inner_find(const struct word *w, const char *name)
 {

@@ -337,7 +337,7 @@ int nl_monitor(nl_cb cb)
 
 	if (rc)
 		return rc;
-	/* best effort, the default holds some hundred events */
+	/* best effort; the default size holds a few hundred events */
 	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (mnl_socket_setsockopt(nl, NETLINK_ADD_MEMBERSHIP, &nl_group, sizeof(nl_group)) < 0) {
 		err("cannot join group \"" VTAP_MCGRP_MONITOR "\": %m");
@@ -348,7 +348,7 @@ int nl_monitor(nl_cb cb)
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno == ENOBUFS) {
-			err("events were lost");
+			err("some events were lost: they came faster than they were read");
 			continue;
 		}
 		if (len < 0) {

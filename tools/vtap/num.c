@@ -38,7 +38,7 @@ static const struct unit size_units[] = {
 
 /* reading and writing numbers */
 
-/* Decimal, or hexadecimal after 0x; no sign, no blanks, nothing behind. */
+/* Decimal, or hexadecimal after 0x; no sign, no blanks, nothing after it. */
 int num_parse(const char *s, uint64_t max, uint64_t *val)
 {
 	unsigned int base = s[0] == '0' && (s[1] == 'x' || s[1] == 'X') ? 16 : 10;
@@ -95,7 +95,7 @@ static void write_num(FILE *f, const struct word *w, uint64_t val)
 		fprintf(f, w->flags & W_HEX ? "0x%04" PRIx64 : "%" PRIu64, val);
 }
 
-/* 1gbit or 2.5gbit, with at most 6 digits behind the point */
+/* 1gbit or 2.5gbit, with at most 6 digits after the point */
 static int read_unit(const struct word *w, const char *s, uint64_t *val)
 {
 	const struct unit *u = w->type->units;

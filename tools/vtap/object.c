@@ -69,7 +69,7 @@ void word_write(FILE *f, const struct word *w, const char *text)
 		out_quoted(f, text);
 }
 
-/* The words that add would need for such an object, to be freed. */
+/* The words with which add would create the object; to be freed. */
 char *object_text(const struct object *o, const struct nlmsghdr *nlh)
 {
 	static struct text text;
@@ -264,10 +264,10 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 
 /**
  * object_parse - Make the message of a command.
- * @argv: The words behind the command, ends with NULL.
+ * @argv: The words after the command, ends with NULL.
  * @nlh: Set to the message, to be freed, when OK is returned.
  *
- * Return: OK; USAGE after telling what is wrong.
+ * Return: OK, or USAGE after printing what is wrong.
  */
 int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh)
 {
@@ -292,7 +292,7 @@ int object_parse(const struct object *o, enum command cmd, char **argv, struct n
 	return rc;
 }
 
-/* Is the attribute at an offset in a message one of those in @nest, or in one of these? */
+/* Find the attribute at an offset in a message inside @nest, at any depth. */
 static bool attr_at(const struct nlattr *nest, const struct nlmsghdr *nlh, uint32_t offset,
 		    uint16_t *type)
 {
@@ -338,7 +338,7 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 	return NULL;
 }
 
-/* Tell which key the kernel gave. */
+/* Print the key that the kernel assigned. */
 void object_print_key(const struct object *o, uint64_t key)
 {
 	if (opt.json) {

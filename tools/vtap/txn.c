@@ -28,7 +28,7 @@ static void *txn_room(struct txn *t, size_t len)
 /**
  * txn_add - Put a command at the end of a transaction.
  * @nlh: The command's message; still the caller's.
- * @text: Stands for the line where there is none; must live as long as @t.
+ * @text: For messages if @line is 0; must live as long as @t.
  */
 void txn_add(struct txn *t, const struct object *o, enum command cmd,
 	     const struct nlmsghdr *nlh, int line, const char *text)
@@ -50,7 +50,7 @@ void txn_add(struct txn *t, const struct object *o, enum command cmd,
 	};
 }
 
-/* The change that has a byte of the message. */
+/* The change that an offset in the message belongs to. */
 static const struct txn_change *txn_find(const struct txn *t, uint32_t offset)
 {
 	for (size_t i = 0; i < t->n; i++)
@@ -110,11 +110,11 @@ static void txn_reply(const struct nlmsghdr *nlh, void *data)
 }
 
 /**
- * txn_send - Send the changes there are, and begin anew.
- * @file: Where they come from, for messages.
- * @keys: Print the keys that the kernel gave.
+ * txn_send - Send the changes collected so far, and empty the transaction.
+ * @file: The file they come from, for messages.
+ * @keys: Print the keys that the kernel assigned.
  *
- * Return: OK, or REFUSED after telling why; then nothing has changed.
+ * Return: OK, or REFUSED after printing why; then nothing has changed.
  */
 int txn_send(struct txn *t, const char *file, bool keys)
 {

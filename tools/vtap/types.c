@@ -31,7 +31,7 @@ static void str_format(FILE *f, const struct word *w, const struct view *v)
 
 const struct type type_str = { "NAME", .parse = str_parse, .format = str_format };
 
-/* addresses, with a prefix length where the word has an attribute for it */
+/* addresses, with a prefix length if the word has an attribute for it */
 
 static int addr_parse(struct parse *p, const struct word *w, const char *val)
 {
@@ -64,7 +64,7 @@ static int addr_parse(struct parse *p, const struct word *w, const char *val)
 	return rc;
 }
 
-/* The address as text, without the bits that the prefix leaves out. */
+/* The address as text, bits outside the prefix cleared. Return: its length, or UINT32_MAX. */
 static unsigned int addr_get(const struct word *w, const struct view *v, char *buf)
 {
 	const struct nlattr *a = view_attr(v, w, w->attr);
@@ -265,7 +265,7 @@ const struct type type_sample = {
 	"[ flow ] N", .parse = sample_parse, .format = sample_format, .to_json = sample_json
 };
 
-/* match any: no match words at all, which is how set takes them away */
+/* match any: no match words; set removes them with it */
 
 static int any_parse(struct parse *p, const struct word *w, const char *val)
 {

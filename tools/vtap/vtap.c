@@ -18,7 +18,7 @@ static void help(FILE *f)
 	      "                    -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
 }
 
-/* Changes go into @txn if there is one; other commands send what is in it first. */
+/* With @txn, changes are added to it, and other commands send it first. */
 static int run(char **argv, struct txn *txn)
 {
 	int rc;
@@ -71,7 +71,7 @@ static int batch(const char *name)
 	return first ? first : rc;
 }
 
-/* -j and -json and --json are one. */
+/* -j, -json and --json are the same option. */
 static bool is_opt(const char *arg, const char *name)
 {
 	arg++;
@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 	}
 
 	if (file && *argv)
-		return usage("\"%s\" after option -batch", *argv);
+		return usage("unexpected \"%s\" after option -batch", *argv);
 	if (opt.force && !file && (!*argv || (strcmp(*argv, "apply") && strcmp(*argv, "save"))))
 		return usage("option -force without -batch, apply or save");
 	if (opt.check && (file || !*argv || strcmp(*argv, "apply")))

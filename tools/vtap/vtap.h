@@ -23,13 +23,13 @@ enum {
 	W_FLUSH		= 1 << 2,	/* picks what flush deletes */
 	W_KEY		= 1 << 3,	/* names the object for set, del and show */
 	W_POS		= 1 << 4,	/* comes first, without its keyword */
-	W_FIXED		= 1 << 5,	/* cannot change while the object exists */
-	W_MATCH		= 1 << 6,	/* stands in the nested attribute match */
+	W_FIXED		= 1 << 5,	/* cannot be changed while the object exists */
+	W_MATCH		= 1 << 6,	/* is in the nested attribute match */
 	W_STATS		= 1 << 7,	/* shown with -s only */
 	W_BREAK		= 1 << 8,	/* counters: starts a line */
 	W_HEX		= 1 << 9,	/* a number without name is shown as 0x%04x */
 	W_VERBATIM	= 1 << 10,	/* more than one word: never quoted as a whole */
-	W_INNER		= 1 << 11,	/* may stand behind inner, too */
+	W_INNER		= 1 << 11,	/* may also follow inner */
 	W_PICK		= 1 << 12,	/* picks what show shows; alone, it is not shown itself */
 };
 
@@ -49,13 +49,13 @@ struct unit {
 
 /**
  * struct type - How values of a kind are read and written.
- * @help: Stands for the value in the help text, NULL for the names.
+ * @help: Placeholder for the value in the help text, NULL to list the names.
  * @size: Bytes of a number's attribute; 0 when @parse and @format do all.
- * @sep: Divides two numbers: '/' a value and its mask, '-' the ends of a range.
+ * @sep: Separates two numbers: '/' a value and its mask, '-' the ends of a range.
  * @json: How a number is written: 'n' as number, 's' as text, 'b' as true or false.
- * @mask: The mask that is not written, since it leaves nothing out.
+ * @mask: The full mask, which is not written.
  * @many: There may be several attributes of type attr2.
- * @units: Of a number, the first one that divides it is written.
+ * @units: Units of a number; the first one that divides it is written.
  * @read: Reads a number.
  * @write: Writes it as @read takes it.
  * @parse: Puts a value into the message; takes further arguments itself.
@@ -80,7 +80,7 @@ struct type {
 /**
  * struct word - A keyword of an object: drives parsing, show, save and apply.
  * @name: Keyword, and key in JSON.
- * @def: Text of the default, which set takes to bring it back; NULL for none.
+ * @def: Text of the default, which set accepts to restore it; NULL for none.
  * @name2: Key of @attr2 in JSON.
  * @attr2: Prefix length, mask, upper end or other second half of the value.
  * @max: Longest string.
@@ -100,14 +100,14 @@ struct word {
 
 /* A message that is being built of words. */
 struct parse {
-	char **argv;			/* what is still to be read */
+	char **argv;			/* words not read yet */
 	struct nlmsghdr *nlh;
 	struct nlmsghdr *match;		/* collects the nested attributes */
 	const struct word *word;
-	const struct word *addr;	/* the first address, for its family */
+	const struct word *addr;	/* the first address, whose family the others must have */
 	uint16_t addr_len;
 	bool has_match;
-	uint64_t seen[2];		/* attributes outside and inside of match, or of inner */
+	uint64_t seen[2];		/* attributes given outside and inside match or inner */
 };
 
 /* A message that is being read. */
@@ -123,7 +123,7 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * struct object - A kind of object.
  * @words: In the order in which they are shown; the key comes first.
  * @implied: Whether a value follows from others and is not shown, @all as in word_text().
- * @absent: Why there is no such object, when a reply says no more than that; else NULL.
+ * @absent: If a reply says only why there is no such object, returns the reason; else NULL.
  * @get: The command on the wire for show.
  * @change: The attribute that makes each of the other commands part of a commit, 0 for none.
  * @ntf: The first of the notifications add, del and change.
@@ -151,7 +151,7 @@ struct line {
 	int first;		/* number of the line it starts in */
 	int next;		/* number of the line after it */
 	int argv_size;
-	char *text;		/* the words, for the next line to be used again */
+	char *text;		/* the words; reused by the next line */
 	size_t len, size;
 };
 
@@ -212,7 +212,7 @@ void out_bool(const char *key, bool val);
 void out_str(const char *key, const char *val);
 void out_quoted(FILE *f, const char *s);
 
-/* Text that is put together, in a place that the next one uses again; starts as all zero. */
+/* A buffer for text that is reused; all zero at the beginning. */
 struct text {
 	FILE *f;
 	char *buf;
@@ -229,10 +229,10 @@ struct txn_change {
 	int line;
 	const char *text;
 	const char *file;	/* of the line */
-	uint32_t end;		/* offset of what comes behind it in the message */
+	uint32_t end;		/* offset in the message of what follows it */
 };
 
-/* A transaction that is being put together; starts as all zero. */
+/* A transaction that is being built; all zero at the beginning. */
 struct txn {
 	struct nlmsghdr *nlh;
 	size_t size;

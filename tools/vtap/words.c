@@ -121,7 +121,7 @@ int word_parse(struct parse *p, const struct word *w, const char *val)
 	return rc;
 }
 
-/* The number or numbers of a word; whether the second one is worth writing. */
+/* Get the numbers of a word. Return: true if the second one must be written. */
 static bool word_nums(const struct word *w, const struct view *v, uint64_t *num, uint64_t *num2)
 {
 	bool mask = w->type->sep == '/';
@@ -142,7 +142,7 @@ static bool attr_same(const struct nlattr *a, const struct nlattr *b)
 	return a->nla_len == b->nla_len && !memcmp(a, b, a->nla_len);
 }
 
-/* Whether two objects have the same value of a word; if not, their texts may still be the same. */
+/* Whether a word has the same value in two objects; if false, the texts may still be equal. */
 bool word_same(const struct word *w, const struct view *a, const struct view *b)
 {
 	const struct nlattr *va = view_attr(a, w, w->attr), *vb = view_attr(b, w, w->attr);
