@@ -31,7 +31,7 @@ skip() {	# NAME REASON
 }
 
 debug_kernel() {	# sets broken
-	tools/bed/debug-kernel.sh && mkdir -p build/broken && rsync -a selftests/broken/ build/broken/ &&
+	tools/bed/debug-kernel.sh && mkdir -p build/broken && rsync -a selftests/debug/broken/ build/broken/ &&
 		make -s -C "$(tools/bed/kernel.sh kdir debug)" M="$PWD/build/broken" modules >&2 || return
 	broken=$PWD/build/broken/vtap_broken.ko
 	export VTAP_TIMEOUT=${VTAP_TIMEOUT:-9000}
@@ -85,7 +85,7 @@ selftests() {	# KERNEL TESTS: the guest's own last line is counted instead of pr
 tools/bed/setup.sh build kernel vm test || exit 1
 [ -n "${TESTS:-}" ] || [ ! -x tools/bed/lint.sh ] || check "lint ran to its end" lint
 [ ! -f tools/vtap/Makefile ] || check "tool" make -s -C tools/vtap
-[ ! -f selftests/collect.c ] || check "programs of the self-tests" make -s -C selftests all
+[ ! -f selftests/stress/collect.c ] || check "programs of the self-tests" make -s -C selftests all
 ynl=$(tools/bed/kernel.sh source)/tools/net/ynl
 for kernel; do
 	check "build for $kernel" build "$kernel" || continue

@@ -15,7 +15,7 @@ mapfile -t files < <(git ls-files -co --exclude-standard 2> /dev/null || find . 
 for i in "${!files[@]}"; do [ -f "${files[i]}" ] || unset "files[i]"; done
 only() { printf '%s\n' "${files[@]}" | grep -E "$1"; }
 mapfile -t kernel_c < <(only '^(kmod|tools/audit/coverage)/[^/]*\.[ch]$' | grep -v _gen)
-mapfile -t tool_c < <(only '^(tools/vtap|selftests)/[^/]*\.[ch]$')
+mapfile -t tool_c < <(only '^(tools/vtap|selftests/stress)/[^/]*\.[ch]$')
 mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' "${files[@]}")
 mapfile -t python < <(only '\.py$')
 mapfile -t yaml < <(only '\.ya?ml$'; only '^\.yamllint$')

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""rooms.py - no source file is longer than 450 lines, no headers include each other in a circle, and nor do calls lead round
+"""rooms.py - no source file is longer than 450 lines, no headers include each other in a circle,
+no calls lead round, and no self-test imports another one
 
-Of calls, kmod/ is looked at, where a file and its own header are one: the header has the fast half.
+In kmod/, a file and its own header are one: the header has the fast half. In tools/vtap/, neither
+functions nor variables may be used in a circle.
 """
 
 import glob
@@ -21,7 +23,8 @@ def includes(path):
 def code(path):
     """Return: the text of a file without comments, strings and characters."""
     with open(path, encoding="utf-8") as f:
-        return re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', " ", f.read(), flags=re.S)
+        return re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', " ", f.read(),
+                      flags=re.S)
 
 
 def uses(paths):
@@ -29,13 +32,14 @@ def uses(paths):
     text = {p: code(p) for p in paths if p.endswith(".c")}
     place = {}
     for p, c in text.items():
-        for line in re.findall(r"^(?!static\b|extern\b|typedef\b|return\b)[a-z][\w \t*]*[ *]\w+(?:\[\w*\])?(?:\(| = |;).*",
-                               c, re.M):
-            if not re.search(r"\).*;$", line):
-                place[re.match(r"[\w \t*]*?(\w+)(?:\[\w*\])?(?:\(| = |;)", line).group(1)] = p
+        for m in re.finditer(r"^(?!static\b|extern\b|typedef\b|return\b)[a-z][\w \t*]*[ *](\w+)"
+                             r"(?:\[\w*\])?(?:\(| = |;).*", c, re.M):
+            if not re.search(r"\).*;$", m[0]):
+                place[m[1]] = p
     graph = {}
     for p, c in text.items():
-        graph[p] = sorted({place[n] for n in set(re.findall(r"(?<![.>\w])\w+", c)) if n in place} - {p})
+        names = set(re.findall(r"(?<![.>\w])\w+", c))
+        graph[p] = sorted({place[n] for n in names if n in place} - {p})
     return graph
 
 
@@ -52,12 +56,14 @@ def functions(path):
     """Yield (name, body) of each function that PATH defines."""
     with open(path, encoding="utf-8") as f:
         text = re.sub(r'/\*.*?\*/|//.*?$|"(?:\\.|[^"\\])*"', "", f.read(), flags=re.S | re.M)
-    for m in re.finditer(r"^(?!static_assert)[a-z_][^;{}#=]*?\b(\w+)\([^;{}#]*?\)\s*\{(.*?)^\}", text, re.M | re.S):
+    for m in re.finditer(r"^(?!static_assert)[a-z_][^;{}#=]*?\b(\w+)\([^;{}#]*?\)\s*\{(.*?)^\}",
+                         text, re.M | re.S):
         yield m[1], m[2]
 
 
 def calls(files):
-    """Return: {file: {file that it calls: how}}; where headers have a stand-in for what is left out, the thing itself counts."""
+    """Return: {file: {file that it calls: how}}. Where a header has a stand-in for a part that is
+    left out, the part itself counts."""
     every = [(f, name, body) for f in files for name, body in functions(f)]
     where, graph = {}, {f: {} for f in files}
     for f, name, _ in every:
@@ -96,10 +102,28 @@ def round_trips(graph):
                 yield f"{how} leads back: {' -> '.join([f] + back)}"
 
 
+def selftests():
+    """Return: what is wrong with the self-tests: what they share belongs in selftests/lib."""
+    bad = []
+    programs = [f for d in ("", "stress/", "debug/")
+                for f in sorted(glob.glob(f"selftests/{d}*.py"))]
+    names = {os.path.basename(f)[:-3] for f in programs}
+    for f in programs:
+        with open(f, encoding="utf-8") as text:
+            used = set(re.findall(r"^\s*(?:import|from)\s+(\w+)", text.read(), re.M))
+        bad += [f"{f}: imports the test {name}.py" for name in sorted(used & names)]
+    for f in sorted(glob.glob("selftests/lib/*.py")):
+        with open(f, encoding="utf-8") as text:
+            n = text.read().count("\n")
+        if n > LIMIT:
+            bad.append(f"{f}: {n} lines, {LIMIT} at most")
+    return bad
+
+
 def main():
     """Return: exit status."""
     os.chdir(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    bad = []
+    bad = selftests()
     for folder in ("kmod", "tools/vtap"):
         files = sorted(f for f in glob.glob(f"{folder}/*.[ch]") if "_gen." not in f)
         for f in files:
@@ -116,7 +140,8 @@ def main():
             ring = next((c for f in sorted(graph) if (c := circle(graph, [f]))), None)
             if ring:
                 bad.append(f"{folder}: uses in a circle: {' -> '.join(ring)}")
-    bad += round_trips(calls([f for f in sorted(glob.glob("kmod/*.[ch]")) if "_gen." not in f and "test" not in f]))
+    bad += round_trips(calls([f for f in sorted(glob.glob("kmod/*.[ch]"))
+                              if "_gen." not in f and "test" not in f]))
     print("\n".join(bad), end="\n" if bad else "")
     return 1 if bad else 0
 

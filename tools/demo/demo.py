@@ -2,23 +2,25 @@
 # SPDX-License-Identifier: GPL-2.0
 """demo.py DEV PORT - count what crosses DEV, independently of vtap, until SIGINT.
 
-Prints "ready" when it counts, and at the end "total N SKIPPED SUPER": frames without and with TCP port PORT, a
-super-frame counted as the frames that it becomes on a wire, and how many super-frames there were.
+Prints "ready" when it counts, and at the end "total N SKIPPED SUPER": frames without and with TCP
+port PORT, a super-frame counted as the frames that it becomes on a wire, and how many super-frames
+there were.
 """
+import contextlib
 import os
 import signal
 import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../../selftests")
-import ksft  # noqa: E402
+from lib import Sender, Sniffer  # noqa: E402
 
 
 class Here:
     """The namespace that we are in, for Sniffer."""
 
     def enter(self):
-        return ksft.contextlib.nullcontext()
+        return contextlib.nullcontext()
 
 
 def is_port(frame, port):
@@ -33,7 +35,7 @@ def wire_frames(frame):
     _, kind, hlen, size, _, _ = struct.unpack("BBHHHH", frame.vnet)
     if not kind:
         return 1
-    if kind & 0x7f == ksft.Sender.GSO_TCPV4:
+    if kind & 0x7f == Sender.GSO_TCPV4:
         l4 = 14 + 4 * (frame[14] & 15)
         hlen = l4 + 4 * (frame[l4 + 12] >> 4)
     return -(-(len(frame) - hlen) // size)
@@ -46,7 +48,7 @@ def main():
     signal.signal(signal.SIGINT, lambda *_: stop.append(1))
     count = {False: 0, True: 0}
     supers = 0
-    with ksft.Sniffer(Here(), dev, "both", match=lambda f: True, vnet=True) as rx:
+    with Sniffer(Here(), dev, "both", match=lambda f: True, vnet=True) as rx:
         print("ready", flush=True)
         last = False
         while not last:

@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Results of the KUnit tests, which ran when the module was loaded, where it was built with them."""
+"""Results of the KUnit tests, which ran when the module was loaded, where it was built with
+them."""
 import glob
 import os
 import re
 
-import ksft
-from ksft import eq, note, ok, skip
+from lib import ksft_eq, ksft_exit, ksft_pr, ksft_run, ksft_skip, ksft_true
 
 # and how many results each has at least
-SUITES = {"vtap_classifier": 11, "vtap_finish": 11, "vtap_headers": 11, "vtap_parser": 11, "vtap_refusals": 11, "vtap_rules": 4,
+SUITES = {"vtap_classifier": 11, "vtap_finish": 11, "vtap_headers": 11, "vtap_parser": 11,
+          "vtap_refusals": 11, "vtap_rules": 4,
           "vtap_tunnel": 11}
 DEBUGFS = "/sys/kernel/debug/kunit/"
 RESULT = re.compile(r"( *)(ok|not ok) \d+ ([^#]*[^# ])(?: *# (SKIP.*))?")
@@ -34,9 +35,9 @@ def report(suite):
         number += 1
         name = f"{suite}: {m[3]}"
         if m[4]:
-            skip(name, m[4].removeprefix("SKIP "))
-        elif not ok(name, m[2] == "ok"):
-            note("\n".join(said))
+            ksft_skip(m[4].removeprefix("SKIP "), name)
+        elif not ksft_true(m[2] == "ok", name):
+            ksft_pr("\n".join(said))
         said = []
     return number
 
@@ -44,14 +45,16 @@ def report(suite):
 def suites():
     """Every suite ran, and every case of it passed."""
     if not built_in("vtap_test_whole"):
-        skip("KUnit tests", "the module is built without them")
+        ksft_skip("the module is built without them", "KUnit tests")
         return
     wanted = SUITES | ({"vtap_ring": 7} if built_in("vtap_ring_prove") else {})
-    eq("suites", sorted(os.path.basename(d) for d in glob.glob(DEBUGFS + "vtap_*")), sorted(wanted))
+    ksft_eq(sorted(os.path.basename(d) for d in glob.glob(DEBUGFS + "vtap_*")), sorted(wanted),
+            "suites")
     for suite, least in wanted.items():
         number = report(suite)
-        ok(f"{suite}: {number} results", number >= least)
+        ksft_true(number >= least, f"{suite}: {number} results")
 
 
 if __name__ == "__main__":
-    ksft.run(suites)
+    ksft_run([suites])
+    ksft_exit()

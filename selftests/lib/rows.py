@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Rows of traffic through a host, places to tap it, and copies of each numbered frame."""
+"""Rows of traffic through a host, places to tap it, and the copies of each numbered frame."""
 import collections
 import contextlib
 import struct
 
-import ksft
-from hooks import mine
-from ksft import Sender, Sniffer, busywait, eq, ether, ok, sh, tcp_frame, udp_frame, vtap, vtap_json
-from switch import World, wire
+from .capture import Sender, Sniffer
+from .frames import ether, frame_number, is_numbered, tcp_frame, udp_frame
+from .ns import one_cpu, sh, vtap, vtap_batch, vtap_json
+from .tap import SLOW, busywait, ksft_eq, ksft_true
+from .topo import VM, World, wire
 
-VM, IP = "02:00:00:00:01:%02x", "10.0.0.%d"
+IP = "10.0.0.%d"
 GATEWAY = "02:00:00:00:02:01"  # of every device by which the host itself is reached
 FIRST_PORT = 5000  # destination port of the first row
 REWRITTEN = 500  # what is added to it where it is rewritten
@@ -67,12 +68,6 @@ class Row:
                     payload=b"vtap#%08d" % n + b"." * 40)
 
 
-def number(frame):
-    """Return: the number of a frame, or of the one in a copy."""
-    at = frame.index(b"vtap#") + 5
-    return int(frame[at:at + 8])
-
-
 class Place:
     """A way to tap: RULES, or a function that gives those of a Row; EXPECT: copies of each frame
     for the sessions s and t, or one number for s, or a function of a Row and its Bed;
@@ -119,7 +114,7 @@ class Bed:
         self.stack.close()
 
     def vm(self, letter, port, master=None, address=None, peer="eth0"):
-        """Plug a VM in."""
+        """Connect the VM LETTER to the host's device PORT."""
         n = ord(letter) - ord("a") + 1
         ns = getattr(self.w, letter)
         wire(self.h, port, ns, peer, mac2=VM % n)
@@ -141,13 +136,14 @@ class Bed:
             for x in letters])
 
     def have(self, rows):
-        """ROWS are what is sent from now on."""
+        """Use ROWS from now on."""
         self.rows = rows
         for index, row in enumerate(rows):
             row.index = index
 
     def rewrite(self):
-        """Make the host rewrite what it has to: tc at ingress, and nftables."""
+        """Configure tc at ingress and nftables to rewrite the frames of the rows that ask for
+        it."""
         by_tc, chains = collections.defaultdict(list), collections.defaultdict(list)
         for row in self.rows:
             if action := row.rewriting("tc"):
@@ -182,23 +178,21 @@ class Bed:
             raise RuntimeError("the links do not come up")
         self.tx = {x: self.stack.enter_context(Sender(ns, dev)) for x,
                    (ns, dev) in self.where.items()}
-        self.rx = {x: self.stack.enter_context(Sniffer(ns, dev, match=mine)) for x,
+        self.rx = {x: self.stack.enter_context(Sniffer(ns, dev, match=is_numbered)) for x,
                    (ns, dev) in self.where.items()}
         for rx in self.rx.values():  # no clone of what the VM itself sends, which would keep memory
             rx.sock.setsockopt(Sniffer.SOL_PACKET, 23, 1)  # PACKET_IGNORE_OUTGOING
         self.mark = self.stack.enter_context(Sender(self.w.col, "mark"))
-        self.col, = self.w.copies(mine)
+        self.col, = self.w.copies(is_numbered)
         self.stack.enter_context(self.col)
         for letter, tx in self.tx.items():
             tx.send(ether(BROADCAST, self.mac(letter), 0x88b5, bytes(50), self.tags.get(letter)))
 
     def rules(self, *lines):
-        """Put LINES in place of all rules."""
+        """Replace all rules by LINES."""
         batch = ["rule flush", "rule add pref 1 port mark0 dir ingress action mirror s,t"]
         batch += [f"rule add pref {pref} {line}" for pref, line in enumerate(lines, 10)]
-        p = self.h.sh([ksft.VTAP, "-b", "-"], input="\n".join(batch) + "\n", check=False)
-        if p.returncode:
-            raise RuntimeError(p.stderr + "\n".join(batch))
+        vtap_batch(self.h, *batch)
 
     def shoot(self, rows=None):
         """Send the frames of ROWS, or all. Return: ({(row, session): [copies of each frame]}, names
@@ -206,14 +200,14 @@ class Bed:
         rows = self.rows if rows is None else rows
         self.shots += 1
         sent, far = {}, {x: set() for x in self.rx}
-        with ksft.one_cpu(0):
+        with one_cpu(0):
             for row in rows:
                 sent[row] = [self.shots * 100000 + row.index * 1000 + i for i in range(row.n)]
                 self.tx[row.tx].send(*[row.frame(self, i) for i in sent[row]])
 
         def missing():
             for x, rx in self.rx.items():
-                far[x].update(number(f) for f in rx.frames())
+                far[x].update(frame_number(f) for f in rx.frames())
             return [row.name for row in rows if any(not far[x].issuperset(sent[row])
                                                     for x in row.rx)]
         busywait(lambda: not missing(), 2)
@@ -225,19 +219,20 @@ class Bed:
     def collect(self):
         """Return: {(key, number): copies} of all that was copied up to now."""
         copies = collections.Counter()
-        with ksft.one_cpu(0):
+        with one_cpu(0):
             self.mark.send(udp_frame("02:00:00:00:03:01", "02:00:00:00:03:02", "10.9.0.1",
                                      "10.9.0.2",
                                      payload=b"vtap#%08d" % MARK))
 
         def through():
-            copies.update((struct.unpack("!I", f[38:42])[0], number(f))
+            copies.update((struct.unpack("!I", f[38:42])[0], frame_number(f))
                           for f in self.col.frames(1, 0.2))
             return all(copies[key, MARK] for key in KEYS.values())
         if not busywait(through, 20):
             raise RuntimeError("the last frame is not copied")
-        busywait(lambda: False, self.linger / ksft.SLOW)
-        copies.update((struct.unpack("!I", f[38:42])[0], number(f)) for f in self.col.frames())
+        busywait(lambda: False, self.linger / SLOW)
+        copies.update((struct.unpack("!I", f[38:42])[0], frame_number(f))
+                      for f in self.col.frames())
         return copies
 
     def counters(self):
@@ -254,13 +249,14 @@ class Bed:
         """What was matched since BEFORE was copied, counted as a duplicate, or dropped."""
         now = self.counters()
         d = {k: now[k] - before[k] for k in now}
-        eq(f"{what}: a session's matched is sent and drops", d["matched"], d["sent"] + d["drop"])
+        ksft_eq(d["matched"], d["sent"] + d["drop"],
+                f"{what}: a session's matched is sent and drops")
         if not sampled:  # each rule has one session, but for the one of the last frame
-            eq(f"{what}: what ports matched was sent, dropped or counted as dup", d["port"] + 1,
-               d["matched"] + d["dup"])
+            ksft_eq(d["port"] + 1, d["matched"] + d["dup"],
+                    f"{what}: what ports matched was sent, dropped or counted as dup")
 
     def check(self, *places, what="", rows=None):
-        """Tap each of PLACES, send all rows, and count."""
+        """Tap each of PLACES in turn, send all rows, and count the copies."""
         for place in places:
             chosen = [r for r in (self.rows if rows is None else rows) if place.only is None
                       or place.only(r)]
@@ -278,20 +274,18 @@ class Bed:
                            ns in zip(want, seen) for n in ns):
                     counts = [sorted(set(ns)) for ns in seen]
                     wrong.append(f"{row.name}: of each frame {counts} copies instead of {want}")
-            ok(f"{name}: {len(chosen)} rows", not wrong, "\n".join(wrong))
-            eq(f"{name}: all frames arrive", lost, [])
+            ksft_true(not wrong, f"{name}: {len(chosen)} rows", "\n".join(wrong))
+            ksft_eq(lost, [], f"{name}: all frames arrive")
             self.balance(name, before)
 
 
-# --- places ---
-
 def rewritten(row):
-    """Return: whether the frame that goes out looks different."""
+    """Return: True if the host changes the frames of ROW."""
     return row.before() != row.after()
 
 
 def arrives(row):
-    """Return: whether it leaves by a tapped port."""
+    """Return: True if the frames of ROW leave by a tapped port."""
     return row.outs > 0
 
 
@@ -338,20 +332,20 @@ def sampling(bed, row):
     bed.rules(f"{p} sample 2 action mirror s")
     before = bed.counters()
     copies = bed.shoot([row])[0][row, "s"]
-    ok(f"{bed.name}: sample 2: about half of the frames, once each",
-       10 < sum(copies) < 54 and set(copies) == {0, 1}, copies)
+    ksft_true(10 < sum(copies) < 54 and set(copies) == {0, 1},
+              f"{bed.name}: sample 2: about half of the frames, once each", copies)
     bed.balance(f"{bed.name}: sample 2", before, sampled=True)
     bed.rules(f"{p} dir ingress sample 2 action mirror s", f"{p} dir egress action mirror s")
     copies = bed.shoot([row])[0][row, "s"]
-    eq(f"{bed.name}: sample 2 at ingress and all at egress: each once", copies, [1] * row.n)
+    ksft_eq(copies, [1] * row.n, f"{bed.name}: sample 2 at ingress and all at egress: each once")
     bed.rules(f"{p} sample 2 dup on action mirror s")
     copies = bed.shoot([row])[0][row, "s"]
-    ok(f"{bed.name}: sample 2, dup on: each port chooses",
-       set(copies) == {0, 1, 2} and 32 < sum(copies) < 96, copies)
+    ksft_true(set(copies) == {0, 1, 2} and 32 < sum(copies) < 96,
+              f"{bed.name}: sample 2, dup on: each port chooses", copies)
     row.n = n
 
 
 def in_sysfs(ns, dev, cpus):
-    """Say which CPUs receive for DEV (RPS). sysfs shows the namespace in which it was mounted."""
+    """Let CPUS, a mask, receive for DEV (RPS). sysfs shows the namespace that it was mounted in."""
     sh(["ip", "netns", "exec", ns.name, "sh", "-c",
         f"echo {cpus} > /sys/class/net/{dev}/queues/rx-0/rps_cpus"])

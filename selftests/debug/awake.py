@@ -1,18 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Each detector of a debug kernel notices its bug: at the end of a boot it shows that none slept during the tests.
+"""Each detector of a debug kernel notices its bug: at the end of a boot it shows that none slept
+during the tests.
 
-VTAP_BROKEN names the module with the bugs, VTAP_COMPLAINT the words that run.sh looks for in the kernel log. Lockdep ends
-with the first deadlock, and with what KASAN finds: both come after those that need it.
+VTAP_BROKEN names the module with the bugs, VTAP_COMPLAINT the words that run.sh looks for in the
+kernel log. Lockdep ends with the first deadlock, and with what KASAN finds: both come after those
+that need it.
 """
 import ctypes
 import os
 import re
 import subprocess
 
-import ksft
-from ksft import Netns, busywait, eq, libc, ok
-from leaks import LEAKS, gone, namespaces, put, unreferenced
+from lib import (NetNS, busywait, ip, ksft_eq, ksft_exit, ksft_run, ksft_skip, ksft_true, libc,
+                 modprobe)
+from lib.detect import LEAKS, gone, namespaces, put, unreferenced
 
 MODULE = os.environ.get("VTAP_BROKEN", "")
 COMPLAINT = os.environ.get("VTAP_COMPLAINT", "BUG|WARNING|UBSAN|unregister_netdevice")
@@ -60,35 +62,37 @@ def bugs():
     log()
     with Broken("none"):
         said = log()
-    ok("nothing is told of a module without a bug", not re.search(COMPLAINT, said), said[-2000:])
+    ksft_true(not re.search(COMPLAINT, said), "nothing is told of a module without a bug",
+              said[-2000:])
     for detector, bug, text in BUGS:
         with Broken(bug):
             said = log()
-        ok(f"{detector} notices {bug}, and so does run.sh", re.search(text, said) and re.search(COMPLAINT, said), said[-2000:])
+        ksft_true(re.search(text, said) and re.search(COMPLAINT, said),
+                  f"{detector} notices {bug}, and so does run.sh", said[-2000:])
 
 
 def leak():
     """Memory that nobody has an address of."""
-    eq("kmemleak tells nothing before", unreferenced(), "")
+    ksft_eq(unreferenced(), "", "kmemleak tells nothing before")
     with Broken("leak"):
         said = unreferenced()
-        ok("kmemleak notices leak, and who made it", "broken_leak" in said, said[-2000:])
+        ksft_true("broken_leak" in said, "kmemleak notices leak, and who made it", said[-2000:])
         put(LEAKS, "clear")
 
 
 def net_reference():
     """A namespace that nobody can see any more."""
-    with Netns("held") as ns, ns.enter():
+    with NetNS("held") as ns, ns.enter():
         broken = Broken("net-reference")
         broken.__enter__()
-    ok("a namespace that is held is noticed", not gone(5))
+    ksft_true(not gone(5), "a namespace that is held is noticed")
     broken.__exit__()
-    ok("one that is let go is gone", gone(30), namespaces)
+    ksft_true(gone(30), "one that is let go is gone", namespaces)
 
 
 def dev_reference():
     """A device that somebody holds; who does is told after ten seconds."""
-    ksft.ip("link add vtapref type dummy")
+    ip("link add vtapref type dummy")
     log()
     broken, said = Broken("dev-reference", "vtapref"), []
     broken.__enter__()
@@ -96,14 +100,16 @@ def dev_reference():
         busywait(lambda: said.append(log()) or "broken_dev_reference" in "".join(said), 60, 0.5)
         broken.__exit__()
     said = "".join(said)
-    ok("reference tracker notices dev-reference, and who has it, and so does run.sh",
-       "broken_dev_reference" in said and re.search(COMPLAINT, said), said[-2000:])
+    ksft_true("broken_dev_reference" in said and re.search(COMPLAINT, said),
+              "reference tracker notices dev-reference, and who has it, and so does run.sh",
+              said[-2000:])
     log()
 
 
 if __name__ == "__main__":
     if not MODULE:
-        ksft.skip("detectors", "VTAP_BROKEN does not name the module with the bugs")
-        ksft.done()
-    ksft.modprobe("dummy")
-    ksft.run(bugs, leak, net_reference, dev_reference)
+        ksft_skip("VTAP_BROKEN does not name the module with the bugs", "detectors")
+        ksft_exit()
+    modprobe("dummy")
+    ksft_run([bugs, leak, net_reference, dev_reference])
+    ksft_exit()

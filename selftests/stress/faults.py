@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Memory that is not there: each allocation of each command, of loading the module, of a new namespace and of each device
-event fails once, so does each of a copy, and any of the work that is done later. Needs a kernel with FAILSLAB.
+"""Memory that is not there: each allocation of each command, of loading the module, of a new
+namespace and of each device event fails once, so does each of a copy, and any of the work that is
+done later. Needs a kernel with FAILSLAB.
 
-A command that fails changes nothing; an event is made up for; a copy that fails is counted, and the tapped frame goes its way.
+A command that fails changes nothing; an event is made up for; a copy that fails is counted, and the
+tapped frame goes its way.
 """
 import ctypes
 import errno
@@ -11,8 +13,8 @@ import os
 import socket
 import struct
 
-import ksft
-from ksft import CLONE_NEWNET, Sender, Sniffer, Topology, busywait, eq, libc, note, ok, skip, vtap, vtap_json
+from lib import (CLONE_NEWNET, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit, ksft_pr,
+                 ksft_run, ksft_skip, ksft_true, libc, modprobe, vtap, vtap_json)
 
 DEBUGFS = "/sys/kernel/debug/"
 NTH = "/proc/thread-self/fail-nth"
@@ -35,7 +37,8 @@ def get(path):
 
 
 def confine(start, end):
-    """Let only those allocations fail that have a caller between two addresses; those of user space's memory never do."""
+    """Let only those allocations fail that have a caller between two addresses; those of user
+    space's memory never do."""
     for kind in KINDS:
         put(f"{DEBUGFS}{kind}/require-start", start)
         put(f"{DEBUGFS}{kind}/require-end", end)
@@ -43,7 +46,8 @@ def confine(start, end):
 
 def module():
     """Return: where the code of vtap is."""
-    words = next(line.split() for line in get("/proc/modules").splitlines() if line.startswith("vtap "))
+    words = next(line.split() for line in get("/proc/modules").splitlines()
+                 if line.startswith("vtap "))
     return int(words[5], 16), int(words[5], 16) + int(words[1])
 
 
@@ -51,7 +55,8 @@ def function(name):
     """Return: where a function of the kernel's is."""
     symbols = [line.split()[:3] for line in get("/proc/kallsyms").splitlines() if "[" not in line]
     start = next(int(address, 16) for address, _, symbol in symbols if symbol == name)
-    return start, min(address for address, *_ in ((int(a, 16), k, n) for a, k, n in symbols) if address > start)
+    return start, min(address for address, *_ in ((int(a, 16), k, n) for a, k, n in symbols)
+                      if address > start)
 
 
 def confined():
@@ -60,7 +65,8 @@ def confined():
 
 
 def configure(**values):
-    """Set fault attributes: which kinds of allocation may fail, how often, confined to WHERE if that is possible.
+    """Set fault attributes: which kinds of allocation may fail, how often, confined to WHERE if
+    that is possible.
     Return: how many have failed since the last time."""
     probability, where = values.pop("probability", 0), values.pop("where", EVERYWHERE)
     failed = 0
@@ -68,7 +74,8 @@ def configure(**values):
         put(f"{DEBUGFS}{kind}/probability", 0)
         left = int(get(f"{DEBUGFS}{kind}/times"))
         failed += MANY - left if left > 0 else 0
-        for name, value in {"verbose": 0, "interval": 1, "times": MANY, "task-filter": "N", "ignore-gfp-wait": "N",
+        for name, value in {"verbose": 0, "interval": 1, "times": MANY, "task-filter": "N",
+                            "ignore-gfp-wait": "N",
                             "ignore-gfp-highmem": "Y", "min-order": 0, **values}.items():
             if os.path.exists(f"{DEBUGFS}{kind}/{name}"):
                 put(f"{DEBUGFS}{kind}/{name}", value)
@@ -102,8 +109,6 @@ class Fault:
         self.hit = int(left) == 0
 
 
-# --- commands ---
-
 def plain(state):
     """Return: what STATE tells, without the ids, of which each attempt uses some up."""
     return [[{k: v for k, v in obj.items() if k != "id"} for obj in objs] for objs in state]
@@ -124,7 +129,8 @@ class Commands:
         self.nl.do("session-new", name="s", type="gre", remote=v4)
         self.nl.do("session-new", name="x", type="vxlan", key=4, remote=v6)
         for pref, port in ((5, "vnet0"), (6, "none*")):
-            self.nl.do("rule-new", pref=pref, port=port, action="mirror", session=["s"], match={"ip-proto": 6})
+            self.nl.do("rule-new", pref=pref, port=port, action="mirror", session=["s"],
+                       match={"ip-proto": 6})
         self.ids = [r["id"] for r in self.nl.dump("rule")]
         self.nl.events()
 
@@ -183,7 +189,8 @@ class Commands:
             state = plain(self.nl.state())
             self.quiet()
             want = [after] if error == 0 else [before, after] if error is None else [before]
-            if error == 0 and state != after:  # what failed behind the command, such as a route, is made up for
+            # what failed behind the command, such as a route, is made up for
+            if error == 0 and state != after:
                 busywait(lambda: plain(self.nl.state()) == after, 5)
                 state = plain(self.nl.state())
             if state not in want or error not in (0, None, errno.ENOMEM, errno.ENOBUFS):
@@ -198,7 +205,8 @@ class Commands:
 
 FILTER = struct.pack("HBBI", 6, 0, 0, 0xffff)
 V4 = bytes([192, 0, 2, 9])
-NEW = {"pref": 1, "port": "vnet*", "dir": {"ingress", "egress"}, "action": "mirror", "session": ["s", "x"], "filter": FILTER,
+NEW = {"pref": 1, "port": "vnet*", "dir": {"ingress", "egress"}, "action": "mirror",
+       "session": ["s", "x"], "filter": FILTER,
        "filter-text": "all", "match": {"src-port": 1, "src-port-max": 9}}
 COMMANDS = (
     ("session-new", {"name": "n", "type": "erspan3", "remote": V4, "id": 7, "rate": 8000}),
@@ -214,16 +222,19 @@ COMMANDS = (
     ("rule-get", lambda ids: {"id": ids[0]}),
     ("port-get", {"name": "vnet0"}),
     ("module-get", {}),
-    ("commit", lambda ids: {"change": [
-        {"session-new": {"name": "n", "type": "gre", "remote": V4}}, {"rule-del": {"id": ids[0]}},
-        {"rule-new": {**NEW, "session": ["n", "s"]}}, {"session-del": {"name": "x"}},
-        {"rule-set": {"id": ids[1], "pref": 3}}, {"rule-flush": {"pref": 1}}, {"rule-new": {**NEW, "session": ["n"]}}]}),
+    ("commit", lambda ids: {"change": [{"session-new": {"name": "n", "type": "gre", "remote": V4}},
+                                       {"rule-del": {"id": ids[0]}},
+                                       {"rule-new": {**NEW, "session": ["n", "s"]}},
+                                       {"session-del": {"name": "x"}},
+                                       {"rule-set": {"id": ids[1], "pref": 3}},
+                                       {"rule-flush": {"pref": 1}},
+                                       {"rule-new": {**NEW, "session": ["n"]}}]}),
 )
 
 
 def commands():
     """Each allocation that a command makes fails once."""
-    from netlink import Client  # pylint: disable=import-outside-toplevel
+    from lib.nl import Client  # pylint: disable=import-outside-toplevel
     configure()
     with Topology() as t:
         c = Commands(t, Client)
@@ -231,21 +242,21 @@ def commands():
         for op, vals in COMMANDS:
             wrong, refused = c.every(op, vals if callable(vals) else dict(vals))
             total += refused
-            ok(f"{op}: is refused and changes nothing for want of memory, {refused} times", not wrong and refused,
-               "\n".join(wrong[:3])[:300])
-        note(f"{total} allocations of commands failed")
+            ksft_true(not wrong and refused,
+                      f"{op}: is refused and changes nothing for want of memory, {refused} times",
+                      "\n".join(wrong[:3])[:300])
+        ksft_pr(f"{total} allocations of commands failed")
         c.nl.reset()
-        eq("nothing is left behind", c.nl.state(), [[], [], []])
+        ksft_eq(c.nl.state(), [[], [], []], "nothing is left behind")
 
-
-# --- copies ---
 
 def counters(t):
     return {s["name"]: s["stats"] for s in vtap_json("-s session show", t.host)}
 
 
 class Copies:
-    """The host sends out by vnet0 in its own context, so that the fault is the copy's or the frame's, one by one."""
+    """The host sends out by vnet0 in its own context, so that the fault is the copy's or the
+    frame's, one by one."""
 
     def __init__(self, t):
         self.t, self.fault = t, Fault()
@@ -262,7 +273,8 @@ class Copies:
         return True
 
     def every(self, frame, pieces, kw):
-        """Send until no allocation is left to fail; PIECES arrive of each. Return: frames taken, that arrived, counters."""
+        """Send until no allocation is left to fail; PIECES arrive of each. Return: frames taken,
+        that arrived, counters."""
         taken, n, idle = 0, 0, 0
         while idle < 20 and n < MOST:  # some are taken from stores that are filled now and then
             n += 1
@@ -277,37 +289,44 @@ SESSIONS = ("gre type gre remote 192.0.2.9", "cut type erspan2 remote 192.0.2.9 
 
 
 def accounted(stats):
-    """Return: whether all copies are sent, or dropped for want of memory or by the session's MTU policy."""
-    return all(s["matched"] == s["sent"] + s["drop_nomem"] + s["drop_mtu"] > 0 for s in stats.values())
+    """Return: whether all copies are sent, or dropped for want of memory or by the session's MTU
+    policy."""
+    return all(s["matched"] == s["sent"] + s["drop_nomem"] + s["drop_mtu"] > 0
+               for s in stats.values())
 
 
 def copies():
-    """Each allocation of a copy that has its own, the frame being large, or to be cut by the kernel."""
+    """Each allocation of a copy that has its own, the frame being large, or to be cut by the
+    kernel."""
     configure()
     with Topology(mtu=9000, up_mtu=8000) as t:
         c = Copies(t)
         for name, pieces, frame, kw in (
-                ("a frame of 5000 bytes", 1, t.udp("b", "a", payload=b"x" * 4950), {}),
-                ("a frame to be fragmented", 1, t.udp("b", "a", payload=b"x" * 7960), {}),
-                ("a datagram that the kernel cuts", 5, t.udp("b", "a", payload=b"x" * 4000, partial=True),
-                 {"csum": (34, 6), "gso": (Sender.GSO_UDP, 1000, 42)})):
+            ("a frame of 5000 bytes", 1, t.udp("b", "a", payload=b"x" * 4950), {}),
+            ("a frame to be fragmented", 1, t.udp("b", "a", payload=b"x" * 7960), {}),
+            ("a datagram that the kernel cuts", 5, t.udp("b", "a", payload=b"x" * 4000,
+                                                         partial=True),
+             {"csum": (34, 6), "gso": (Sender.GSO_UDP, 1000, 42)})):
             for session in SESSIONS:
                 vtap(f"session add {session}", t.host)
             vtap("rule add pref 1 port vnet0 dir egress action mirror gre,cut,six,raw", t.host)
             taken, arrived, stats = c.every(frame, pieces, kw)
             vtap("session flush", t.host)
-            eq(f"{name}: all {taken} that were taken arrive", arrived, taken * pieces)
+            ksft_eq(arrived, taken * pieces, f"{name}: all {taken} that were taken arrive")
             gone = sum(s["drop_nomem"] for s in stats.values())
-            ok(f"{name}: {gone} copies fail, each counted", gone > 0 and accounted(stats), stats)
+            ksft_true(gone > 0 and accounted(stats), f"{name}: {gone} copies fail, each counted",
+                      stats)
 
 
 def softirq():
-    """Most allocations that may not wait fail, while frames cross the bridge; its own traffic needs none there."""
+    """Most allocations that may not wait fail, while frames cross the bridge; its own traffic needs
+    none there."""
     frames = 1000
     with Topology() as t, Sender(t.a, "eth0", vnet=True) as tx:
         def received(ns):
             return ns.links()["eth0"]["stats64"]["rx"]["packets"]
-        for name, frame, kw in (("small frames", t.udp(payload=b"x" * 100), {}), ("large frames", t.udp(payload=b"x" * 1450), {}),
+        for name, frame, kw in (("small frames", t.udp(payload=b"x" * 100), {}),
+                                ("large frames", t.udp(payload=b"x" * 1450), {}),
                                 ("TCP super-frames", t.tcp(payload=b"x" * 4000, partial=True),
                                  {"csum": (34, 16), "gso": (Sender.GSO_TCPV4, 1000, 54)})):
             vtap(f"session add gre type gre remote {t.IP4['col']}", t.host)
@@ -315,7 +334,8 @@ def softirq():
             start = received(t.b)
             # holds the copies, whose memory would else serve the next ones
             with Sniffer(t.col, "eth0"):
-                configure(**{"probability": 90, "ignore-gfp-wait": "Y", "where": module() if confined() else EVERYWHERE})
+                configure(**{"probability": 90, "ignore-gfp-wait": "Y",
+                             "where": module() if confined() else EVERYWHERE})
                 try:
                     for _ in range(frames):
                         tx.send(frame, **kw)
@@ -325,12 +345,12 @@ def softirq():
             vtap("rule flush", t.host)
             stats = counters(t)
             vtap("session flush", t.host)
-            eq(f"{name}: all cross the bridge", received(t.b) - start, frames)
+            ksft_eq(received(t.b) - start, frames, f"{name}: all cross the bridge")
             matched, gone = stats["gre"]["matched"], stats["gre"]["drop_nomem"]
-            ok(f"{name}: {gone} of {matched} copies fail and are counted, the others are sent", accounted(stats) and gone, stats)
+            ksft_true(accounted(stats) and gone,
+                      f"{name}: {gone} of {matched} copies fail and are counted, the others are "
+                      "sent", stats)
 
-
-# --- loading, namespaces, device events, deferred work ---
 
 def nth(action, undo=lambda: None):
     """Do ACTION with each of its allocations failing once, and UNDO it. Return: its results."""
@@ -351,9 +371,10 @@ def call(name, *args):
 
 
 def loading():
-    """Each allocation that the module's start makes fails once, devices and namespaces being there."""
+    """Each allocation that the module's start makes fails once, devices and namespaces being
+    there."""
     if not KO:
-        skip("loading", "VTAP_KO does not name the module")
+        ksft_skip("VTAP_KO does not name the module", "loading")
         return
 
     def unload():
@@ -362,7 +383,7 @@ def loading():
     if os.path.exists(SUITES):
         put(SUITES, "none")
     with Topology() as t, open(KO, "rb") as f:
-        eq("the module is unloaded", unload(), 0)
+        ksft_eq(unload(), 0, "the module is unloaded")
         configure(where=function("do_one_initcall"))
 
         def load():
@@ -371,10 +392,12 @@ def loading():
             seen = nth(load, lambda error: error or unload())
         finally:
             configure()
-        ok(f"loading fails {len(seen) - seen.count(0)} times for want of memory, and then leaves nothing",
-           set(seen) - {0} == {errno.ENOMEM}, seen)
+        ksft_true(set(seen) - {0} == {errno.ENOMEM},
+                  f"loading fails {len(seen) - seen.count(0)} times for want of memory, and then "
+                  "leaves nothing", seen)
         vtap(f"session add s type gre remote {t.IP4['col']}", t.host)
-        eq("and works in the end", [s["state"] for s in vtap_json("session show", t.host)], ["active"])
+        ksft_eq([s["state"] for s in vtap_json("session show", t.host)], ["active"],
+                "and works in the end")
 
 
 def namespace():
@@ -392,12 +415,14 @@ def namespace():
         configure()
         os.close(old)
     # without the memory of a debugging aid it goes on
-    ok(f"a new namespace is refused for want of memory, {len(seen) - seen.count(0)} times, or comes",
-       errno.ENOMEM in seen and set(seen) <= {0, errno.ENOMEM}, seen)
+    ksft_true(errno.ENOMEM in seen and set(seen) <= {0, errno.ENOMEM},
+              f"a new namespace is refused for want of memory, {len(seen) - seen.count(0)} times, "
+              "or comes", seen)
 
 
 class Links:
-    """rtnetlink in this thread, so that its allocations can be told from others'. Each call returns the error, or 0."""
+    """rtnetlink in this thread, so that its allocations can be told from others'. Each call returns
+    the error, or 0."""
 
     def __init__(self, ns):
         with ns.enter():
@@ -427,7 +452,8 @@ class Links:
 
     def add(self, index, name):
         """A dummy device."""
-        return self(16, index, attrs=attribute(3, name.encode() + b"\0") + attribute(18, attribute(1, b"dummy")), more=0x600)
+        return self(16, index, attrs=attribute(3, name.encode() + b"\0") +
+                    attribute(18, attribute(1, b"dummy")), more=0x600)
 
     def delete(self, index):
         return self(17, index)
@@ -439,26 +465,32 @@ def attribute(kind, data):
 
 
 def events():
-    """Each allocation that the module makes for a device event fails once, those for who listens, too: nothing is refused,
-    all is made up for."""
-    from netlink import Client  # pylint: disable=import-outside-toplevel
+    """Each allocation that the module makes for a device event fails once, those for who listens,
+    too: nothing is refused, all is made up for."""
+    from lib.nl import Client  # pylint: disable=import-outside-toplevel
     with Topology() as t, Client(t.host) as nl, Client(t.host).subscribe():
         links = Links(t.host)
-        for words in (f"session add s type gre remote {t.IP4['col']}", "rule add pref 1 port 'q*' action mirror s",
-                      "rule add pref 2 master br0 action mirror s", "rule add pref 3 port vnet0 dir ingress action mirror s"):
+        for words in (f"session add s type gre remote {t.IP4['col']}",
+                      "rule add pref 1 port 'q*' action mirror s",
+                      "rule add pref 2 master br0 action mirror s",
+                      "rule add pref 3 port vnet0 dir ingress action mirror s"):
             vtap(words, t.host)
         links.add(200, "dd")
         bridge = t.host.links()["br0"]["ifindex"]
 
         def state():  # later ports stand further behind
-            return (sorted((p["name"], p["ingress-hook"], p["egress-hook"]) for p in nl.dump("port")),
+            return (sorted((p["name"], p["ingress-hook"], p["egress-hook"])
+                           for p in nl.dump("port")),
                     [s["state"] for s in nl.dump("session")])
         for what, action, undo in (
-                ("a device that comes", lambda: links.add(201, "q1"), lambda: links.delete(201)),
-                ("a new name", lambda: links.name(200, "q0"), lambda: links.name(200, "dd")),
-                ("a new master", lambda: links.set(200, 10, struct.pack("I", bridge)), lambda: links.set(200, 10, bytes(4))),
-                ("a lost master", lambda: links.set(101, 10, bytes(4)), lambda: links.set(101, 10, struct.pack("I", bridge))),
-                ("an uplink that goes down", lambda: links.down(103), lambda: links.up(103))):
+            ("a device that comes", lambda: links.add(201, "q1"), lambda: links.delete(201)),
+            ("a new name", lambda: links.name(200, "q0"), lambda: links.name(200, "dd")),
+            ("a new master", lambda: links.set(200, 10, struct.pack("I", bridge)),
+             lambda: links.set(200, 10, bytes(4))),
+            ("a lost master", lambda: links.set(101, 10, bytes(4)),
+             lambda: links.set(101, 10, struct.pack("I", bridge))),
+            ("an uplink that goes down", lambda: links.down(103), lambda: links.up(103)),
+        ):
             event(what, action, undo, state)
 
 
@@ -482,16 +514,19 @@ def event(what, action, undo, state):
         undo()
     finally:
         configure()
-    ok(f"{what}: {len(seen)} allocations fail, nothing is refused, and ports and sessions follow", seen and not wrong, wrong[:3])
+    ksft_true(seen and not wrong, f"{what}: {len(seen)} allocations fail, nothing is refused, and "
+              "ports and sessions follow", wrong[:3])
     busywait(lambda: state() == before)
 
 
 def deferred():
-    """Half of the module's allocations fail, in its work queues too, while routes, neighbours and ports change. Afterwards
-    all is as if nothing had been, and what is tapped loses nothing meanwhile."""
+    """Half of the module's allocations fail, in its work queues too, while routes, neighbours and
+    ports change. Afterwards all is as if nothing had been, and what is tapped loses nothing
+    meanwhile."""
     with Topology() as t, Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as rx:
         col, mac = t.IP4["col"], t.MAC["col"]
-        for name, kind in (("four", f"type erspan2 remote {col}"), ("six", f"type vxlan key 6 remote {t.IP6['col']}"),
+        for name, kind in (("four", f"type erspan2 remote {col}"), ("six", "type vxlan key 6 "
+                                                                    f"remote {t.IP6['col']}"),
                            ("raw", "type port dev up0")):
             vtap(f"session add {name} {kind}", t.host)
         vtap("rule add pref 1 port 'vnet*' dir ingress action mirror four,six,raw", t.host)
@@ -499,10 +534,11 @@ def deferred():
         sent = 0
         try:
             for n in range(12):
-                t.host.ip(f"neigh replace {col} lladdr 02:00:00:00:01:0{n % 8} dev up0 nud permanent",
-                          f"route replace {col} dev up0 mtu {1400 + n}", "link set vnet1 nomaster", "link set vnet1 master br0",
-                          "link set vnet0 down", "link set vnet0 name zz", "link set zz name vnet0", "link set vnet0 up",
-                          "link set up0 down", "link set up0 up")
+                t.host.ip(f"neigh replace {col} lladdr 02:00:00:00:01:0{n % 8} dev up0 nud "
+                          "permanent", f"route replace {col} dev up0 mtu {1400 + n}",
+                          "link set vnet1 nomaster", "link set vnet1 master br0",
+                          "link set vnet0 down", "link set vnet0 name zz", "link set zz name vnet0",
+                          "link set vnet0 up", "link set up0 down", "link set up0 up")
                 if not busywait(lambda: t.a.running("eth0") and t._forwarding()):
                     raise RuntimeError("the bridge does not forward")
                 frames = [t.udp(payload=b"%d" % i * 40) for i in range(sent, sent + 20)]
@@ -510,24 +546,33 @@ def deferred():
                 sent += len(frames)
         finally:
             failed = configure()
-        eq(f"{failed} allocations fail: all {sent} frames cross the bridge", len(rx.frames(sent)), sent)
-        ok("and many allocations did fail", failed > 50, failed)
-        t.host.ip(f"neigh replace {col} lladdr {mac} dev up0 nud permanent", f"address replace {t.IP6['up0']}/64 dev up0 nodad",
+        ksft_eq(len(rx.frames(sent)), sent,
+                f"{failed} allocations fail: all {sent} frames cross the bridge")
+        ksft_true(failed > 50, "and many allocations did fail", failed)
+        t.host.ip(f"neigh replace {col} lladdr {mac} dev up0 nud permanent",
+                  f"address replace {t.IP6['up0']}/64 dev up0 nodad",
                   f"neigh replace {t.IP6['col']} lladdr {mac} dev up0 nud permanent")
-        ok("sessions follow what is there now", busywait(lambda: all(s["state"] == "active" and s.get("path_mtu", 1500) >= 1500
-                                                                     for s in vtap_json("-s session show", t.host))),
-           lambda: vtap("-s session show", t.host).stdout)
-        ok("so do ports", busywait(lambda: {p["name"]: p["ingress_hook"] for p in vtap_json("port show", t.host)} ==
-                                   {"vnet0": "packet", "vnet1": "packet"}), lambda: vtap("port show", t.host).stdout)
+        ksft_true(busywait(lambda: all(s["state"] == "active" and s.get("path_mtu", 1500) >= 1500
+                                       for s in vtap_json("-s session show", t.host))),
+                  "sessions follow what is there now", lambda: vtap("-s session show",
+                                                                    t.host).stdout)
+        ksft_true(busywait(lambda: {p["name"]: p["ingress_hook"]
+                                    for p in vtap_json("port show", t.host)} ==
+                           {"vnet0": "packet", "vnet1": "packet"}), "so do ports",
+                  lambda: vtap("port show", t.host).stdout)
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge", "dummy")
+    modprobe("veth", "bridge", "dummy")
     if not os.path.exists(NTH) or not os.path.isdir(DEBUGFS + "failslab"):
-        skip("faults", "the kernel cannot inject faults (CONFIG_FAILSLAB, CONFIG_FAULT_INJECTION_DEBUG_FS)")
-        ksft.done()
+        ksft_skip("the kernel cannot inject faults (CONFIG_FAILSLAB, "
+                  "CONFIG_FAULT_INJECTION_DEBUG_FS)", "faults")
+        ksft_exit()
     if not confined():
-        skip("loading, namespaces, events, deferred work", "the kernel cannot confine faults to the module "
-             "(CONFIG_FAULT_INJECTION_STACKTRACE_FILTER)")
-        ksft.run(commands, copies, softirq)
-    ksft.run(commands, copies, softirq, namespace, events, deferred, loading)
+        ksft_skip("the kernel cannot confine faults to the module "
+                  "(CONFIG_FAULT_INJECTION_STACKTRACE_FILTER)",
+                  "loading, namespaces, events, deferred work")
+        ksft_run([commands, copies, softirq])
+        ksft_exit()
+    ksft_run([commands, copies, softirq, namespace, events, deferred, loading])
+    ksft_exit()

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Random lifecycle operations on every master under full traffic, while other processes, each on a processor of its own, change
-rules in transactions, dump them, and take the way to a collector away: nothing breaks, and production loses nothing. Then
-the module goes and comes under all of that.
+"""Random lifecycle operations on every master under full traffic, while other processes, each on a
+processor of its own, change rules in transactions, dump them, and take the way to a collector away:
+nothing breaks, and production loses nothing. Then the module goes and comes under all of that.
 
-storm.py [SECONDS [SEED]]: without SEED a new one, which is printed; SECONDS are 30, or what VTAP_STORM says.
+storm.py [SECONDS [SEED]]: without SEED a new one, which is printed; SECONDS are 30, or what
+VTAP_STORM says.
 """
 import contextlib
 import errno
@@ -17,11 +18,11 @@ import threading
 import time
 import traceback
 
-import ksft
-import netlink
-from hooks import A, INSIDE, P0, PARAM, Rig, kinds, make, mine, number, param
-from ksft import Sender, Sniffer, busywait, eq, libc, modprobe, note, ok, sh, skip, vtap
-from netlink import NlError, NlMsgs
+from lib import (A, INSIDE, P0, PARAM, SLOW, NetNS, Rig, Sender, Sniffer, busywait, frame_number,
+                 is_numbered, ksft_eq, ksft_exit, ksft_pr, ksft_run, ksft_skip, ksft_true, libc,
+                 mac as lib_mac, modprobe, numbered, param, sh, vtap, vtap_json)
+from lib.masters import kinds
+from lib.nl import BASE, Client, Netlink as lib_Netlink, NlError, NlMsgs
 
 SECONDS = int(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("VTAP_STORM", 30))
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
@@ -40,7 +41,8 @@ def pin(cpu):
 
 
 class Worker:
-    """A process that does its op_* at random until it is told to end. SAID: (operations, what was wrong, what it tells)."""
+    """A process that does its op_* at random until it is told to end. SAID: (operations, what was
+    wrong, what it tells)."""
     cpu = 0
 
     def __init__(self, storm, seed, loaded=True):
@@ -68,7 +70,8 @@ class Worker:
         self.begin()
         names = sorted(n for n in dir(self) if n.startswith("op_"))
         rest = 0.02 if self.loaded else 0.2  # who dumps all the time keeps the module from going
-        while self.count < LEAST or not select.select([to_end], [], [], rest * self.rng.random())[0]:
+        while self.count < LEAST or not select.select([to_end], [], [],
+                                                      rest * self.rng.random())[0]:
             if self.count % 20 == 0:
                 pin(self.cpu)
             name = self.rng.choice(names)
@@ -104,11 +107,11 @@ class Netlink(Worker):
     """One that has a netlink socket."""
 
     def begin(self):
-        self.nl = netlink.Client(self.storm.host)
+        self.nl = Client(self.storm.host)
 
     def again(self):
         """The family has another number when it comes back."""
-        sys.modules["lib.ynl"].genl_family_name_to_id = None
+        sys.modules[NlMsgs.__module__].genl_family_name_to_id = None
         with contextlib.suppress(KeyError):
             self.nl.y.nlproto = type(self.nl.y.nlproto)("vtap")
         self.nl.y.sock.close()
@@ -117,7 +120,8 @@ class Netlink(Worker):
 
 
 class Rules(Netlink):
-    """Pairs of rules that come, change and go together, and sessions. It is alone to do so, and so knows all that there is."""
+    """Pairs of rules that come, change and go together, and sessions. It is alone to do so, and so
+    knows all that there is."""
     cpu = 1
 
     def begin(self):
@@ -137,10 +141,12 @@ class Rules(Netlink):
         if len(self.pairs) > 40:
             return
         pref = self.rng.randrange(PAIRS, 1 << 20)
-        bind = self.rng.choice(({"port": "none*"}, {"port": "vnet*"}, {"port": "p*"}, {"master": "m0"}, {"master": "br0"}))
+        bind = self.rng.choice(({"port": "none*"}, {"port": "vnet*"}, {"port": "p*"},
+                                {"master": "m0"}, {"master": "br0"}))
         sample = self.rng.randrange(1, 9)
         rule = {"pref": pref, "action": "mirror", "session": ["flap"], "sample": sample, **bind}
-        first = self.commit({"rule-new": {**rule, "match": {"ip-proto": 6}}}, {"rule-new": rule})["first-id"]
+        first = self.commit({"rule-new": {**rule, "match": {"ip-proto": 6}}},
+                            {"rule-new": rule})["first-id"]
         self.pairs[pref] = [first, sample]
 
     def op_change(self):
@@ -157,15 +163,18 @@ class Rules(Netlink):
             pref = self.rng.choice(sorted(self.pairs))
             first = self.pairs[pref][0]
             self.commit(*self.rng.choice(([{"rule-flush": {"pref": pref}}],
-                                          [{"rule-del": {"id": first + n}} for n in self.rng.sample((0, 1), 2)])))
+                                          [{"rule-del": {"id": first + n}}
+                                           for n in self.rng.sample((0, 1), 2)])))
             del self.pairs[pref]
 
     def op_refused(self):
         """A transaction whose last change is refused."""
         rule = {"pref": PAIRS, "action": "mirror", "session": ["flap"], "port": "vnet*"}
         try:
-            self.commit({"rule-new": rule}, {"session-new": {"name": "lost", "type": "port", "dev": "p0"}},
-                        *[{"rule-del": {"id": p[0]}} for p in self.pairs.values()], {"session-del": {"name": "none"}})
+            self.commit({"rule-new": rule}, {"session-new": {"name": "lost", "type": "port",
+                                                             "dev": "p0"}},
+                        *[{"rule-del": {"id": p[0]}} for p in self.pairs.values()],
+                        {"session-del": {"name": "none"}})
         except NlError as e:
             if e.error != errno.ENOENT:
                 raise
@@ -176,7 +185,8 @@ class Rules(Netlink):
         """A session comes, changes or goes."""
         name = f"w{self.rng.randrange(4)}"
         if name not in self.sessions:
-            self.nl.do("session-new", name=name, type="erspan2", id=self.rng.randrange(1024), remote=bytes([192, 0, 3, 9]))
+            self.nl.do("session-new", name=name, type="erspan2", id=self.rng.randrange(1024),
+                       remote=bytes([192, 0, 3, 9]))
             self.sessions.add(name)
         elif self.rng.random() < 0.5:
             self.nl.do("session-set", name=name, rate=self.rng.randrange(8000, 1 << 20),
@@ -186,7 +196,8 @@ class Rules(Netlink):
             self.sessions.remove(name)
 
     def tells(self):
-        return sorted((pref, sample) for pref, (_, sample) in self.pairs.items()), sorted(self.sessions)
+        return sorted((pref, sample) for pref, (_, sample) in self.pairs.items()), \
+            sorted(self.sessions)
 
 
 def pairs(rules):
@@ -195,7 +206,8 @@ def pairs(rules):
     for r in rules:
         if r["pref"] >= PAIRS:
             by_pref.setdefault(r["pref"], []).append(r["sample"])
-    half = [pref for pref, samples in by_pref.items() if len(samples) != 2 or samples[0] != samples[1]]
+    half = [pref for pref, samples in by_pref.items() if len(samples) != 2
+            or samples[0] != samples[1]]
     return sorted((pref, samples[0]) for pref, samples in by_pref.items()), half
 
 
@@ -204,8 +216,8 @@ class Dumps(Netlink):
 
     def dump(self, what):
         """Return: what there is, or None when a change came between the messages."""
-        y, op = self.nl.y, netlink.BASE.ops[what + "-get"]
-        y.sock.send(y._encode_message(op, {}, [netlink.Netlink.NLM_F_DUMP], 9))
+        y, op = self.nl.y, BASE.ops[what + "-get"]
+        y.sock.send(y._encode_message(op, {}, [lib_Netlink.NLM_F_DUMP], 9))
         objs, whole = [], True
         while True:
             for msg in NlMsgs(y.sock.recv(8192), attr_space=op.attr_set):
@@ -221,7 +233,8 @@ class Dumps(Netlink):
         rules = self.dump("rule")
         half = pairs(rules)[1] if rules else []
         if half:
-            self.wrong.append(f"half a transaction: {half[:3]} of {[(r['pref'], r['id'], r['sample']) for r in rules][:50]}")
+            self.wrong.append(f"half a transaction: {half[:3]} of "
+                              f"{[(r['pref'], r['id'], r['sample']) for r in rules][:50]}")
 
     def op_sessions(self):
         self.dump("session")
@@ -231,10 +244,10 @@ class Dumps(Netlink):
 
     def op_half(self):
         """A dump that nobody reads to its end."""
-        with netlink.Client(self.storm.host) as nl:
-            op = netlink.BASE.ops["rule-get"]
+        with Client(self.storm.host) as nl:
+            op = BASE.ops["rule-get"]
             nl.y.nlproto = self.nl.y.nlproto
-            nl.y.sock.send(nl.y._encode_message(op, {}, [netlink.Netlink.NLM_F_DUMP], 9))
+            nl.y.sock.send(nl.y._encode_message(op, {}, [lib_Netlink.NLM_F_DUMP], 9))
             nl.y.sock.recv(4096)
 
 
@@ -246,7 +259,8 @@ class Ways(Worker):
 
     def ip(self, *lines, ns=None):
         """What does not fit right now may fail."""
-        (ns or self.storm.host).sh(["ip", "-force", "-batch", "-"], input="\n".join(lines) + "\n", check=False)
+        (ns or self.storm.host).sh(["ip", "-force", "-batch", "-"], input="\n".join(lines) + "\n",
+                                   check=False)
 
     def op_link(self):
         self.ip("link set up1 down", *self.UP)
@@ -259,10 +273,13 @@ class Ways(Worker):
 
     def op_neighbour(self):
         self.ip("neigh del 192.0.3.9 dev up1")
-        self.ip(f"neigh replace 192.0.3.9 lladdr 02:00:00:00:03:{self.rng.randrange(256):02x} dev up1 nud reachable", *self.UP)
+        self.ip(f"neigh replace 192.0.3.9 lladdr 02:00:00:00:03:{self.rng.randrange(256):02x} dev "
+                "up1 nud reachable", *self.UP)
 
     def op_route(self):
-        self.ip(f"route replace 192.0.3.9 {self.rng.choice(('dev up1 mtu 600', 'dev lo', 'dev up0'))}", "route del 192.0.3.9")
+        self.ip("route replace 192.0.3.9 "
+                f"{self.rng.choice(('dev up1 mtu 600', 'dev lo', 'dev up0'))}",
+                "route del 192.0.3.9")
         self.ip("route add blackhole 192.0.3.9", "route del blackhole 192.0.3.9")
 
     def op_mtu(self):
@@ -273,20 +290,23 @@ class Ways(Worker):
 
 
 class Storm(Rig):
-    """The rig with its port p0 that suffers, and two VMs on a tapped bridge beside it, whose traffic must not."""
+    """The rig with its port p0 that suffers, and two VMs on a tapped bridge beside it, whose
+    traffic must not."""
 
     def __init__(self):
         super().__init__()
-        self.vms = ksft.Netns.many("vm1", "vm2")
+        self.vms = NetNS.many("vm1", "vm2")
         self.all = (*self.all, *self.vms)
         self.kinds = [k for k in kinds() if k.name != "bond 802.3ad"]
         self.kind, self.count, self.online, self.toggles = None, {}, True, 0
 
     def __enter__(self):
         super().__enter__()
-        self.host.ip(f"link add up1 type veth peer name eth1 netns {self.col.name}", "link set up1 addrgenmode none", *Ways.UP)
+        self.host.ip(f"link add up1 type veth peer name eth1 netns {self.col.name}",
+                     "link set up1 addrgenmode none", *Ways.UP)
         self.col.ip("link set eth1 addrgenmode none up")
-        self.host.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0", "link set br0 addrgenmode none up")
+        self.host.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0",
+                     "link set br0 addrgenmode none up")
         for n, (ns, mac) in enumerate(zip(self.vms, VMS)):
             self.host.ip(f"link add vnet{n} type veth peer name eth0 netns {ns.name} address {mac}",
                          f"link set vnet{n} addrgenmode none up master br0")
@@ -330,8 +350,8 @@ class Storm(Rig):
     def op_rename(self):
         """Out of the pattern and back."""
         if self.present():
-            self.host.ip("link set p0 down", "link set p0 name zz", "link set zz up", "link set zz down", "link set zz name p0",
-                         "link set p0 up")
+            self.host.ip("link set p0 down", "link set p0 name zz", "link set zz up",
+                         "link set zz down", "link set zz name p0", "link set p0 up")
 
     def op_move(self):
         """To another namespace and back."""
@@ -345,7 +365,7 @@ class Storm(Rig):
         """Deleted, its master still there, and a new one of the same name plugged in."""
         start = time.monotonic()
         self.host.ip("link del p0")
-        if time.monotonic() - start > 8 * ksft.SLOW:
+        if time.monotonic() - start > 8 * SLOW:
             raise RuntimeError("a reference held the device")
         self.add_port()
         if "m0" in self.host.links():
@@ -357,7 +377,8 @@ class Storm(Rig):
         self.flush = not getattr(self, "flush", False)
         vtap("rule flush pref 10", self.host)
         if not self.flush:
-            self.tap(rng.choice(("port 'p*'", "port p0", "master m0", f"mac {INSIDE}", f"mac {P0}")))
+            self.tap(rng.choice(("port 'p*'", "port p0", "master m0", f"mac {INSIDE}",
+                                 f"mac {P0}")))
 
     def op_chain(self):
         """The chain on or off."""
@@ -368,7 +389,8 @@ class Storm(Rig):
     def op_vlan(self):
         """A VLAN device comes and goes."""
         if self.present() and not (self.kind and self.kind.name == "VLAN device"):
-            self.host.ip("link add link p0 name p0.9 type vlan id 9", "link set p0.9 addrgenmode none up", "link del p0.9")
+            self.host.ip("link add link p0 name p0.9 type vlan id 9",
+                         "link set p0.9 addrgenmode none up", "link del p0.9")
 
     def op_down(self):
         """Down and up."""
@@ -399,14 +421,16 @@ class Storm(Rig):
 
 
 class Stream(threading.Thread):
-    """Numbered frames from one place, without end; as many as the receivers can take. Frames of a sender that goes from
-    one processor to another overtake each other, tapped or not: where order is looked at it is PINNED to one."""
+    """Numbered frames from one place, without end; as many as the receivers can take. Frames of a
+    sender that goes from one processor to another overtake each other, tapped or not: where order
+    is looked at it is PINNED to one."""
 
     def __init__(self, ns, dst, src, pinned=True):
         super().__init__(daemon=True)
         self.tx, self.dst, self.src, self.n, self.stop = Sender(ns, "eth0"), dst, src, 0, False
         self.pinned = pinned
-        self.received = None  # those that have arrived: the sender waits for a receiver that is slow
+        # those that have arrived: the sender waits for a receiver that is slow
+        self.received = None
 
     def run(self):
         if self.pinned:
@@ -416,7 +440,7 @@ class Stream(threading.Thread):
                 time.sleep(0.01)
                 continue
             try:
-                self.tx.send(make(self.n, self.dst, self.src))
+                self.tx.send(numbered(self.n, self.dst, self.src))
                 self.n += 1
             except OSError:
                 pass
@@ -445,10 +469,12 @@ class Watch:
     """What the VMs send each other without end, what arrives and what is copied."""
 
     def __init__(self, r):
-        self.streams = [Stream(r.vms[0], VMS[1], VMS[0]), Stream(r.vms[1], VMS[0], VMS[1]), Stream(r.a, INSIDE, A, False)]
-        self.sniffers = [Sniffer(ns, "eth0", match=lambda f, m=mac: mine(f) and f[:6] == ksft.mac(m))
-                         for ns, mac in zip(r.vms[::-1], VMS[::-1])]
-        self.col = Sniffer(r.col, "eth0", match=lambda f: mine(f) and f[38:42] == b"\0\0\0\x09")
+        self.streams = [Stream(r.vms[0], VMS[1], VMS[0]), Stream(r.vms[1], VMS[0], VMS[1]),
+                        Stream(r.a, INSIDE, A, False)]
+        self.sniffers = [Sniffer(ns, "eth0", match=lambda f, m=mac: is_numbered(f) and f[:6] ==
+                                 lib_mac(m)) for ns, mac in zip(r.vms[::-1], VMS[::-1])]
+        self.col = Sniffer(r.col, "eth0", match=lambda f: is_numbered(f) and f[38:42] ==
+                           b"\0\0\0\x09")
         self.got, self.copied = [[], []], {mac: [] for mac in VMS}
         for stream, got in zip(self.streams, self.got):
             stream.received = got
@@ -456,9 +482,9 @@ class Watch:
     def drain(self):
         """Take in what has come."""
         for seen, s in zip(self.got, self.sniffers):
-            seen += [number(f) for f in s.frames()]
+            seen += [frame_number(f) for f in s.frames()]
         for f in self.col.frames():
-            self.copied[":".join(f"{b:02x}" for b in f[42:48])].append(number(f))
+            self.copied[":".join(f"{b:02x}" for b in f[42:48])].append(frame_number(f))
 
     def __enter__(self):
         for s in self.streams:
@@ -473,23 +499,27 @@ class Watch:
         """No more is sent, and all of it is here. COPIES: theirs, too."""
         for s in self.streams:
             s.end()
-        busywait(lambda: self.drain() or all(len(g) >= s.n for g, s in zip(self.got, self.streams)), 30)
+        busywait(lambda: self.drain() or all(len(g) >= s.n for g, s in zip(self.got, self.streams)),
+                 30)
         if copies:
-            busywait(lambda: self.drain() or all(len(self.copied[m]) >= s.n for m, s in zip(VMS[::-1], self.streams)), 30)
+            busywait(lambda: self.drain() or all(len(self.copied[m]) >= s.n
+                                                 for m, s in zip(VMS[::-1], self.streams)), 30)
 
     def production(self):
         """Nothing has happened to the frames themselves."""
         for n, (seen, s) in enumerate(zip(self.got, self.streams), 1):
-            ok(f"VM {n}: of {s.n} frames none is lost or doubled", s.n > 50 and sorted(seen) == list(range(s.n)), len(seen))
-            ok(f"VM {n}: none overtook another", seen == sorted(seen), lambda f=seen: overtaken(f))
+            ksft_true(s.n > 50 and sorted(seen) == list(range(s.n)),
+                      f"VM {n}: of {s.n} frames none is lost or doubled", len(seen))
+            ksft_true(seen == sorted(seen), f"VM {n}: none overtook another",
+                      lambda f=seen: overtaken(f))
 
 
 def ended(workers):
     """End the workers, and say what they did."""
     said = {type(w).__name__.lower(): w.end() for w in workers}
-    note("operations: " + ", ".join(f"{name} {count}" for name, (count, *_) in said.items()))
+    ksft_pr("operations: " + ", ".join(f"{name} {count}" for name, (count, *_) in said.items()))
     for name, (count, wrong, _) in said.items():
-        ok(f"{name}: nothing is wrong", count >= LEAST and not wrong, "\n".join(wrong))
+        ksft_true(count >= LEAST and not wrong, f"{name}: nothing is wrong", "\n".join(wrong))
     return said
 
 
@@ -504,20 +534,23 @@ def storm():
             w.end()
             w.production()
             for n, (s, seen, mac) in enumerate(zip(w.streams, w.got, VMS[::-1]), 1):
-                ok(f"VM {n}: each is copied once", sorted(w.copied[mac]) == list(range(s.n)), len(w.copied[mac]))
-                ok(f"VM {n}: in the same order", w.copied[mac] == seen, lambda f=w.copied[mac]: overtaken(f))
+                ksft_true(sorted(w.copied[mac]) == list(range(s.n)), f"VM {n}: each is copied once",
+                          len(w.copied[mac]))
+                ksft_true(w.copied[mac] == seen, f"VM {n}: in the same order",
+                          lambda f=w.copied[mac]: overtaken(f))
         state(r, ended(workers)["rules"][2])
         if KO:
             reload(r)
         else:
-            skip("the module goes and comes", "VTAP_KO does not name it")
+            ksft_skip("VTAP_KO does not name it", "the module goes and comes")
         leave(r)
 
 
 def operations(r, w):
     """Lifecycle operations for as long as the storm is to last."""
     done, end, error = 0, time.monotonic() + SECONDS, ""
-    while (time.monotonic() < end or done < LEAST or r.toggles < 2 and os.path.exists(CPU)) and not error:
+    while (time.monotonic() < end or done < LEAST or r.toggles < 2
+           and os.path.exists(CPU)) and not error:
         try:
             r.step()
         except RuntimeError as e:
@@ -527,28 +560,34 @@ def operations(r, w):
             r.op_cpu()
         w.drain()
     r.cpu(True)
-    ok(f"{done} operations succeed, {SECONDS} seconds, seed {SEED}", not error and done >= LEAST, error)
+    ksft_true(not error and done >= LEAST,
+              f"{done} operations succeed, {SECONDS} seconds, seed {SEED}", error)
     if os.path.exists(CPU):
-        ok("a processor left and came back meanwhile", r.toggles > 1, r.toggles)
+        ksft_true(r.toggles > 1, "a processor left and came back meanwhile", r.toggles)
     else:
-        skip("a processor left and came back meanwhile", "there is one only")
-    note(f"processor {r.toggles} times, " + " ".join(f"{k[3:]} {v}" for k, v in sorted(r.count.items())))
+        ksft_skip("there is one only", "a processor left and came back meanwhile")
+    ksft_pr(f"processor {r.toggles} times, " + " ".join(f"{k[3:]} {v}"
+                                                        for k, v in sorted(r.count.items())))
 
 
 def state(r, said):
-    """All that the transactions left is there, and nothing else; the session whose collector comes and goes has found it."""
-    with netlink.Client(r.host) as nl:
+    """All that the transactions left is there, and nothing else; the session whose collector comes
+    and goes has found it."""
+    with Client(r.host) as nl:
         there, half = pairs(nl.dump("rule"))
-        eq("all transactions and nothing else are there", ([list(p) for p in there], half), (said and said[0], []))
-        names = sorted(s["name"] for s in nl.dump("session") if s["name"] not in ("s", "vms", "flap"))
-        eq("and all sessions", names, said and said[1])
-        ok("a session finds its collector again", busywait(lambda: nl.do("session-get", name="flap")["state"] == "active"),
-           lambda: nl.do("session-get", name="flap"))
+        ksft_eq(([list(p) for p in there], half), (said and said[0], []),
+                "all transactions and nothing else are there")
+        names = sorted(s["name"] for s in nl.dump("session")
+                       if s["name"] not in ("s", "vms", "flap"))
+        ksft_eq(names, said and said[1], "and all sessions")
+        ksft_true(busywait(lambda: nl.do("session-get", name="flap")["state"] == "active"),
+                  "a session finds its collector again", lambda: nl.do("session-get", name="flap"))
         nl.do("rule-flush")
 
 
 def reload(r):
-    """The module goes and comes, as others change and dump rules, the way to a collector changes, and frames pass."""
+    """The module goes and comes, as others change and dump rules, the way to a collector changes,
+    and frames pass."""
     workers = [kind(r, SEED + 1, loaded=kind is Ways) for kind in (Rules, Dumps, Ways)]
     rounds, end, wrong = 0, time.monotonic() + SECONDS / 4, []
     with Watch(r) as w:
@@ -563,15 +602,17 @@ def reload(r):
             busywait(lambda: all(s.n > n for s, n in zip(w.streams, at)))
             w.drain()
             rounds += 1
-        ok(f"the module goes and comes {rounds} times", not wrong and rounds >= 3, wrong)
+        ksft_true(not wrong and rounds >= 3, f"the module goes and comes {rounds} times", wrong)
         before = len(w.copied[VMS[1]])
-        ok("and copies after that", busywait(lambda: w.drain() or len(w.copied[VMS[1]]) > before))
+        ksft_true(busywait(lambda: w.drain() or len(w.copied[VMS[1]]) > before),
+                  "and copies after that")
         w.end(copies=False)
         w.production()
         w.drain()
         for n, mac in enumerate(VMS[::-1], 1):
             copied = w.copied[mac]
-            ok(f"VM {n}: none of its frames was copied twice", len(copied) == len(set(copied)) > 10, len(copied))
+            ksft_true(len(copied) == len(set(copied)) > 10,
+                      f"VM {n}: none of its frames was copied twice", len(copied))
     ended(workers)
 
 
@@ -581,9 +622,9 @@ def leave(r):
     r.leave()
     r.host.ip("link del p0", "link del vnet0", "link del vnet1", "link del br0")
     took = time.monotonic() - start
-    ok("every device goes at once", took < 8 * ksft.SLOW, took)
+    ksft_true(took < 8 * SLOW, "every device goes at once", took)
     vtap("rule flush", r.host)
-    eq("and with it its port", [p["name"] for p in ksft.vtap_json("port show", r.host)], [])
+    ksft_eq([p["name"] for p in vtap_json("port show", r.host)], [], "and with it its port")
 
 
 if __name__ == "__main__":
@@ -593,4 +634,5 @@ if __name__ == "__main__":
         if os.path.exists(PARAM):
             with open(PARAM, encoding="ascii") as f:
                 stack.enter_context(param(PARAM, f.read()))
-        ksft.run(storm)
+        ksft_run([storm])
+        ksft_exit()

@@ -1,40 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Collector in Python: captured packets back to copied frames, every length, checksum and fragment checked.
+"""A collector in Python: it turns captured packets back into the frames that were copied, and
+checks every length, checksum and fragment.
 
-Written for speed, since a VM without KVM decodes tens of thousands of packets here: the Internet checksum of some bytes is
-right when they are, as one big number, a multiple of 65535.
+It is written for speed, since a VM without KVM decodes tens of thousands of packets here. The
+Internet checksum of some bytes is right when the bytes, read as one big number, are a multiple of
+65535.
 """
 import select
 import socket
 import struct
 import time
 
-from ksft import SLOW, Sniffer, noise
-
-
-CAPTURES = "/usr/share/gocode/src/github.com/google/gopacket/pcap/"  # of Debian's golang-github-google-gopacket-dev
-
-
-def captured(addresses):
-    """Return: the frames of captures that others have published; those of BSD's loopback with an Ethernet header of these
-    ADDRESSES in place of their own."""
-    return [f for name in ("dns", "ethernet", "loopback") for f in _read_pcap(f"{CAPTURES}test_{name}.pcap", addresses)]
-
-
-def _read_pcap(path, addresses):
-    with open(path, "rb") as f:
-        data = f.read()
-    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    link, = struct.unpack_from(order + "I", data, 20)
-    at, frames = 24, []
-    while at < len(data):
-        length, = struct.unpack_from(order + "I", data, at + 8)
-        packet = data[at + 16:at + 16 + length]
-        if link == 0:
-            packet = addresses + (b"\x86\xdd" if packet[4] >> 4 == 6 else b"\x08\x00") + packet[4:]
-        frames.append(packet)
-        at += 16 + length
-    return frames
+from .capture import Sniffer
+from .frames import noise
+from .tap import SLOW
 
 
 class Bad(ValueError):
@@ -42,7 +21,8 @@ class Bad(ValueError):
 
 
 def sum_ok(data, pseudo=b""):
-    """Return: whether the checksum over PSEUDO (of even length) and DATA, checksum field included, is right."""
+    """Return: whether the checksum over PSEUDO (of even length) and DATA, checksum field included,
+    is right."""
     if len(data) & 1:
         data += b"\0"
     return int.from_bytes(pseudo + data, "big") % 65535 == 0
@@ -54,9 +34,9 @@ def _need(cond, what, data=b""):
 
 
 class Copy:
-    """One decapsulated copy: frame, kind (gre, erspan1, erspan2, erspan3, vxlan), version (4 or 6) of the outer IP
-    header, src, dst, outer (length of the whole outer packet), fragments, csum (there is a GRE checksum), key, seq, words
-    (the ERSPAN header), sport, ttl, tos, ident."""
+    """One decapsulated copy: frame, kind (gre, erspan1, erspan2, erspan3, vxlan), version (4 or 6)
+    of the outer IP header, src, dst, outer (length of the whole outer packet), fragments, csum
+    (there is a GRE checksum), key, seq, words (the ERSPAN header), sport, ttl, tos, ident."""
     key = seq = sport = ident = None
     words = ()
     fragments = 1
@@ -74,7 +54,8 @@ class Copy:
 
 
 class Decoder:
-    """Packets of a collector's wire. MTU: longest IP packet allowed. Fragments wait in PENDING for the others."""
+    """Packets of a collector's wire. MTU: longest IP packet allowed. Fragments wait in PENDING for
+    the others."""
 
     def __init__(self, mtu=1500, any_order=False):
         self.mtu, self.any_order = mtu, any_order
@@ -82,7 +63,8 @@ class Decoder:
         self.longest = 0
 
     def __call__(self, packet):
-        """Return: the Copy in PACKET, None when it is a fragment that others have yet to follow. Raises Bad."""
+        """Return: the Copy in PACKET, None when it is a fragment that others have yet to follow.
+        Raises Bad."""
         c = Copy()
         kind = packet[12:14]
         if kind == b"\x08\x00":
@@ -111,13 +93,15 @@ class Decoder:
         if not frag & 0x3fff:
             return proto, p[34:]
         _need(not frag & 0x4000, "fragment with DF", p)
-        return proto, self._fragment(c, (p[26:34], proto, c.ident), (frag & 0x1fff) * 8, frag & 0x2000, p[34:])
+        return proto, self._fragment(c, (p[26:34], proto, c.ident), (frag & 0x1fff) * 8,
+                                     frag & 0x2000, p[34:])
 
     def _ipv6(self, c, p):
         word, length, proto, c.ttl = struct.unpack_from("!IHBB", p, 14)
         _need(word >> 28 == 6 and len(p) == 54 + length, "IPv6 header or length", p)
         _need(40 + length <= self.mtu, f"packet of {40 + length} bytes", p)
-        c.version, c.src, c.dst, c.tos, c.outer = 6, p[22:38], p[38:54], word >> 20 & 0xff, 40 + length
+        c.version, c.src, c.dst, c.tos, c.outer = 6, p[22:38], p[38:54], word >> 20 & 0xff, 40 + \
+            length
         self.longest = max(self.longest, 40 + length)
         if proto != 44:
             return proto, p[54:]
@@ -126,7 +110,8 @@ class Decoder:
         return proto, self._fragment(c, (p[22:54], proto, c.ident), frag & 0xfff8, frag & 1, p[62:])
 
     def _fragment(self, c, key, offset, more, data):
-        """Return: the whole payload once it is there. Fragments of one copy may come in any order."""
+        """Return: the whole payload once it is there. Fragments of one copy may come in any
+        order."""
         parts = self.pending.setdefault(key, {})
         _need(offset not in parts, "fragment sent twice, or two copies of one id", data)
         _need(not more or len(data) % 8 == 0, "fragment length", data)
@@ -180,15 +165,18 @@ class Decoder:
 
     def _vxlan(self, c, p):
         c.sport, dport, length, csum, flags, vni = struct.unpack_from("!HHHHII", p)
-        _need(dport == 4789 and length == len(p) and flags == 0x08000000 and not vni & 0xff, "VXLAN header", p)
+        _need(dport == 4789 and length == len(p) and flags == 0x08000000 and not vni & 0xff,
+              "VXLAN header", p)
         if csum or c.version == 6:
-            _need(csum and sum_ok(p, c.src + c.dst + struct.pack("!II", length, 17)), "outer UDP checksum", p)
+            _need(csum and sum_ok(p, c.src + c.dst + struct.pack("!II", length, 17)),
+                  "outer UDP checksum", p)
         c.kind, c.key, c.frame = "vxlan", vni >> 8, p[16:]
 
 
-def inner(frame, cut=False):
+def parse_inner(frame, cut=False):
     """Check the lengths and checksums of FRAME; CUT: only those of what is there.
-    Return: (protocol, source, destination, offset of the transport header, end of the IP packet), or None when not IP."""
+    Return: (protocol, source, destination, offset of the transport header, end of the IP packet),
+    or None when not IP."""
     at = 12
     while frame[at:at + 2] in (b"\x81\x00", b"\x88\xa8"):
         at += 4
@@ -197,7 +185,9 @@ def inner(frame, cut=False):
         head = (frame[at] & 15) * 4
         total, _, frag = struct.unpack_from("!HHH", frame, at + 2)
         _need(sum_ok(frame[at:at + head]), "inner IPv4 header checksum", frame)
-        proto, src, dst, end, l4 = frame[at + 9], frame[at + 12:at + 16], frame[at + 16:at + 20], at + total, at + head
+        proto, src, dst, end, l4 = frame[at + 9], frame[at + 12:at +
+                                                        16], frame[at + 16:at +
+                                                                   20], at + total, at + head
         frag &= 0x3fff
     elif kind == b"\x86\xdd":
         length, proto = struct.unpack_from("!HB", frame, at + 4)
@@ -206,7 +196,8 @@ def inner(frame, cut=False):
     else:
         return None
     if not cut:
-        _need(len(frame) == end or (len(frame) == 60 > end), f"inner frame of {len(frame)} bytes, IP packet to {end}", frame)
+        _need(len(frame) == end or (len(frame) == 60 > end),
+              f"inner frame of {len(frame)} bytes, IP packet to {end}", frame)
         if proto in (6, 17) and not frag:
             unused = proto == 17 and frame[l4 + 6:l4 + 8] == b"\0\0" and len(src) == 4
             _need(unused or sum_ok(frame[l4:end], src + dst + struct.pack("!II", end - l4, proto)),
@@ -215,7 +206,8 @@ def inner(frame, cut=False):
 
 
 class Stream:
-    """TCP payload of one direction put together again from frames, in whatever order and however often they come."""
+    """TCP payload of one direction put together again from frames, in whatever order and however
+    often they come."""
 
     def __init__(self, src, sport):
         self.src, self.sport = src, sport
@@ -241,7 +233,8 @@ class Stream:
         if self.start is None:
             return b""
         out, have = [], 0
-        for at, data in sorted(((seq - self.start) & 0xffffffff, data) for seq, data in self.parts.items()):
+        for at, data in sorted(((seq - self.start) & 0xffffffff, data)
+                               for seq, data in self.parts.items()):
             if at > have:
                 break
             out.append(data[have - at:])
@@ -249,22 +242,17 @@ class Stream:
         return b"".join(out)
 
 
-def wide():
-    """Let veth pairs hold as much as a transfer brings at once: they drop what a CPU's backlog has no room for."""
-    with open("/proc/sys/net/core/netdev_max_backlog", "w", encoding="ascii") as f:
-        f.write("100000")
-
-
 def counted(numbers):
-    """Return: what is wrong with sequence numbers that should count one by one; empty when nothing is. CPUs may send a few
-    of them in another order than they took them."""
+    """Return: what is wrong with sequence numbers that should count one by one; empty when nothing
+    is. CPUs may send a few of them in another order than they took them."""
     missing = set(range(min(numbers), min(numbers) + len(numbers))) - set(numbers)
-    return f"{len(numbers)} numbers from {min(numbers)}, missing {sorted(missing)[:9]}" if missing else ""
+    return f"{len(numbers)} numbers from {min(numbers)}, missing {sorted(missing)[:9]}" if missing \
+        else ""
 
 
 class Collector(Sniffer):
-    """The wire of a collector: packets are kept by the kernel until copies() decodes them. BAD: what did not decode;
-    OTHERS: packets of other protocols; TAKEN: number of copies so far."""
+    """The wire of a collector: packets are kept by the kernel until copies() decodes them. BAD:
+    what did not decode; OTHERS: packets of other protocols; TAKEN: number of copies so far."""
 
     def __init__(self, ns, dev="eth0", mtu=1500, buffer=192 << 20):
         super().__init__(ns, dev)
@@ -279,7 +267,8 @@ class Collector(Sniffer):
             try:
                 data, addr = self.sock.recvfrom(1 << 17)
             except BlockingIOError:
-                if time.monotonic() > end or not select.select([self.sock], [], [], max(0, end - time.monotonic()))[0]:
+                if time.monotonic() > end or not select.select([self.sock], [], [],
+                                                               max(0, end - time.monotonic()))[0]:
                     return None
                 continue
             if addr[2] == 4:
@@ -290,8 +279,8 @@ class Collector(Sniffer):
             return data
 
     def copies(self, n, timeout=10):
-        """Return: the copies that come until there are N of them or TIMEOUT seconds have passed, and those that are there
-        beyond N. What cannot be decoded is described in BAD."""
+        """Return: the copies that come until there are N of them or TIMEOUT seconds have passed,
+        and those that are there beyond N. What cannot be decoded is described in BAD."""
         out, end = [], time.monotonic() + timeout * SLOW
         while (packet := self._next(end if len(out) < n else 0)) is not None:
             try:

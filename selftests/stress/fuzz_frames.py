@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Frame fuzzer: malformed frames, made here or of captures, through both hooks, with rules that match deep and sessions of every
-type.
+"""Frame fuzzer: malformed frames, made here or of captures, through both hooks, with rules that
+match deep and sessions of every type.
 
-fuzz_frames.py [FRAMES [SEED]]: a seed repeats a run; without one it is new, and printed. Each batch of frames is sent twice,
-without rules and with them: what arrives has to be the same, and what leaves for the collector well-formed.
+fuzz_frames.py [FRAMES [SEED]]: a seed repeats a run; without one it is new, and printed. Each batch
+of frames is sent twice, without rules and with them: what arrives has to be the same, and what
+leaves for the collector well-formed.
 """
 import collections
 import contextlib
@@ -16,27 +17,29 @@ import struct
 import sys
 import time
 
-import ksft
-from ksft import Topology, checksum, mac, note, ok, vtap, vtap_json
-from wire import Collector, captured, wide
+from lib import (Collector, Topology, busywait, checksum, ksft_exit, ksft_pr, ksft_run, ksft_true,
+                 mac, modprobe, published_captures, raise_backlog, sh, vtap, vtap_batch, vtap_json)
 
 FRAMES = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
 BATCH = 500
-DROPS = ("drop_inactive", "drop_nomem", "drop_mtu", "drop_rate", "drop_xmit", "drop_loop", "drop_frame")
+DROPS = ("drop_inactive", "drop_nomem", "drop_mtu", "drop_rate", "drop_xmit", "drop_loop",
+         "drop_frame")
 rng = random.Random(SEED)
 
-MACS = [mac(m) for m in (*Topology.MAC.values(), "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:00:01",
+MACS = [mac(m) for m in (*Topology.MAC.values(), "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01",
+                         "33:33:00:00:00:01",
                          "02:00:00:00:00:77")]
-IP4 = [bytes(a) for a in ((10, 0, 0, 1), (10, 0, 0, 2), (192, 0, 2, 1), (192, 0, 2, 9), (224, 0, 0, 1), (255,) * 4, (0,) * 4)]
-IP6 = [socket.inet_pton(socket.AF_INET6, a) for a in ("2001:db8::1", "2001:db8::2", "2001:db8:9::1", "2001:db8:9::9",
+IP4 = [bytes(a) for a in ((10, 0, 0, 1), (10, 0, 0, 2), (192, 0, 2, 1), (192, 0, 2, 9),
+                          (224, 0, 0, 1), (255,) * 4, (0,) * 4)]
+IP6 = [socket.inet_pton(socket.AF_INET6, a) for a in ("2001:db8::1", "2001:db8::2", "2001:db8:9::1",
+                                                      "2001:db8:9::9",
                                                       "ff02::1", "::")]
-CAPTURED = captured(MACS[1] + MACS[0])
+CAPTURED = published_captures(MACS[1] + MACS[0])
 PORTS = (53, 80, 443, 1024, 4000, 4789, 0, 65535)
-TCP, UDP, ICMP, GRE, ESP, AH, ICMP6, SCTP, UDPLITE, DCCP, IPIP, IP6IP = 6, 17, 1, 47, 50, 51, 58, 132, 136, 33, 4, 41
+TCP, UDP, ICMP, GRE, ESP, AH, ICMP6, SCTP, UDPLITE, DCCP, IPIP, IP6IP = 6, 17, 1, 47, 50, 51, 58, \
+    132, 136, 33, 4, 41
 
-
-# --- frames ---
 
 def blob(most=200):
     """Random bytes, few or many."""
@@ -47,21 +50,25 @@ def lie(right, bits=16):
     """A length: the right one, or another."""
     if rng.random() < 0.85:
         return right
-    return rng.choice((0, 1, right - 1, right + 1, right + 4, right // 2, 8, 20, rng.getrandbits(bits))) & ((1 << bits) - 1)
+    return rng.choice((0, 1, right - 1, right + 1, right + 4, right // 2, 8, 20,
+                       rng.getrandbits(bits))) & ((1 << bits) - 1)
 
 
 def tcp():
     """A TCP header with options, true or not, and data."""
-    options = rng.choice((b"", b"", b"\1" * 4, b"\2\4\5\xb4", rng.randbytes(4 * rng.randint(1, 10))))
+    options = rng.choice((b"", b"", b"\1" * 4, b"\2\4\5\xb4",
+                          rng.randbytes(4 * rng.randint(1, 10))))
     doff = 5 + len(options) // 4
     return struct.pack("!HHIIBBHHH", rng.choice(PORTS), rng.choice(PORTS), rng.getrandbits(32), 1,
-                       lie(doff, 4) << 4 | rng.getrandbits(4), rng.choice((2, 0x10, 0x18, 1, 4, 0xff, 0)), 1024, 0,
+                       lie(doff, 4) << 4 | rng.getrandbits(4),
+                       rng.choice((2, 0x10, 0x18, 1, 4, 0xff, 0)), 1024, 0,
                        0) + options + blob(3000)
 
 
 def udp(payload, dport=None):
     dport = dport if dport and rng.random() < 0.7 else rng.choice(PORTS)
-    return struct.pack("!HHHH", rng.choice(PORTS), dport, lie(8 + len(payload)), rng.choice((0, 0xffff))) + payload
+    return struct.pack("!HHHH", rng.choice(PORTS), dport, lie(8 + len(payload)),
+                       rng.choice((0, 0xffff))) + payload
 
 
 def gre(depth):
@@ -82,19 +89,22 @@ def key():
 
 def vxlan(depth):
     """VXLAN with the flags of one, or any."""
-    return rng.choice((b"\x08\0\0\0", b"\x88\0\0\5", rng.randbytes(4))) + key() + ethernet(depth + 1)
+    return rng.choice((b"\x08\0\0\0", b"\x88\0\0\5", rng.randbytes(4))) + key() + ethernet(
+        depth + 1)
 
 
 def geneve(depth):
     """GENEVE with options, true or not, and a frame or a packet."""
     options = rng.randbytes(4 * rng.choice((0, 0, 1, 10, 63)))
-    head = struct.pack("!BBH", lie(len(options) // 4, 6), 0, rng.choice((0x6558, 0x6558, 0x800, 0x86dd, rng.getrandbits(16))))
+    head = struct.pack("!BBH", lie(len(options) // 4, 6), 0,
+                       rng.choice((0x6558, 0x6558, 0x800, 0x86dd, rng.getrandbits(16))))
     return head + key() + options + rng.choice((ethernet, ethernet, ipv4, ipv6))(depth + 1)
 
 
 def transport(depth):
     """Return: (protocol, what follows the IP header)."""
-    proto = rng.choice((TCP, TCP, UDP, UDP, ICMP, ICMP6, GRE, GRE, ESP, AH, SCTP, UDPLITE, DCCP, IPIP, IP6IP, rng.randrange(256)))
+    proto = rng.choice((TCP, TCP, UDP, UDP, ICMP, ICMP6, GRE, GRE, ESP, AH, SCTP, UDPLITE, DCCP,
+                        IPIP, IP6IP, rng.randrange(256)))
     if proto == TCP:
         return proto, tcp()
     if proto == UDP and rng.random() < 0.4 and depth < 3:
@@ -107,7 +117,8 @@ def transport(depth):
         return proto, ipv4(depth + 1)
     if proto == IP6IP:
         return proto, ipv6(depth + 1)
-    return proto, struct.pack("!HHHH", rng.choice(PORTS), rng.choice(PORTS), rng.getrandbits(16), 0) + blob()
+    return proto, struct.pack("!HHHH", rng.choice(PORTS), rng.choice(PORTS), rng.getrandbits(16),
+                              0) + blob()
 
 
 def ipv4(depth=0):
@@ -118,8 +129,9 @@ def ipv4(depth=0):
     options = rng.randbytes(4 * rng.randint(1, 10)) if rng.random() < 0.1 else b""
     frag = rng.choice((0, 0, 0, 0, 0x4000, 0x2000, 0x2001, 0x1fff, rng.getrandbits(16)))
     first = rng.choice((0x40, 0x40, 0x40, 0x40, 0x60, 0)) | lie(5 + len(options) // 4, 4)
-    head = struct.pack("!BBHHHBBH", first, rng.choice((0, 3, 0xb8)), lie(20 + len(options) + len(load)) & 0xffff, 1, frag, 64,
-                       proto, 0) + rng.choice(IP4) + rng.choice(IP4)
+    head = struct.pack("!BBHHHBBH", first, rng.choice((0, 3, 0xb8)),
+                       lie(20 + len(options) + len(load)) & 0xffff, 1, frag, 64, proto,
+                       0) + rng.choice(IP4) + rng.choice(IP4)
     if rng.random() < 0.8:
         head = head[:10] + struct.pack("!H", checksum(head + options)) + head[12:]
     return head + options + load
@@ -133,7 +145,8 @@ def ipv6(depth=0):
     for _ in range(rng.choice((0, 0, 0, 1, 2, 5, 12))):
         kind = rng.choice((0, 43, 44, 60, AH, 135))
         if kind == 44:
-            load = struct.pack("!BBHI", proto, 0, rng.choice((0, 1, 9, rng.getrandbits(16))), 7) + load
+            load = struct.pack("!BBHI", proto, 0, rng.choice((0, 1, 9, rng.getrandbits(16))),
+                               7) + load
         else:
             units = rng.choice((0, 0, 1, 3))
             size = units * 4 + 8 if kind == AH else units * 8 + 8
@@ -154,7 +167,8 @@ def ethernet(depth=0):
         return out + b"\x08\0" + ipv4(depth)
     if kind < 9:
         return out + b"\x86\xdd" + ipv6(depth)
-    return out + rng.choice((b"\x08\x06", b"\x88\x47", b"\x88\x64", b"\x88\xcc", b"\x81\0", b"\0\x40", rng.randbytes(2))) + blob()
+    return out + rng.choice((b"\x08\x06", b"\x88\x47", b"\x88\x64", b"\x88\xcc", b"\x81\0",
+                             b"\0\x40", rng.randbytes(2))) + blob()
 
 
 def mutated(frame):
@@ -172,13 +186,15 @@ def mutated(frame):
 
 
 def good_tcp(size):
-    """A segment whose headers are right, so that the stack takes it for a super-frame. Return: (frame, header length, L4)."""
+    """A segment whose headers are right, so that the stack takes it for a super-frame. Return:
+    (frame, header length, L4)."""
     six = rng.random() < 0.5
     l4 = struct.pack("!HHIIBBHHH", 1024, 80, 1, 1, 0x50, 0x18, 1024, 0, 0) + rng.randbytes(size)
     if six:
         packet = struct.pack("!IHBB", 6 << 28, min(len(l4), 65535), TCP, 64) + IP6[0] + IP6[1] + l4
     else:
-        packet = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(l4), 1, 0x4000, 64, TCP, 0) + IP4[0] + IP4[1] + l4
+        packet = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(l4), 1, 0x4000, 64, TCP,
+                             0) + IP4[0] + IP4[1] + l4
         packet = packet[:10] + struct.pack("!H", checksum(packet[:20])) + packet[12:]
     tag = rng.choice((b"", b"", b"\x81\0\0\5"))
     at = 14 + len(tag) + (40 if six else 20)
@@ -186,25 +202,30 @@ def good_tcp(size):
 
 
 def vnet(frame, head=54, l4=34, good=False):
-    """The header in front of FRAME by which a sender leaves work to the device; GOOD: such as a VM's driver writes."""
+    """The header in front of FRAME by which a sender leaves work to the device; GOOD: such as a
+    VM's driver writes."""
     if good:
         kind = rng.choice((0, 4 if b"\x86\xdd" in frame[12:18] else 1))
-        return struct.pack("BBHHHH", 1, kind, head, rng.choice((100, 536, 1400)) if kind else 0, l4, 16)
+        return struct.pack("BBHHHH", 1, kind, head, rng.choice((100, 536, 1400)) if kind else 0, l4,
+                           16)
     if rng.random() < 0.4:
-        return struct.pack("BBHHHH", 0, 0, rng.choice((0, 1, 14, 20, 34, head, 200, len(frame))), 0, 0, 0)
+        return struct.pack("BBHHHH", 0, 0, rng.choice((0, 1, 14, 20, 34, head, 200, len(frame))), 0,
+                           0, 0)
     kind = rng.choice((0, 1, 1, 3, 4, 4, 5, 0x81, 0x84, rng.randrange(256)))
     length = rng.choice((0, 14, 15, 34, 54, head, 66, 100, len(frame), 65535))
     size = rng.choice((0, 1, 8, 48, 500, 1448, 9000, 65535, rng.getrandbits(16)))
     start = rng.choice((0, 14, 34, l4, 54, len(frame), rng.getrandbits(16)))
     offset = rng.choice((0, 6, 16, 14, 60, rng.getrandbits(8)))
-    return struct.pack("BBHHHH", rng.choice((0, 1, 1, 2, 3, 0xff)), kind, length, size, start, offset)
+    return struct.pack("BBHHHH", rng.choice((0, 1, 1, 2, 3, 0xff)), kind, length, size, start,
+                       offset)
 
 
 def made():
     """Return: (virtio header, frame)."""
     what = rng.random()
     if what < 0.1:
-        frame = rng.choice(MACS) + rng.choice(MACS) + rng.randbytes(rng.choice((1, 2, 3, 10, 46, 200, 1488, 4500)))
+        frame = rng.choice(MACS) + rng.choice(MACS) + rng.randbytes(
+            rng.choice((1, 2, 3, 10, 46, 200, 1488, 4500)))
     elif what < 0.3:
         frame, head, l4 = good_tcp(rng.choice((0, 1, 100, 1448, 4000, 9000, 40000)))
         if rng.random() < 0.5:
@@ -218,48 +239,58 @@ def made():
     return (bytes(10) if rng.random() < 0.7 else vnet(frame)), frame
 
 
-# --- rules and sessions ---
-
 def words(table, most):
     """Some of the words of TABLE, each with one of its values."""
-    return " ".join(f"{w} {rng.choice(table[w])}" for w in rng.sample(list(table), rng.randint(0, min(most, len(table)))))
+    chosen = rng.sample(list(table), rng.randint(0, min(most, len(table))))
+    return " ".join(f"{w} {rng.choice(table[w])}" for w in chosen)
 
 
-INNER = ("ip_proto tcp dst_port 80-443", "src_ip 10.0.0.0/8", "dst_ip ::/0 dst_port 0-4789", "vlan_id 5", "protocol ip",
-         "src_mac 02:00:00:00:00:00/ff:ff:ff:ff:00:00 ip_flags nofrag", "icmp_type 8", "tcp_flags syn/syn src_port 53")
+INNER = ("ip_proto tcp dst_port 80-443", "src_ip 10.0.0.0/8", "dst_ip ::/0 dst_port 0-4789",
+         "vlan_id 5", "protocol ip",
+         "src_mac 02:00:00:00:00:00/ff:ff:ff:ff:00:00 ip_flags nofrag", "icmp_type 8",
+         "tcp_flags syn/syn src_port 53")
 MATCH = (
     {"src_mac": ("02:00:00:00:00:0a", "02:00:00:00:00:00/ff:ff:ff:ff:00:00"),
-     "dst_mac": ("ff:ff:ff:ff:ff:ff", "01:00:00:00:00:00/01:00:00:00:00:00"), "vlan_id": ("5", "7", "0"),
+     "dst_mac": ("ff:ff:ff:ff:ff:ff", "01:00:00:00:00:00/01:00:00:00:00:00"),
+     "vlan_id": ("5", "7", "0"),
      "vlan_prio": ("0", "3"), "protocol": ("ip", "ipv6", "arp", "0x8847")},
     {"src_ip": ("10.0.0.0/8", "0.0.0.0/0", "192.0.2.9"), "dst_ip": ("10.0.0.2", "0.0.0.0/1"),
      "ip_flags": ("frag", "nofrag", "firstfrag")},
-    {"src_ip": ("2001:db8::/32", "::/0"), "dst_ip": ("2001:db8::2", "ff00::/8"), "ip_proto": ("gre", "esp", "58", "44")},
-    {"ip_proto": ("tcp", "udp", "sctp", "udplite", "dccp"), "src_port": ("53", "1024-65535"), "dst_port": ("80", "0-4789")},
+    {"src_ip": ("2001:db8::/32", "::/0"), "dst_ip": ("2001:db8::2", "ff00::/8"),
+     "ip_proto": ("gre", "esp", "58", "44")},
+    {"ip_proto": ("tcp", "udp", "sctp", "udplite", "dccp"), "src_port": ("53", "1024-65535"),
+     "dst_port": ("80", "0-4789")},
     {"ip_proto": ("tcp",), "tcp_flags": ("syn", "0x10/0x10", "0/0xfff"), "dst_port": ("80-443",)},
     {"tunnel": ("vxlan", "geneve"), "tunnel_key": ("77", "0"), "dst_port": ("4789", "0-65535")},
     {"tunnel": ("gre",), "tunnel_key": ("5", "0"), "inner": INNER},
     {"tunnel": ("vxlan", "geneve", "gre"), "inner": INNER},
     {"ip_proto": ("icmp", "icmpv6"), "icmp_type": ("0", "8", "128"), "icmp_code": ("0",)},
-    {"filter": ("'udp port 53 or vlan'", "'tcp[13] & 2 != 0'", "'ip6 protochain 6'", "'len > 1000'", "'ether[60000] = 0'")},
+    {"filter": ("'udp port 53 or vlan'", "'tcp[13] & 2 != 0'", "'ip6 protochain 6'", "'len > 1000'",
+                "'ether[60000] = 0'")},
 )
-SESSION = {"snaplen": ("60", "61", "128", "1000", "0"), "mtu": ("fragment", "truncate", "drop"), "tos": ("0", "0xb8"),
+SESSION = {"snaplen": ("60", "61", "128", "1000", "0"), "mtu": ("fragment", "truncate", "drop"),
+           "tos": ("0", "0xb8"),
            "ttl": ("1", "64"), "decap": ("on",)}
-TYPES = ("type gre", "type gre key 7 seq on", "type erspan1", "type erspan2 id 2 index 5", "type erspan2 id 3 vlan strip",
+TYPES = ("type gre", "type gre key 7 seq on", "type erspan1", "type erspan2 id 2 index 5",
+         "type erspan2 id 3 vlan strip",
          "type erspan3 id 4 vlan strip", "type erspan3 id 5 subheader on", "type vxlan key 6")
 
 
 def configuration(t):
-    """Return: commands for sessions of all types, and for rules of all sorts of which the last one matches everything."""
+    """Return: commands for sessions of all types, and for rules of all sorts of which the last one
+    matches everything."""
     names, lines = [], []
     for version, remote in ((4, t.IP4["col"]), (6, t.IP6["col"])):
         for n, what in enumerate(TYPES):
             names.append(f"s{version}{n}")
             lines.append(f"session add {names[-1]} {what} remote {remote} {words(SESSION, 2)}")
     names.append("raw")
-    lines.append(f"session add raw type port dev raw0 {words({w: SESSION[w] for w in ('snaplen', 'decap')}, 2)}")
+    lines.append("session add raw type port dev raw0 "
+                 f"{words({w: SESSION[w] for w in ('snaplen', 'decap')}, 2)}")
     for pref in range(1, rng.choice((2, 6, 30))):
         match = words(rng.choice(MATCH), 3)
-        action = "skip" if rng.random() < 0.1 else f"mirror {','.join(rng.sample(names, rng.randint(1, 2)))}"
+        action = "skip" if rng.random() < 0.1 \
+            else f"mirror {','.join(rng.sample(names, rng.randint(1, 2)))}"
         extra = words({"sample": ("2", "100"), "dup": ("on",)}, 1) if action != "skip" else ""
         way = rng.choice(("ingress", "egress", "both"))
         lines.append(f"rule add pref {pref} port '*' dir {way} {match} {extra} action {action}")
@@ -269,15 +300,17 @@ def configuration(t):
     return lines
 
 
-# --- the rig ---
-
 class Tap:
-    """A tap device of the host as a port of br0, as a VM's is. FRAGS: what is written in parts stays in parts."""
-    TUNSETIFF, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_NAPI, IFF_NAPI_FRAGS = 0x400454ca, 2, 0x1000, 0x4000, 0x10, 0x20
+    """A tap device of the host as a port of br0, as a VM's is. FRAGS: what is written in parts
+    stays in parts."""
+    TUNSETIFF, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_NAPI, IFF_NAPI_FRAGS = 0x400454ca, 2, 0x1000, \
+        0x4000, 0x10, 0x20
 
     def __init__(self, t, name, frags=False):
         self.frags, self.name = frags, name
-        flags = self.IFF_TAP | self.IFF_NO_PI | self.IFF_VNET_HDR | (self.IFF_NAPI | self.IFF_NAPI_FRAGS if frags else 0)
+        flags = self.IFF_TAP | self.IFF_NO_PI | self.IFF_VNET_HDR | (self.IFF_NAPI |
+                                                                     self.IFF_NAPI_FRAGS if frags
+                                                                     else 0)
         with t.host.enter():
             self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
             fcntl.ioctl(self.fd, self.TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
@@ -285,7 +318,8 @@ class Tap:
 
     def send(self, header, frame, cuts):
         if self.frags:  # none of no bytes, none longer than a page
-            cuts = [0, *[c for c in cuts if c < len(frame)], *range(4096, len(frame), 4096), len(frame)]
+            cuts = [0, *[c for c in cuts if c < len(frame)], *range(4096, len(frame), 4096),
+                    len(frame)]
             os.writev(self.fd, [header, *[frame[a:b] for a, b in zip(cuts, cuts[1:])]])
         else:
             os.write(self.fd, header + frame)
@@ -333,12 +367,13 @@ class Receiver:
             if data == last:
                 return got
             status, _, _, _, _, tci, tpid = struct.unpack("IIIHHHH", control[0][2][:20])
-            got.append((data, status & 0x58, tci, tpid))  # TP_STATUS_CSUMNOTREADY, VLAN_VALID, VLAN_TPID_VALID
+            # TP_STATUS_CSUMNOTREADY, VLAN_VALID, VLAN_TPID_VALID
+            got.append((data, status & 0x58, tci, tpid))
 
 
 def same(p, q):
-    """Return: whether two frames are the same, but for the number that the kernel draws when it cuts a UDP super-frame into
-    IPv6 fragments."""
+    """Return: whether two frames are the same, but for the number that the kernel draws when it
+    cuts a UDP super-frame into IPv6 fragments."""
     if p == q or p[1:] != q[1:] or len(p[0]) != len(q[0]):
         return p == q
     other = [i for i, (x, y) in enumerate(zip(p[0], q[0])) if x != y]
@@ -347,24 +382,27 @@ def same(p, q):
 
 
 class Fuzz:
-    """Two silent VMs and two taps on a bridge that learns nothing, so that a frame has one way whatever went before."""
+    """Two silent VMs and two taps on a bridge that learns nothing, so that a frame has one way
+    whatever went before."""
 
     def __init__(self, t):
         self.t = t
         for ns in (t.a, t.b):
             ns.sysctl(net__ipv6__conf__eth0__disable_ipv6=1)
             ns.ip("address flush dev eth0", "link set eth0 arp off")
-        t.host.ip("link add raw0 type dummy", "link set raw0 mtu 9000 addrgenmode none up", "address flush dev br0")
+        t.host.ip("link add raw0 type dummy", "link set raw0 mtu 9000 addrgenmode none up",
+                  "address flush dev br0")
         self.ways = [Packet(t), Tap(t, "tap0"), Tap(t, "tap1", frags=True)]
         for dev in ("vnet0", "vnet1", "tap0", "tap1"):
             t.host.ip(f"link set {dev} type bridge_slave learning off fdb_flush")
-        if not ksft.busywait(lambda: t.host.running("tap0", "tap1") and self.forwarding()):
+        if not busywait(lambda: t.host.running("tap0", "tap1") and self.forwarding()):
             raise RuntimeError("the taps do not come up")
         self.rx = Receiver(t)
-        self.refused, self.arrived, self.decoded, self.counts, self.wrong = 0, 0, 0, collections.Counter(), []
+        self.refused, self.arrived, self.decoded, self.counts, self.wrong = 0, 0, 0, \
+            collections.Counter(), []
 
     def forwarding(self):
-        return ksft.sh(["bridge", "-n", self.t.host.name, "link"]).stdout.count("state forwarding") == 4
+        return sh(["bridge", "-n", self.t.host.name, "link"]).stdout.count("state forwarding") == 4
 
     def sent(self, way, frames, number):
         """Send FRAMES. Return: what arrives of them."""
@@ -382,10 +420,12 @@ class Fuzz:
     def batch(self, number):
         """The same frames untapped and tapped."""
         way = rng.choice(self.ways)
-        frames = [(*made(), sorted(rng.sample(range(14, 600), rng.randint(0, 4)))) for _ in range(BATCH)]
+        frames = [(*made(), sorted(rng.sample(range(14, 600), rng.randint(0, 4))))
+                  for _ in range(BATCH)]
         plain = self.sent(way, frames, 2 * number)
-        # words drawn at random may contradict each other: such a rule is refused, and the others made
-        self.t.host.sh([ksft.VTAP, "-b", "-", "-force"], input="\n".join(configuration(self.t)) + "\n", check=False)
+        # words drawn at random may contradict each other: such a rule is refused, and the others
+        # made
+        vtap_batch(self.t.host, *configuration(self.t), force=True)
         # some batches only are decoded, which takes longer than all else
         with Collector(self.t.col) if number % 4 == 0 else contextlib.nullcontext() as col:
             tapped = self.sent(way, frames, 2 * number + 1)
@@ -400,8 +440,10 @@ class Fuzz:
         if first == len(plain) == len(tapped):
             return
         kind = "the order" if sorted(plain) == sorted(tapped) else "the frames"
-        self.wrong.append(f"{what}: {len(plain)} arrive untapped, {len(tapped)} tapped; {kind} differ from {first} on:\n"
-                          f"{[(f[0][:80].hex(), *f[1:], len(f[0])) for f in plain[first:first + 3] + tapped[first:first + 3]]}")
+        near = plain[first:first + 3] + tapped[first:first + 3]
+        self.wrong.append(f"{what}: {len(plain)} arrive untapped, {len(tapped)} tapped; "
+                          f"{kind} differ from {first} on:\n"
+                          f"{[(f[0][:80].hex(), *f[1:], len(f[0])) for f in near]}")
 
     def account(self, number, col):
         """End the tapping; every copy is sent and well-formed, or counted as dropped."""
@@ -411,32 +453,40 @@ class Fuzz:
         for s in sessions:
             st = s["stats"]
             self.counts.update(st)
-            if st["matched"] != st["sent"] + sum(st[d] for d in DROPS) or st["drop_nomem"] or st["drop_inactive"]:
+            if st["matched"] != st["sent"] + sum(st[d]
+                                                 for d in DROPS) or st["drop_nomem"] or st[
+                                                         "drop_inactive"]:
                 self.wrong.append(f"batch {number}: {s}")
         sent = sum(s["stats"]["sent"] for s in sessions if s["type"] != "port")
         copies = col.copies(sent, 5) if col else []
         if col and (len(copies) != sent or col.bad):
-            self.wrong.append(f"batch {number}: {sent} copies sent, {len(copies)} arrived, bad: {col.bad[:3]}")
+            self.wrong.append(f"batch {number}: {sent} copies sent, {len(copies)} arrived, bad: "
+                              f"{col.bad[:3]}")
         self.decoded += len(copies)
 
 
 def fuzz():
     """Malformed frames do no harm, with a tap and without."""
-    wide()
+    raise_backlog()
     os.sched_setaffinity(0, {0})  # else the order of frames is chance
     with Topology(mtu=9000, up_mtu=1500) as t:
         f, start = Fuzz(t), time.monotonic()
         for number in range(max(FRAMES // BATCH, 1)):
             f.batch(number)
-        note(f"{number * BATCH + BATCH} frames sent twice in {time.monotonic() - start:.1f} s, {f.refused} times refused, "
-             f"{f.arrived} arrived; copies: {f.decoded} decoded, {dict(f.counts)}")
-        ok(f"malformed frames, seed {SEED}: what arrives tapped is what arrives untapped, copies are whole and accounted for",
-           not f.wrong, lambda: "\n".join(f.wrong[:5]))
-        ok("a third of the frames get through, so that both hooks see them", f.arrived > FRAMES / 3, f.arrived)
-        ok("they are copied, cut, and fragmented", all(f.counts[c] for c in ("sent", "truncated", "fragmented")), f.counts)
+        ksft_pr(f"{number * BATCH + BATCH} frames sent twice in {time.monotonic() - start:.1f} s, "
+                f"{f.refused} times refused, "
+                f"{f.arrived} arrived; copies: {f.decoded} decoded, {dict(f.counts)}")
+        ksft_true(not f.wrong, f"malformed frames, seed {SEED}: what arrives tapped is what "
+                  "arrives untapped, copies are whole and accounted for",
+                  lambda: "\n".join(f.wrong[:5]))
+        ksft_true(f.arrived > FRAMES / 3,
+                  "a third of the frames get through, so that both hooks see them", f.arrived)
+        ksft_true(all(f.counts[c] for c in ("sent", "truncated", "fragmented")),
+                  "they are copied, cut, and fragmented", f.counts)
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge", "tun", "dummy")
+    modprobe("veth", "bridge", "tun", "dummy")
     sys.argv = sys.argv[:1]
-    ksft.run(fuzz)
+    ksft_run([fuzz])
+    ksft_exit()

@@ -11,8 +11,8 @@ import random
 import socket
 import struct
 
-import ksft
-from ksft import Sender, Topology, busywait, eq, mac, note, ok, vtap, vtap_json
+from lib import (Sender, Topology, busywait, ksft_eq, ksft_exit, ksft_pr, ksft_run, ksft_true, libc,
+                 mac, modprobe, vtap, vtap_json)
 
 FRAMES = int(os.environ.get("VTAP_FUZZ_OWN", "20000"))
 SEED = int(os.environ.get("VTAP_SEED", random.randrange(1 << 32)))
@@ -137,8 +137,8 @@ def send(sock, frames):
         msg.iov, msg.iovlen = ctypes.pointer(iov[i]), 1
     done = 0
     while done < len(frames):
-        n = ksft.libc.sendmmsg(sock.fileno(), ctypes.byref(msgs, done * ctypes.sizeof(Mmsghdr)),
-                               len(frames) - done, 0)
+        n = libc.sendmmsg(sock.fileno(), ctypes.byref(msgs, done * ctypes.sizeof(Mmsghdr)),
+                          len(frames) - done, 0)
         if n < 0:
             raise OSError(ctypes.get_errno(), "sendmmsg")
         done += n
@@ -146,7 +146,7 @@ def send(sock, frames):
 
 def fuzz():
     """Frames of a VM with our own headers inside."""
-    note(f"{FRAMES} frames, seed {SEED}")
+    ksft_pr(f"{FRAMES} frames, seed {SEED}")
     with Topology() as t, Sender(t.a, "eth0") as tx:
         t.host.ip("link add raw0 type dummy", "link set raw0 mtu 9000 addrgenmode none up")
         for i, words in enumerate(SESSIONS):
@@ -165,13 +165,13 @@ def fuzz():
             return {s["name"]: s["stats"] for s in vtap_json("-s session show", t.host)}
         busywait(lambda: stats()["all"]["sent"] == FRAMES)
         p = {x["name"]: x for x in vtap_json("-s port show", t.host)}["vnet0"]["ingress"]
-        eq("every frame is seen and matched, none is own or copied already",
-           {k: p[k] for k in ("seen", "matched", "unmatched", "own", "dup")},
-           {"seen": FRAMES, "matched": FRAMES, "unmatched": 0, "own": 0, "dup": 0})
+        ksft_eq({k: p[k] for k in ("seen", "matched", "unmatched", "own", "dup")},
+                {"seen": FRAMES, "matched": FRAMES, "unmatched": 0, "own": 0, "dup": 0},
+                "every frame is seen and matched, none is own or copied already")
         for name in ("all", "cut"):
             got = stats()[name]
-            ok(f"session {name}: each frame is copied", got["matched"] == got["sent"] == FRAMES,
-               got)
+            ksft_true(got["matched"] == got["sent"] == FRAMES,
+                      f"session {name}: each frame is copied", got)
 
 
 def twin():
@@ -191,8 +191,8 @@ def twin():
 
         def seen():
             return {x["name"]: x for x in vtap_json("-s port show", t.host)}["vnet0"]["ingress"]
-        ok("outermost headers of each session are its own",
-           busywait(lambda: seen()["own"] == len(frames)), seen)
+        ksft_true(busywait(lambda: seen()["own"] == len(frames)),
+                  "outermost headers of each session are its own", seen)
         # the last byte of the key, of the session id, of the network identifier
         others = []
         for i, at in ((0, 7), (2, 11), (3, 11), (4, 14), (5, 14), (6, 11)):
@@ -200,11 +200,12 @@ def twin():
             other[14 + 20 + at] ^= 1
             others.append(bytes(other))
         send(tx.sock, others)
-        ok("those of another key or identifier are not",
-           busywait(lambda: seen()["matched"] == len(others)), seen)
-        eq("nor do they count as own", seen()["own"], len(frames))
+        ksft_true(busywait(lambda: seen()["matched"] == len(others)),
+                  "those of another key or identifier are not", seen)
+        ksft_eq(seen()["own"], len(frames), "nor do they count as own")
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(fuzz, twin)
+    modprobe("veth", "bridge", "dummy")
+    ksft_run([fuzz, twin])
+    ksft_exit()

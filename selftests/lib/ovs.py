@@ -4,7 +4,7 @@ import os
 import signal
 import tempfile
 
-from ksft import sh
+from .ns import sh
 
 
 class Vswitch:

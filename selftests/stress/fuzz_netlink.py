@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Netlink fuzzer: messages made from the family's own policies, then broken; KCOV, where the kernel has it, says which to keep.
+"""Netlink fuzzer: messages made from the family's own policies, then broken; KCOV, where the kernel
+has it, says which to keep.
 
-fuzz_netlink.py [MESSAGES [SEED]]: a seed repeats a run; without one it is new, and printed. With KCOV and a module
-built by `make VTAP_KCOV=1`, VTAP_KO=PATH lists the lines of the netlink files that no message of the run reached.
+fuzz_netlink.py [MESSAGES [SEED]]: a seed repeats a run; without one it is new, and printed. With
+KCOV and a module built by `make VTAP_KCOV=1`, VTAP_KO=PATH lists the lines of the netlink files
+that no message of the run reached.
 """
 import collections
 import ctypes
@@ -17,8 +19,8 @@ import struct
 import sys
 import time
 
-import ksft
-from ksft import Sender, Sniffer, Topology, eq, note, ok, vtap, vtap_json
+from lib import (Sender, Sniffer, Topology, ksft_eq, ksft_exit, ksft_pr, ksft_run, ksft_true, libc,
+                 modprobe, sh, vtap, vtap_json)
 
 MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 25000
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
@@ -32,13 +34,18 @@ SESSION_TAP, RULE_TAP = 30, 19
 COMMIT, CHANGE, SESSION_NEW, SESSION_FLUSH, RULE_NEW, RULE_FLUSH = 13, 1, 1, 4, 5, 8
 WIDTH = {2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 2, 8: 4, 9: 8}  # of NL_ATTR_TYPE_U8 to _S64
 U32, BINARY, STRING, NUL_STRING, NEST = 4, 10, 11, 12, 13
-WORDS = (b"s0", b"s1", b"s2", b"s3", b"vnet0", b"vnet1", b"vnet*", b"*", b"up0", b"br0", b"lo", b"eth0", b"", b"[", b"a b",
+WORDS = (b"s0", b"s1", b"s2", b"s3", b"vnet0", b"vnet1", b"vnet*", b"*", b"up0", b"br0", b"lo",
+         b"eth0", b"", b"[", b"a b",
          b"\xff")
 RETURN = (struct.pack("HBBI", 6, 0, 0, 0xffff), struct.pack("HBBI", 6, 0, 0, 0),
-          struct.pack("HBBIHBBIHBBIHBBI", 0x28, 0, 0, 12, 0x15, 0, 1, 0x800, 6, 0, 0, 1, 6, 0, 0, 0))
-BLOBS = (bytes([192, 0, 2, 9]), bytes([10, 0, 0, 2]), bytes.fromhex("20010db8000900000000000000000009"), b"", *RETURN)
-# what a message may be refused with; memory is not short here, so ENOMEM would be a leak or a size not checked
-REFUSALS = {0, errno.EINVAL, errno.ENOENT, errno.EEXIST, errno.EBUSY, errno.ERANGE, errno.EOPNOTSUPP, errno.EMSGSIZE,
+          struct.pack("HBBIHBBIHBBIHBBI", 0x28, 0, 0, 12, 0x15, 0, 1, 0x800, 6, 0, 0, 1, 6, 0, 0,
+                      0))
+BLOBS = (bytes([192, 0, 2, 9]), bytes([10, 0, 0, 2]),
+         bytes.fromhex("20010db8000900000000000000000009"), b"", *RETURN)
+# what a message may be refused with; memory is not short here, so ENOMEM would be a leak or a size
+# not checked
+REFUSALS = {0, errno.EINVAL, errno.ENOENT, errno.EEXIST, errno.EBUSY, errno.ERANGE,
+            errno.EOPNOTSUPP, errno.EMSGSIZE,
             errno.ENOSPC}
 
 
@@ -74,13 +81,14 @@ class Genl:
         """Send a message whose header says LIE bytes more than there are."""
         body = struct.pack("BBH", cmd, 1, 0) + body
         try:
-            self.sock.send(struct.pack("IHHII", (16 + len(body) + lie) & 0xffffffff, kind, flags, 7, 0) + body)
+            self.sock.send(struct.pack("IHHII", (16 + len(body) + lie) & 0xffffffff, kind, flags, 7,
+                                       0) + body)
         except OSError:
             return  # what the socket itself refuses
 
     def replies(self):
-        """Return: (error or None, contents) of all that is there: commands and dumps run within send() and recv(). Of an
-        error the contents are what the kernel tells about it."""
+        """Return: (error or None, contents) of all that is there: commands and dumps run within
+        send() and recv(). Of an error the contents are what the kernel tells about it."""
         got = []
         while True:
             try:
@@ -103,31 +111,41 @@ class Genl:
 
 
 class Family:
-    """What the kernel says of the family: its id, commands, multicast group, and which attributes they take."""
+    """What the kernel says of the family: its id, commands, multicast group, and which attributes
+    they take."""
 
     def __init__(self, nl):
-        told = dict(attributes(nl.ask(GENL_ID_CTRL, CTRL_GETFAMILY, REQUEST, struct.pack("HH8s", 9, 2, b"vtap") + bytes(0))[0]))
+        told = dict(attributes(nl.ask(GENL_ID_CTRL, CTRL_GETFAMILY, REQUEST,
+                                      struct.pack("HH8s", 9, 2, b"vtap") + bytes(0))[0]))
         self.id = number(told[1])
         self.group = number(dict(attributes(attributes(told[7])[0][1]))[2])
         self.policies, self.ops = collections.defaultdict(dict), {}
-        for body in nl.ask(GENL_ID_CTRL, CTRL_GETPOLICY, REQUEST | ACK | DUMP, struct.pack("HHHxx", 6, 1, self.id)):
+        for body in nl.ask(GENL_ID_CTRL, CTRL_GETPOLICY, REQUEST | ACK | DUMP,
+                           struct.pack("HHHxx", 6, 1, self.id)):
             for kind, value in attributes(body):
                 if kind == 8:  # CTRL_ATTR_POLICY
                     for policy, types in attributes(value):
-                        self.policies[policy].update((a, dict(attributes(v))) for a, v in attributes(types))
+                        self.policies[policy].update((a, dict(attributes(v)))
+                                                     for a, v in attributes(types))
                 if kind == 9:  # CTRL_ATTR_OP_POLICY
-                    self.ops.update((op, number(dict(attributes(p)).get(1, b"\xff"))) for op, p in attributes(value))
+                    self.ops.update((op, number(dict(attributes(p)).get(1, b"\xff")))
+                                    for op, p in attributes(value))
 
 
 class Maker:
-    """Messages: trees of [type, kind, value or subtree] by the policies, changed at random, then written out."""
+    """Messages: trees of [type, kind, value or subtree] by the policies, changed at random, then
+    written out."""
 
     def __init__(self, family):
         self.family = family
-        self.weights = [30 if op == COMMIT else 1 + len(family.policies.get(policy, ())) for op, policy in family.ops.items()]
-        # (command, flags, tree), at first two that are accepted: a session, and a rule that names it
-        new = ([SESSION_NEW, NEST, [[1, NUL_STRING, b"s0\0"], [2, U32, bytes(4)], [3, BINARY, BLOBS[0]]]],
-               [RULE_NEW, NEST, [[2, U32, struct.pack("I", 1)], [3, NUL_STRING, b"vnet*\0"], [7, U32, bytes(4)],
+        self.weights = [30 if op == COMMIT else 1 + len(family.policies.get(policy, ()))
+                        for op, policy in family.ops.items()]
+        # (command, flags, tree), at first two that are accepted: a session, and a rule that names
+        # it
+        new = ([SESSION_NEW, NEST, [[1, NUL_STRING, b"s0\0"], [2, U32, bytes(4)],
+                                    [3, BINARY, BLOBS[0]]]],
+               [RULE_NEW, NEST, [[2, U32, struct.pack("I", 1)], [3, NUL_STRING, b"vnet*\0"],
+                                 [7, U32, bytes(4)],
                                  [8, NUL_STRING, b"s0\0"]]])
         self.kept = [(COMMIT, REQUEST | ACK, [[CHANGE, NEST, [change]]]) for change in new]
         self.mended = None  # a message without the attribute that it was refused for
@@ -137,9 +155,11 @@ class Maker:
     def integer(self, kind, limits):
         """A number within the limits, at them, just past them, or small."""
         bits = 8 * WIDTH[kind]
-        low, high = number(limits.get(4, b"\0")), number(limits[5]) if 5 in limits else (1 << bits) - 1
+        low, high = number(limits.get(4, b"\0")), number(limits[5]) if 5 in limits \
+            else (1 << bits) - 1
         if rng.random() < self.bold:
-            value = rng.choice((low, high, low - 1, high + 1, rng.randint(low, max(low, high)), rng.getrandbits(bits)))
+            value = rng.choice((low, high, low - 1, high + 1, rng.randint(low, max(low, high)),
+                                rng.getrandbits(bits)))
         elif bits in (32, 64) and rng.random() < 0.3:
             value = rng.choice(self.ids)
         else:
@@ -151,10 +171,12 @@ class Maker:
         if rng.random() > self.bold:
             exact = number(limits[6]) if 6 in limits and limits.get(7) == limits[6] else 0
             words = BLOBS if kind == BINARY else WORDS[:4] if rng.random() < 0.6 else WORDS
-            value = rng.choice((bytes(exact), rng.randbytes(exact - 1) + b"\2", b"\2" + bytes(exact - 1)) if exact else words)
+            value = rng.choice((bytes(exact), rng.randbytes(exact - 1) + b"\2",
+                                b"\2" + bytes(exact - 1)) if exact else words)
         else:
             most = number(limits[7]) if 7 in limits else 64
-            value = rng.randbytes(rng.choice((0, 1, most, most + 1, 8 * rng.randint(1, 20), rng.randint(0, most))) & 0x7fff)
+            value = rng.randbytes(rng.choice((0, 1, most, most + 1, 8 * rng.randint(1, 20),
+                                              rng.randint(0, most))) & 0x7fff)
         return value + b"\0" if kind == NUL_STRING else value
 
     def node(self, a, limits, depth):
@@ -171,17 +193,20 @@ class Maker:
         known = self.family.policies.get(policy, {})
         nests = len(known) > 1 and all(number(limits[1]) == NEST for limits in known.values())
         share = 0 if nests and rng.random() < 0.9 else rng.choice((0, 0.15, 0.3, 0.7, 1))
-        chosen = [a for a in known if rng.random() < share] or ([rng.choice(list(known))] if known else [])
+        chosen = [a for a in known if rng.random() < share] or ([rng.choice(list(known))] if known
+                                                                else [])
         made = []
         for a in chosen:
             several = len(known) == 1 and number(known[a][1]) == NEST or rng.random() < 0.1
-            made += [self.node(a, known[a], depth) for _ in range(rng.choice((1, 1, 1, 2, 3, 8)) if several else 1)]
+            made += [self.node(a, known[a], depth) for _ in range(rng.choice((1, 1, 1, 2, 3, 8))
+                                                                  if several else 1)]
         if rng.random() < 0.02:
             made.append([rng.randint(0, 40), BINARY, rng.randbytes(rng.randint(0, 20))])
         return made
 
     def change(self, tree, policy):
-        """A copy of TREE with something changed, left out, twice, or moved; or with a part of a kept one."""
+        """A copy of TREE with something changed, left out, twice, or moved; or with a part of a
+        kept one."""
         tree = list(tree)
         known = self.family.policies.get(policy, {})
         if not tree or not known:
@@ -215,13 +240,15 @@ class Maker:
         return [*tree, self.node(new, known[new], 1)]
 
     def fewer(self, tree, policy):
-        """A copy of TREE with some attributes left out or changed: the fewer there are, the fewer contradict each other."""
+        """A copy of TREE with some attributes left out or changed: the fewer there are, the fewer
+        contradict each other."""
         if rng.random() < 0.5:
             return self.change(tree, policy)
         return [node for node in tree if rng.random() < 0.6 + 1 / (1 + node[0])]
 
     def mend(self, tree, offset, policy):
-        """A copy of TREE, whose attribute at OFFSET was refused, with another value there or none."""
+        """A copy of TREE, whose attribute at OFFSET was refused, with another value there or
+        none."""
         known = self.family.policies.get(policy, {})
         kept = []
         for a, kind, value in tree:
@@ -241,8 +268,9 @@ class Maker:
         for a, kind, value in tree:
             if not offset and isinstance(value, list) and 8 in known.get(a, {}):
                 ops = self.family.policies[number(known[a][8])]
-                kept.append([a, kind, [[op, k, do(v, number(ops[op][8])) if op in ops and isinstance(v, list) else v]
-                                       for op, k, v in value]])
+                kept.append([a, kind,
+                             [[op, k, do(v, number(ops[op][8])) if op in ops and isinstance(v, list)
+                               else v] for op, k, v in value]])
             else:
                 kept.append([a, kind, value])
             offset -= len(self.write([[a, kind, value]]))
@@ -266,7 +294,8 @@ class Maker:
         for a, kind, value in tree:
             value = self.write(value) if isinstance(value, list) else value
             value = value[:0xfff0]
-            out += struct.pack("HH", 4 + len(value), a | (NESTED if kind == NEST else 0)) + value + bytes(-len(value) % 4)
+            out += struct.pack("HH", 4 + len(value), a | (NESTED if kind == NEST else 0))
+            out += value + bytes(-len(value) % 4)
         return out
 
     def message(self):
@@ -297,12 +326,14 @@ class Maker:
         data = bytearray(data)
         for _ in range(rng.randint(1, 3)):
             if data:
-                data[rng.randrange(len(data))] = rng.choice((0, 1, 3, 4, 5, 0x7f, 0x80, 0xff, rng.randrange(256)))
+                data[rng.randrange(len(data))] = rng.choice((0, 1, 3, 4, 5, 0x7f, 0x80, 0xff,
+                                                             rng.randrange(256)))
         return bytes(data[:rng.randint(0, len(data))] if rng.random() < 0.3 else data)
 
 
 def traced(code):
-    """Return: the addresses behind the calls that tell KCOV of a block, from the disassembly CODE. UML's go by register."""
+    """Return: the addresses behind the calls that tell KCOV of a block, from the disassembly CODE.
+    UML's go by register."""
     holds, calls, call, target = set(), [], False, ""
     line = re.compile(r"^\s*([0-9a-f]+):\s(?:R_X86_64_\w+\s+(\S+)|(\w+) *(.*))", re.M)
     for address, symbol, word, operands in line.findall(code):
@@ -315,7 +346,8 @@ def traced(code):
             calls.append(address)
         register = re.search(r"%(\w+)$", operands)
         target = "call" if word == "call" else register[1] if register else ""
-        call = word == "call" and target == "call" and operands.startswith("*") and operands[2:] in holds
+        call = word == "call" and target == "call" and operands.startswith("*") and operands[
+            2:] in holds
         if word != "call":
             holds -= {target}
     return calls
@@ -330,12 +362,15 @@ class Kcov:
         try:
             fd = os.open(self.FILE, os.O_RDWR)
         except OSError as e:
-            note(f"no coverage: {e}")
+            ksft_pr(f"no coverage: {e}")
             return
         fcntl.ioctl(fd, 0x80086301, self.SIZE)  # KCOV_INIT_TRACE
-        mmap = ksft.libc.mmap  # Python's refuses a file of no size
-        mmap.restype, mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
-        self.area = (ctypes.c_uint64 * self.SIZE).from_address(mmap(None, self.SIZE * 8, 3, 1, fd, 0))
+        mmap = libc.mmap  # Python's refuses a file of no size
+        mmap.restype, mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p,
+                                                        ctypes.c_size_t] + [ctypes.c_int] * 3 + [
+                                                            ctypes.c_long]
+        self.area = (ctypes.c_uint64 * self.SIZE).from_address(mmap(None, self.SIZE * 8, 3, 1, fd,
+                                                                    0))
         fcntl.ioctl(fd, 0x6364, 0)  # KCOV_ENABLE
 
     def start(self):
@@ -354,12 +389,13 @@ class Kcov:
         """Return: (blocks reached, blocks, lines not reached) of the SOURCE file in module KO."""
         with open("/sys/module/vtap/sections/.text", encoding="ascii") as f:
             base = int(f.read(), 16)
-        calls = traced(ksft.sh(["objdump", "-dr", "-j", ".text", "--no-show-raw-insn", ko]).stdout)
-        lines = ksft.sh(["addr2line", "-j", ".text", "-e", ko, *calls]).stdout.split("\n")
-        here = [(int(a, 16) + base, int(line.split(":")[1].split()[0])) for a, line in zip(calls, lines)
-                if re.search(rf"/{source}:\d", line)]
+        calls = traced(sh(["objdump", "-dr", "-j", ".text", "--no-show-raw-insn", ko]).stdout)
+        lines = sh(["addr2line", "-j", ".text", "-e", ko, *calls]).stdout.split("\n")
+        here = [(int(a, 16) + base, int(line.split(":")[1].split()[0]))
+                for a, line in zip(calls, lines) if re.search(rf"/{source}:\d", line)]
         hit = {line for a, line in here if a in self.seen}
-        return sum(a in self.seen for a, _ in here), len(here), sorted({line for _, line in here} - hit)
+        return sum(a in self.seen for a, _ in here), len(here), sorted({line for _, line in here} -
+                                                                       hit)
 
 
 class Run:
@@ -371,7 +407,8 @@ class Run:
         self.listener.sock.setsockopt(270, 1, self.family.group)  # NETLINK_ADD_MEMBERSHIP
         self.maker, self.kcov = Maker(self.family), Kcov()
         self.errors, self.events, self.wrong = collections.Counter(), 0, []
-        self.frames = [t.udp(payload=b"u"), t.tcp(version=6, payload=b"t" * 1000), t.udp(payload=b"v", vlan=5)]
+        self.frames = [t.udp(payload=b"u"), t.tcp(version=6, payload=b"t" * 1000),
+                       t.udp(payload=b"v", vlan=5)]
         self.tx = Sender(t.a, "eth0")
 
     def __enter__(self):
@@ -383,7 +420,8 @@ class Run:
 
     def dump(self, what):
         """Return: attributes of each object, as the kernel tells them."""
-        return [attributes(body) for body in self.nl.ask(self.family.id, DUMPS[what], REQUEST | DUMP, b"")]
+        return [attributes(body) for body in self.nl.ask(self.family.id, DUMPS[what],
+                                                         REQUEST | DUMP, b"")]
 
     def one(self):
         """One message, and its replies, which have to be well-formed."""
@@ -395,7 +433,8 @@ class Run:
             told = dict(attributes(body))
             if error is not None:
                 if error and tree and rng.random() < 0.95:
-                    self.maker.mended = cmd, flags, self.maker.after(tree, told, self.family.ops[cmd])
+                    self.maker.mended = cmd, flags, self.maker.after(tree, told,
+                                                                     self.family.ops[cmd])
                 self.errors[error] += 1
                 if error not in REFUSALS:
                     self.wrong.append((cmd, flags, data.hex(), errno.errorcode.get(error, error)))
@@ -407,7 +446,8 @@ class Run:
                 self.maker.kept.pop(rng.randrange(1000))
 
     def look(self):
-        """Send frames through what the messages made, and see that it hangs together. Return: sessions and rules."""
+        """Send frames through what the messages made, and see that it hangs together. Return:
+        sessions and rules."""
         self.tx.send(*self.frames)
         sessions, rules = self.dump("session"), self.dump("rule")
         names = [(dict(s)[SESSION_TAP], dict(s)[1]) for s in sessions]
@@ -418,7 +458,8 @@ class Run:
         if set(taps) != {dict(r)[RULE_TAP] for r in rules} | {tap for tap, _ in names}:
             self.wrong.append(("taps", taps))
         prefs = [(taps.index(dict(r)[RULE_TAP]), number(dict(r)[2])) for r in rules]
-        if len(set(names)) != len(names) or len(set(ids)) != len(ids) or used - set(names) or prefs != sorted(prefs):
+        if len(set(names)) != len(names) or len(set(ids)) != len(ids) or used - set(names) \
+                or prefs != sorted(prefs):
             self.wrong.append(("state", names, ids, used - set(names), prefs))
         self.events += sum(len(attributes(body)) > 0 for _, body in self.listener.replies())
         return len(sessions), len(rules)
@@ -429,7 +470,8 @@ def flushed(run):
     names = [dict(t)[1] for t in run.dump("tap")]
     # rules first, which hold sessions
     changes = [[CHANGE, NEST, [[flush, NEST, [[kind, BINARY, name]]]]]
-               for flush, kind in ((RULE_FLUSH, RULE_TAP), (SESSION_FLUSH, SESSION_TAP)) for name in names]
+               for flush, kind in ((RULE_FLUSH, RULE_TAP), (SESSION_FLUSH, SESSION_TAP))
+               for name in names]
     run.nl.send(run.family.id, COMMIT, REQUEST | ACK, run.maker.write(changes))
     if [error for error, _ in run.nl.replies() if error is not None] != [0]:
         return False
@@ -439,18 +481,20 @@ def flushed(run):
 def report(run, most, seconds):
     """Figures, and the lines that no message reached."""
     kept = f", {len(run.kcov.seen)} blocks reached" if run.kcov.area else ""
-    note(f"{MESSAGES} messages in {seconds:.1f} s, {run.errors[0]} accepted, {run.events} events, at most {most[0]} sessions "
-         f"and {most[1]} rules{kept}")
-    note("answers: " + ", ".join(f"{errno.errorcode.get(e, 'ok')} {n}" for e, n in run.errors.most_common()))
+    ksft_pr(f"{MESSAGES} messages in {seconds:.1f} s, {run.errors[0]} accepted, {run.events} "
+            f"events, at most {most[0]} sessions " f"and {most[1]} rules{kept}")
+    ksft_pr("answers: " + ", ".join(f"{errno.errorcode.get(e, 'ok')} {n}"
+                                    for e, n in run.errors.most_common()))
     if run.kcov.seen and os.environ.get("VTAP_KO"):
         for source in ("netlink.c", "nl_change.c", "nl_attr.c", "nl_msg.c"):
             reached, blocks, lines = run.kcov.missed(os.environ["VTAP_KO"], source)
-            note(f"{source}: {reached} of {blocks} blocks reached; "
-                 f"not reached: {' '.join(map(str, lines))}")
+            ksft_pr(f"{source}: {reached} of {blocks} blocks reached; "
+                    f"not reached: {' '.join(map(str, lines))}")
 
 
 def fuzz():
-    """Random messages leave a family that answers, with a state that hangs together and can be flushed."""
+    """Random messages leave a family that answers, with a state that hangs together and can be
+    flushed."""
     with Topology() as t, Run(t) as run:
         start, most, clean = time.monotonic(), (0, 0), True
         for n in range(1, MESSAGES + 1):
@@ -460,18 +504,24 @@ def fuzz():
                 if rng.random() < 0.2:
                     clean &= flushed(run)
         report(run, most, time.monotonic() - start)
-        ok(f"{MESSAGES} random messages, seed {SEED}: each refusal is one that is meant", not run.wrong, run.wrong[:3])
-        ok("enough of them are accepted, so the fuzzer gets behind the checks", run.errors[0] > MESSAGES / 100, run.errors)
-        ok("whatever they made is flushed by one commit", flushed(run) and clean)
+        ksft_true(not run.wrong,
+                  f"{MESSAGES} random messages, seed {SEED}: each refusal is one that is meant",
+                  run.wrong[:3])
+        ksft_true(run.errors[0] > MESSAGES / 100,
+                  "enough of them are accepted, so the fuzzer gets behind the checks", run.errors)
+        ksft_true(flushed(run) and clean, "whatever they made is flushed by one commit")
         with Sniffer(t.col, "eth0", match=lambda f: f[23:24] == b"\x2f") as rx:
             vtap(f"session add s type gre remote {t.IP4['col']}", t.host)
             vtap("rule add pref 1 port vnet0 dir ingress action mirror s", t.host)
             run.tx.send(run.frames[0])
-            eq("a session and a rule work as before", [f[38:] for f in rx.frames(1)], [run.frames[0]])
-        eq("the session counts its one copy", vtap_json("-s session show", t.host)[0]["stats"]["sent"], 1)
+            ksft_eq([f[38:] for f in rx.frames(1)], [run.frames[0]],
+                    "a session and a rule work as before")
+        ksft_eq(vtap_json("-s session show", t.host)[0]["stats"]["sent"], 1,
+                "the session counts its one copy")
 
 
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]
-    ksft.modprobe("veth", "bridge")
-    ksft.run(fuzz)
+    modprobe("veth", "bridge")
+    ksft_run([fuzz])
+    ksft_exit()

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Super-frames of TCP, UDP and tunnels through a bridge and Open vSwitch: collectors get every byte, on every kind of wire."""
+"""Super-frames of TCP, UDP and tunnels through a bridge and Open vSwitch: collectors get every
+byte, on every kind of wire."""
 import contextlib
 import json
 import os
@@ -10,17 +11,17 @@ import struct
 import subprocess
 import tempfile
 
-import ksft
-from ksft import Sender, Sniffer, Topology, eq, ok, vtap, vtap_json
-import wire
-from ovs import Vswitch
-from faithful import SOL_UDP, UDP_SEGMENT, configure, dropped, identity, offloads, settled, transfer
+from lib import (REPO, SLOW, Sender, Sniffer, Topology, checksum, ksft_eq, ksft_exit, ksft_run,
+                 ksft_skip, ksft_true, modprobe, raise_backlog, vtap, vtap_batch, vtap_json)
+from lib.ovs import Vswitch
+from lib.traffic import SOL_UDP, UDP_SEGMENT, dropped, identity, offloads, stop_copying, transfer
 
-COLLECT = ksft.REPO + "/selftests/collect"
+COLLECT = REPO + "/selftests/stress/collect"
 TYPES = {"gre": "type gre key {id} seq {seq}",
-         "two": "type erspan2 id {id}", "three": "type erspan3 id {id}", "vx": "type vxlan key {id}"}
+         "two": "type erspan2 id {id}", "three": "type erspan3 id {id}",
+         "vx": "type vxlan key {id}"}
 SEGMENT = 1400
-LONG = (8 << 20) // ksft.SLOW
+LONG = (8 << 20) // SLOW
 TUNNELS = {"vxlan": "type vxlan id 9 dstport 4790 local {0} remote {1} noudpcsum",
            "vxlan with checksum": "type vxlan id 10 dstport 4790 local {0} remote {1} udpcsum",
            "gretap": "type gretap local {0} remote {1}"}
@@ -28,14 +29,17 @@ TUNNELS = {"vxlan": "type vxlan id 9 dstport 4790 local {0} remote {1} noudpcsum
 
 def datagrams(size):
     """Return: SIZE random bytes; each datagram of them begins with its offset."""
-    return b"".join(struct.pack("!I", at) + random.randbytes(min(SEGMENT, size - at) - 4) for at in range(0, size, SEGMENT))
+    return b"".join(struct.pack("!I", at) + random.randbytes(min(SEGMENT, size - at) - 4)
+                    for at in range(0, size, SEGMENT))
 
 
 class Flow:
-    """Traffic from VM a to b: PROTO 6 or 17, source address and port, what is sent. MOST: of its bytes in a frame of the wire."""
+    """Traffic from VM a to b: PROTO 6 or 17, source address and port, what is sent. MOST: of its
+    bytes in a frame of the wire."""
 
     def __init__(self, where, name, proto, addresses, data, most=1448):
-        self.name, self.proto, self.data, self.addresses, self.most = name, proto, data, addresses, most
+        self.name, self.proto, self.data = name, proto, data
+        self.addresses, self.most = addresses, most
         self.port, self.path = random.randrange(20000, 30000), f"{where}/{name}"
         with open(self.path, "wb") as f:
             f.write(data)
@@ -51,14 +55,15 @@ class Flow:
         family = socket.AF_INET6 if ":" in self.addresses["a"] else socket.AF_INET
         with t.b.enter(), socket.socket(family, socket.SOCK_DGRAM) as s:
             s.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE
-            s.settimeout(120 * ksft.SLOW)
+            s.settimeout(120 * SLOW)
             s.bind((self.addresses["b"], 4000))
             with t.a.enter(), socket.socket(family, socket.SOCK_DGRAM) as tx:
                 tx.setsockopt(SOL_UDP, UDP_SEGMENT, SEGMENT)
                 tx.bind((self.addresses["a"], self.port))
                 tx.connect((self.addresses["b"], 4000))
                 tx.send(self.data[:SEGMENT])
-                got = [s.recv(1 << 16)]  # with the first, ovs-vswitchd learns of the flow; the others it is not to see
+                # with the first, ovs-vswitchd learns of the flow; the others it is not to see
+                got = [s.recv(1 << 16)]
                 for at in range(SEGMENT, len(self.data), 20 * SEGMENT):
                     tx.send(self.data[at:at + 20 * SEGMENT])
             got += [s.recv(1 << 16) for _ in range(SEGMENT, len(self.data), SEGMENT)]
@@ -81,10 +86,11 @@ def tunnels(t):
     """Tunnels between the VMs, of all TUNNELS."""
     for ns, key, peer, last in ((t.a, "a", "b", 1), (t.b, "b", "a", 2)):
         for n, words in enumerate(TUNNELS.values()):
-            ns.ip(f"link add tun{n} address 02:00:00:00:07:{n}{last} {words.format(t.IP4[key], t.IP4[peer])}",
-                  f"link set tun{n} addrgenmode none", f"link set tun{n} up mtu 1400",
-                  f"address add 10.7.{n}.{last}/24 dev tun{n}",
-                  f"neigh add 10.7.{n}.{3 - last} lladdr 02:00:00:00:07:{n}{3 - last} dev tun{n} nud permanent")
+            ns.ip(f"link add tun{n} address 02:00:00:00:07:{n}{last} "
+                  f"{words.format(t.IP4[key], t.IP4[peer])}", f"link set tun{n} addrgenmode none",
+                  f"link set tun{n} up mtu 1400", f"address add 10.7.{n}.{last}/24 dev tun{n}",
+                  f"neigh add 10.7.{n}.{3 - last} lladdr 02:00:00:00:07:{n}{3 - last} dev tun{n} "
+                  "nud permanent")
 
 
 class Collect:
@@ -105,7 +111,7 @@ class Collect:
 
     def done(self, n):
         """Return: what it found once it has N copies."""
-        out, _ = self.proc.communicate(f"{n}\n", timeout=300 * ksft.SLOW)
+        out, _ = self.proc.communicate(f"{n}\n", timeout=300 * SLOW)
         if self.proc.returncode:
             raise RuntimeError(f"collect ended with status {self.proc.returncode}")
         got = json.loads(out)
@@ -125,16 +131,19 @@ def open_vswitch(t):
 
 
 def set_up(t, mtu, plain):
-    """Make the wire to the collector: its MTU, and whether the host's end offloads. New sessions, over IPv4 and IPv6."""
+    """Make the wire to the collector: its MTU, and whether the host's end offloads. New sessions,
+    over IPv4 and IPv6."""
     t.host.ip(f"link set up0 mtu {mtu}")
     t.col.ip(f"link set eth0 mtu {mtu}")
     offloads(t.host, "up0", not plain)
     remotes = [(v, (t.IP6 if v == 6 else t.IP4)["col"]) for v in (4, 6)]
     names = [f"{kind}{v}" for v, _ in remotes for kind in TYPES]
     seq = "on" if plain else "off"
-    configure(t.host, "session flush", *[f"session add {kind}{v} {words.format(id=100 + v, seq=seq)} remote {remote}"
-                                         for v, remote in remotes for kind, words in TYPES.items()],
-              f"rule add pref 10 port vnet0 dir both action mirror {','.join(names)}")
+    vtap_batch(t.host, "session flush", *[f"session add {kind}{v} "
+                                          f"{words.format(id=100 + v, seq=seq)} remote {remote}"
+                                          for v, remote in remotes
+                                          for kind, words in TYPES.items()],
+               f"rule add pref 10 port vnet0 dir both action mirror {','.join(names)}")
 
 
 def send_all(t, what, expected):
@@ -146,9 +155,10 @@ def send_all(t, what, expected):
         seen = vtap_json("-s port show vnet0", t.host)[0]["ingress"]["seen"] - before
         name = f"{what}: {flow.name}: the port carried super-frames"
         if flow.proto == 17 and plain_udp:
-            ksft.skip(name, "this kernel's veth devices take none of UDP")
+            ksft_skip("this kernel's veth devices take none of UDP", name)
             continue
-        ok(name, seen < len(flow.data) / flow.most, f"{seen} frames for {len(flow.data)} bytes")
+        ksft_true(seen < len(flow.data) / flow.most, name,
+                  f"{seen} frames for {len(flow.data)} bytes")
 
 
 def faults(s, got, expected):
@@ -158,33 +168,38 @@ def faults(s, got, expected):
     if got is None:
         return wrong + ["no copies"]
     pairs = {"sent": "copies", "bytes": "bytes", "fragmented": "fragmented"}
-    wrong += [f"{st[mine]} {mine}, {got[its]} came" for mine, its in pairs.items() if st[mine] != got[its]]
+    wrong += [f"{st[mine]} {mine}, {got[its]} came" for mine, its in pairs.items()
+              if st[mine] != got[its]]
     wrong += [f"{got[key]} {key}" for key in ("truncated", "repeated", "missing") if got[key]]
-    wrong += [f"{flow.name}: {f['missing']} of {len(flow.data)} bytes missing in {f['segments']} segments"
-              for flow, f in zip(expected, got["flows"]) if f["missing"]]
+    wrong += [f"{flow.name}: {f['missing']} of {len(flow.data)} bytes missing in {f['segments']} "
+              "segments" for flow, f in zip(expected, got["flows"]) if f["missing"]]
     return wrong
 
 
 def finish(t, rx):
     """End the copying. Return: the sessions, and what the collector got."""
-    shown = settled(t)
+    shown = stop_copying(t)
     return shown, rx.done(sum(s["stats"]["sent"] for s in shown))
 
 
 def check(what, mtu, port_mtu, shown, got, expected):
     """All that was sent came, whole, once, and in packets that are right and not too long."""
-    eq(f"{what}: every packet is right: lengths, checksums, fragments, payload",
-       [got["bad"], got["texts"], got["waiting"], got["others"]], [0, [], 0, 0])
-    ok(f"{what}: no outer packet is longer than {mtu}", port_mtu <= got["longest"] <= mtu, got["longest"])
-    ok(f"{what}: fragments are made where the wire is too narrow",
-       {s["stats"]["fragmented"] > 0 for s in shown} == {mtu < port_mtu + 50}, shown)
+    ksft_eq([got["bad"], got["texts"], got["waiting"], got["others"]], [0, [], 0, 0],
+            f"{what}: every packet is right: lengths, checksums, fragments, payload")
+    ksft_true(port_mtu <= got["longest"] <= mtu, f"{what}: no outer packet is longer than {mtu}",
+              got["longest"])
+    ksft_true({s["stats"]["fragmented"] > 0 for s in shown} == {mtu < port_mtu + 50},
+              f"{what}: fragments are made where the wire is too narrow", shown)
     for s in shown:
         wrong = faults(s, got["sessions"].get(identity(s)), expected)
-        ok(f"{what}: {s['name']}: whole payload, no frame cut, no number missing or twice", not wrong, wrong[:4])
+        ksft_true(not wrong,
+                  f"{what}: {s['name']}: whole payload, no frame cut, no number missing or twice",
+                  wrong[:4])
 
 
 def matrix(t, switch, long, mtus=(1500, 9000), port_mtu=1500):
-    """All traffic to all types of session over IPv4 and IPv6, on each kind of wire. One without a tap gets nothing."""
+    """All traffic to all types of session over IPv4 and IPv6, on each kind of wire. One without a
+    tap gets nothing."""
     tunnels(t)
     with tempfile.TemporaryDirectory(dir="/run") as where:
         expected = flows(t, where, long, port_mtu)
@@ -198,8 +213,10 @@ def matrix(t, switch, long, mtus=(1500, 9000), port_mtu=1500):
         with Collect(t.col, "eth0", mtu, 1514, *expected) as rx:
             expected[1].send(t)
             got = rx.done(0)
-            eq(f"{switch}: without a rule nothing comes", [got["packets"], got["others"]], [0, 0])
-    eq(f"{switch}: no ICMP error reached a VM", [t.a.icmp_errors(), t.b.icmp_errors()], [{}, {}])
+            ksft_eq([got["packets"], got["others"]], [0, 0],
+                    f"{switch}: without a rule nothing comes")
+    ksft_eq([t.a.icmp_errors(), t.b.icmp_errors()], [{}, {}],
+            f"{switch}: no ICMP error reached a VM")
 
 
 def bridge():
@@ -216,18 +233,18 @@ def jumbo():
 
 def ovs():
     """The same through Open vSwitch."""
-    if not ksft.modprobe("openvswitch") and not os.path.exists("/sys/module/openvswitch"):
-        ksft.skip("Open vSwitch", "the kernel has none")
+    if not modprobe("openvswitch") and not os.path.exists("/sys/module/openvswitch"):
+        ksft_skip("the kernel has none", "Open vSwitch")
         return
     with Topology() as t, open_vswitch(t):
-        eq("Open vSwitch: the ports are in the kernel's datapath",
-           [t.host.links()[d].get("master") for d in ("vnet0", "vnet1")], ["ovs-system"] * 2)
+        ksft_eq([t.host.links()[d].get("master") for d in ("vnet0", "vnet1")], ["ovs-system"] * 2,
+                "Open vSwitch: the ports are in the kernel's datapath")
         matrix(t, "Open vSwitch", LONG)
 
 
 def spoil(frames):
-    """Return: kinds of damage, each the FRAMES with one of them, an ERSPAN II copy of a full segment, damaged; and what has
-    to be said of it."""
+    """Return: kinds of damage, each the FRAMES with one of them, an ERSPAN II copy of a full
+    segment, damaged; and what has to be said of it."""
     at = next(i for i, f in enumerate(frames) if len(f) > 1500)
     one, numbers = frames[at], 14 + 20 + 4
     other = next(i for i in range(1000, 1400) if one[i:i + 2] != one[i + 2:i + 4])
@@ -237,13 +254,16 @@ def spoil(frames):
 
     def outer(data, length):
         head = data[:16] + struct.pack("!H", length) + data[18:24] + b"\0\0" + data[26:34]
-        return head[:24] + struct.pack("!H", ksft.checksum(head[14:34])) + head[26:] + data[34:]
+        return head[:24] + struct.pack("!H", checksum(head[14:34])) + head[26:] + data[34:]
     cut = outer(one[:-200], len(one) - 214)
-    return {"nothing": (frames, ()), "a byte of payload": (put(len(one) - 9, bytes([one[-9] ^ 1])), ("bad", "checksum")),
-            "two bytes that sum up": (put(other, one[other + 2:other + 4] + one[other:other + 2]), ("bad", "other payload")),
+    return {"nothing": (frames, ()), "a byte of payload": (put(len(one) - 9, bytes([one[-9] ^ 1])),
+                                                           ("bad", "checksum")),
+            "two bytes that sum up": (put(other, one[other + 2:other + 4] + one[other:other + 2]),
+                                      ("bad", "other payload")),
             "an outer header": (put(22, b"\x01"), ("bad", "missing", "outer IPv4 header checksum")),
             "a sequence number": (put(numbers, b"\0\0\x7f\xff"), ("missing",)),
-            "a number used twice": (put(numbers, frames[at - 1][numbers:numbers + 4]), ("missing", "repeated")),
+            "a number used twice": (put(numbers, frames[at - 1][numbers:numbers + 4]),
+                                    ("missing", "repeated")),
             "a copy left out": (frames[:at] + frames[at + 1:], ("missing", "flow")),
             "a frame cut": (frames[:at] + [cut] + frames[at + 1:], ("bad", "IP packet to")),
             "the T bit": (put(numbers + 6, bytes([one[numbers + 6] | 4])), ("truncated",))}
@@ -252,13 +272,14 @@ def spoil(frames):
 def checker():
     """The program that checks the copies finds each kind of damage."""
     with Topology(up_mtu=1600) as t, tempfile.TemporaryDirectory(dir="/run") as where:
-        configure(t.host, f"session add two type erspan2 id 5 remote {t.IP4['col']}",
-                  "rule add pref 10 port vnet0 dir both action mirror two")
+        vtap_batch(t.host, f"session add two type erspan2 id 5 remote {t.IP4['col']}",
+                   "rule add pref 10 port vnet0 dir both action mirror two")
         flow = Flow(where, "TCP", 6, t.IP4, random.randbytes(100000))
         with Sniffer(t.col, "eth0") as rx:
             flow.send(t)
             vtap("rule flush", t.host)
-            frames = [bytes(f) for f in rx.frames(vtap_json("-s session show two", t.host)[0]["stats"]["sent"])]
+            frames = [bytes(f) for f in rx.frames(vtap_json("-s session show two",
+                                                            t.host)[0]["stats"]["sent"])]
         for name, (damaged, want) in spoil(frames).items():
             with Collect(t.col, "eth0", 1600, 1514, flow) as rx, Sender(t.host, "up0") as tx:
                 tx.send(*damaged)
@@ -266,19 +287,23 @@ def checker():
             s = got["sessions"]["erspan2", 4, 5]
             found = {key for key in ("truncated", "repeated", "missing") if s[key]}
             found |= {"flow"} if s["flows"][0]["missing"] and not got["bad"] else set()
-            found |= {"bad", next((w for w in want if w in got["texts"][0]), got["texts"][0])} if got["bad"] else set()
-            eq(f"the checker sees {name}", found, set(want))
+            found |= {"bad", next((w for w in want if w in got["texts"][0]),
+                                  got["texts"][0])} if got["bad"] else set()
+            ksft_eq(found, set(want), f"the checker sees {name}")
         with Collect(t.col, "eth0", 1550, 1513, flow) as rx, Sender(t.host, "up0") as tx:
             tx.send(*frames)
             got = rx.done(len(frames))
-        ok("the checker sees frames that are too long", got["bad"] > 10 and "frame of 1514" in got["texts"][0], got["texts"])
+        ksft_true(got["bad"] > 10 and "frame of 1514" in got["texts"][0],
+                  "the checker sees frames that are too long", got["texts"])
         with Collect(t.col, "eth0", 1549, 1514, flow) as rx, Sender(t.host, "up0") as tx:
             tx.send(*frames)
             got = rx.done(len(frames))
-        ok("the checker sees packets that are too long", got["bad"] > 10 and "packet of 1550" in got["texts"][0], got["texts"])
+        ksft_true(got["bad"] > 10 and "packet of 1550" in got["texts"][0],
+                  "the checker sees packets that are too long", got["texts"])
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge", "vxlan", "ip_gre", "ip6_gre")
-    wire.wide()
-    ksft.run(checker, bridge, jumbo, ovs)
+    modprobe("veth", "bridge", "vxlan", "ip_gre", "ip6_gre")
+    raise_backlog()
+    ksft_run([checker, bridge, jumbo, ovs])
+    ksft_exit()
