@@ -952,6 +952,7 @@ def complete():
         with open(path, encoding="utf-8") as f:
             source = re.sub(r'"\s*\n\s*"', "", f.read())
         texts |= set(re.findall(r'NL_SET_ERR_MSG(?:_\w+)?\((?:[^;"]*?)"([^"]*)"', source))
+        texts |= set(re.findall(r'vtap_refuse(?:_attr)?\([^;{"]*?"([^"]*)"', source))
         texts |= set(re.findall(r'vtap_encap_only\([^;"]*?"([^"]*)"', source))
         texts |= set(re.findall(r'(?<=,)\s*"([^"\n]*)", extack\)', source))
     limits = {"too many sessions", "too many rules",
