@@ -4,9 +4,8 @@
 import struct
 import time
 
-import ksft
-from ksft import Sender, eq, ether, note
-from netlink import BPF, SKIP, bench
+from lib import Sender, ether, ksft_eq, ksft_exit, ksft_pr, ksft_run, modprobe
+from lib.nl import BPF, SKIP, bench
 
 MAX, LONGEST, INNER = 65536, 2048, 16
 NOSPC = (28, "filters of all rules have more than 65536 instructions, with 16 for each inner")
@@ -65,11 +64,12 @@ def worst(b):
             tx.send(*[FRAME] * n)
             took[name] = (time.monotonic() - begin) / n
     last = max(b.nl.dump("rule"), key=lambda r: r["pref"])
-    eq("each frame gets to the rule behind all filters", last["packets"] >= n + 5, True)
-    note(f"a frame costs {took['no rule'] * 1e6:.0f} us without rules, "
-         f"{took['the most'] * 1e6:.0f} us with {MAX} instructions of filters")
+    ksft_eq(last["packets"] >= n + 5, True, "each frame gets to the rule behind all filters")
+    ksft_pr(f"a frame costs {took['no rule'] * 1e6:.0f} us without rules, "
+            f"{took['the most'] * 1e6:.0f} us with {MAX} instructions of filters")
 
 
 if __name__ == "__main__":
-    ksft.modprobe("dummy")
-    ksft.run(limit, worst)
+    modprobe("dummy")
+    ksft_run([limit, worst])
+    ksft_exit()
