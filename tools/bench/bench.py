@@ -212,7 +212,7 @@ class Row:
         return got
 
     def wait(self, before, total):
-        """Wait for the copies of TOTAL frames, which vtap may hold back; raises when some are missing, or too many."""
+        """Wait for the copies of TOTAL frames, which vtap may hold back; raises if the number is wrong."""
         wanted, deadline = [self.copies * total, total], time.monotonic() + 10
         while True:
             delta = [b - a for a, b in zip(before, self.counts())]
