@@ -99,7 +99,7 @@ for smoke in ${SMOKE:-}; do
 	plain)
 		kernel=6.1 parts=(VTAP_{CHAIN,RING,DIRECT,CUT,SIEVE}"=n")
 		tests="bed.py classify.py cut.py" ;;
-	*) tests="bed.py classify.py once.py" ;;
+	*) tests="bed.py classify.py" ;;
 	esac
 	if [ "$kernel" = debug ] && ! tools/bed/debug-kernel.sh cached; then
 		skip "smoke test under $kernel" "it is not built, which takes 12 minutes of two processors: make debug-kernel"
