@@ -82,37 +82,37 @@ clean:
 	rm -rf build
 
 check:
-	@TESTS="$(TESTS)" SMOKE="$(SMOKE)" tools/check.sh $(KERNEL)
+	@TESTS="$(TESTS)" SMOKE="$(SMOKE)" tools/bed/check.sh $(KERNEL)
 
 check-all:
-	@TESTS="$(TESTS)" SMOKE=plain tools/check.sh 5.10 6.1 6.12 sid
+	@TESTS="$(TESTS)" SMOKE=plain tools/bed/check.sh 5.10 6.1 6.12 sid
 	@$(if $(TESTS),,tools/packaging/check.sh)
 
 check-packages:
 	@tools/packaging/check.sh
 
 demo:
-	@tools/setup.sh build kernel vm demo
+	@tools/bed/setup.sh build kernel vm demo
 	@$(MAKE) --no-print-directory -s tools
-	@ko=$$(tools/kernel.sh build $(KERNEL)) && tools/vm.sh $(KERNEL) env VTAP_KO=$$ko tools/demo.sh
+	@ko=$$(tools/bed/kernel.sh build $(KERNEL)) && tools/bed/vm.sh $(KERNEL) env VTAP_KO=$$ko tools/demo/demo.sh
 
 bench:
-	@KERNEL="$(KERNEL)" tools/bench.sh $(if $(SMP),scale,count $(ROWS))
+	@KERNEL="$(KERNEL)" tools/bench/bench.sh $(if $(SMP),scale,count $(ROWS))
 
 lint:
-	@tools/lint.sh
+	@tools/bed/lint.sh
 
 debug-kernel:
-	@tools/debug-kernel.sh
+	@tools/bed/debug-kernel.sh
 
 coverage:
-	@KERNEL="$(KERNEL)" tools/coverage.sh $(TESTS)
+	@KERNEL="$(KERNEL)" tools/audit/coverage.sh $(TESTS)
 
 mutate:
-	@KERNEL="$(KERNEL)" tools/mutate.py
+	@KERNEL="$(KERNEL)" tools/audit/mutate.py
 
 gen:
-	@tools/gen.sh
+	@tools/bed/gen.sh
 
 .PHONY: all modules tools install install-files uninstall dkms-source dkms-install dkms-remove deb rpm clean check check-all \
 	check-packages demo bench lint gen debug-kernel coverage mutate

@@ -114,6 +114,7 @@ static noinline void vtap_copy_decap(const struct vtap_tmpl *t, const struct vta
 	if (vtap_tunnel_decap(f, &inner)) {
 		vtap_stats_add(t->s->stats, VTAP_SESSION_STAT_DECAPPED, 1);
 		inner.suspect = f->suspect;
+		inner.watched = f->watched;
 		f = &inner;
 	}
 	vtap_copy_frame(t, f, true);

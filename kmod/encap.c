@@ -173,6 +173,7 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 
 	t->type = cfg->type;
 	t->mtu_policy = cfg->mtu;
+	t->ipid = t->family == AF_INET && cfg->mtu == VTAP_MTU_POLICY_FRAGMENT;
 	t->snaplen = cfg->snaplen;
 	t->strip_vlan = cfg->vlan == VTAP_VLAN_MODE_STRIP;
 	t->subheader = cfg->subheader;
@@ -184,6 +185,8 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 	t->per_packet = vxlan || t->csum || t->type == VTAP_SESSION_TYPE_ERSPAN3;
 	t->decap = cfg->decap;
 	t->offload = cfg->offload;
+	t->network_header = t->headroom;
+	t->transport_header = t->headroom;
 	t->max_plain = vtap_encap_whole(t);
 	if (t->type == VTAP_SESSION_TYPE_PORT)
 		return;
@@ -245,6 +248,8 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 		}
 		p = (u8 *)opt;
 	}
+	t->network_header += t->l2len;
+	t->transport_header += t->tun;
 	t->hlen = p - t->hdr;
 	t->max_plain = vtap_encap_whole(t);
 }
@@ -315,18 +320,21 @@ static void vtap_encap_gre_csum(const struct vtap_tmpl *t, struct sk_buff *skb)
  * @t: the template
  * @skb: otherwise complete; linear, data points to the link-layer header
  * @f: the frame that was copied
+ * @hash: of its flow, or 0 if not computed yet
  * @truncated: bytes are missing at its end
  */
 void vtap_encap_finish(const struct vtap_tmpl *t, struct sk_buff *skb, const struct vtap_frame *f,
-		       bool truncated)
+		       u32 hash, bool truncated)
 {
 	u8 *tun = skb->data + t->tun;
 
 	if (t->type == VTAP_SESSION_TYPE_VXLAN) {
 		struct udphdr *uh = (struct udphdr *)tun;
 
+		if (!hash)
+			hash = vtap_flow_hash(t->seed, &f->key);
 		/* the dynamic range of RFC 6335, as RFC 7348 wants it */
-		uh->source = htons(0xc000 | (vtap_flow_hash(t->seed, &f->key) & 0x3fff));
+		uh->source = htons(0xc000 | (hash & 0x3fff));
 		uh->len = htons(skb->len - t->tun);
 		if (t->family == AF_INET6)
 			vtap_encap_udp_csum(t, skb);

@@ -89,6 +89,8 @@ struct vtap_own_node {
  * @offload: the egress device cuts super-frames in GRE
  * @spread: a device below the egress device may select a queue by the copy's hash
  * @csum: the GRE header has a checksum
+ * @ipid: IPv4 ids differ per copy, since routers may fragment it
+ * @limited: @rate or @pps is not 0
  * @max_plain: longest inner frame sent as is, neither cut nor fragmented; 0 with @decap
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
@@ -101,6 +103,8 @@ struct vtap_own_node {
  * @tun: offset of the GRE or UDP header in @hdr
  * @l4len: length of the GRE header, of the UDP header
  * @headroom: headroom that the egress device needs
+ * @network_header: as in an skb that has it
+ * @transport_header: the same
  * @ipsum: sum over the IPv4 header with length and id 0
  * @oif: index of the device that the session names, 0 for none
  * @hdr: the headers; length, ids, sequence number and fields that depend on the frame are 0
@@ -126,6 +130,8 @@ struct vtap_tmpl {
 	bool offload;
 	bool spread;
 	bool csum;
+	bool ipid;
+	bool limited;
 	__be16 proto;
 	u32 max_plain;
 	u32 mtu;
@@ -139,6 +145,8 @@ struct vtap_tmpl {
 	u16 tun;
 	u16 l4len;
 	u16 headroom;
+	u16 network_header;
+	u16 transport_header;
 	u32 ipsum;
 	int oif;
 	u8 hdr[VTAP_HDR_MAX] __aligned(8);
@@ -148,7 +156,7 @@ int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack 
 void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 		      const struct vtap_addr *local, const u8 *smac, const u8 *dmac);
 void vtap_encap_finish(const struct vtap_tmpl *t, struct sk_buff *skb, const struct vtap_frame *f,
-		       bool truncated);
+		       u32 hash, bool truncated);
 bool vtap_encap_same_path(const struct vtap_tmpl *t, const struct vtap_key *key);
 
 #endif /* _VTAP_ENCAP_H */

@@ -324,7 +324,7 @@ static void vtap_test_gre_csum(struct kunit *test)
 		for (cut = 0; cut < 2; cut++) {
 			skb = vtap_test_copy(test, &t);
 			skb_trim(skb, skb->len - cut);
-			vtap_encap_finish(&t, skb, &f, cut);
+			vtap_encap_finish(&t, skb, &f, 0, cut);
 			gre = skb->data + t.tun;
 			KUNIT_EXPECT_NE(test, get_unaligned_be16(gre + 4), 0);
 			KUNIT_EXPECT_EQ(test, get_unaligned_be16(gre + 6), 0);

@@ -104,7 +104,7 @@ static void vtap_test_erspan(struct kunit *test)
 	orig = vtap_test_original(test, &f, c->meta, c->tag, c->dir);
 	skb = vtap_test_copy(test, &t);
 	before = ktime_get_real_ns();
-	vtap_encap_finish(&t, skb, &f, c->truncated);
+	vtap_encap_finish(&t, skb, &f, 0, c->truncated);
 	e = skb->data + t.tun + 8;
 	KUNIT_EXPECT_EQ(test, get_unaligned_be32(e), c->w0);
 	if (c->type == VTAP_SESSION_TYPE_ERSPAN3) {
@@ -140,7 +140,7 @@ static void vtap_test_vxlan(struct kunit *test)
 		vtap_test_template(&t, &cfgs[i], 1500, false);
 		KUNIT_EXPECT_TRUE(test, t.per_packet);
 		skb = vtap_test_copy(test, &t);
-		vtap_encap_finish(&t, skb, &f, false);
+		vtap_encap_finish(&t, skb, &f, 0, false);
 		uh = (struct udphdr *)(skb->data + t.tun);
 		len = skb->len - t.tun;
 		KUNIT_EXPECT_EQ(test, ntohs(uh->len), len);

@@ -81,6 +81,8 @@ struct vtap_key {
  * @l4: offset of the transport header from the MAC header; 0 when there is none
  * @ifindex: of the port
  * @dir: VTAP_IN or VTAP_OUT
+ * @watched: copies of it may have to be held back: it is suspect, or an experiment was going on
+ *	when it came
  * @suspect: which loop it may be of, from vtap_loop_suspect(); 0 for none
  * @bare: there is no Ethernet header but that in @key: the bytes between @mac and the network
  *	header are others', or not even there. Of ports without such headers, set by who calls
@@ -96,6 +98,7 @@ struct vtap_frame {
 	int ifindex;
 	u8 dir;
 	bool bare;
+	bool watched;
 	u32 suspect;
 };
 

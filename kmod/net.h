@@ -36,6 +36,7 @@ struct vtap_rule_block;
  *	read under RCU
  * @n_ovs_internal: how many there are; RTNL
  * @noting: vtap_port.noting of all ports; RTNL
+ * @sets_aside: tc has taken a frame that a port had noted; written and read anywhere
  * @n_sessions: length of @sessions; written under RTNL, read anywhere
  * @n_rules: length of @rules; RTNL
  * @cost: vtap_cost_of() of all @rules together; RTNL
@@ -73,6 +74,7 @@ struct vtap_net {
 	const void *ovs_internal;
 	unsigned int n_ovs_internal;
 	bool noting;
+	bool sets_aside;
 	unsigned int n_sessions;
 	unsigned int n_rules;
 	unsigned int cost;

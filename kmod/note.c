@@ -75,9 +75,6 @@ struct vtap_note {
 	struct vtap_given given;
 };
 
-/* A NAPI poll hands up to 64 frames to the stack before it processes the first of them. */
-#define VTAP_NOTES	64
-
 /**
  * struct vtap_notes - the last frames that came in on this CPU
  * @last: the latest of @note
@@ -91,6 +88,8 @@ struct vtap_notes {
 };
 
 static struct vtap_notes __percpu *vtap_notes;
+
+DEFINE_PER_CPU(u32, vtap_note_processed);
 
 static struct vtap_hop_set *vtap_hops;
 static siphash_key_t vtap_note_key;
@@ -278,6 +277,7 @@ noinline bool vtap_note_enter(const struct vtap_port *port, const struct sk_buff
 	note->head = skb->head;
 	note->id = port->id;
 	note->processed = processed;
+	__this_cpu_write(vtap_note_processed, processed);
 	note->run = vtap_note_run();
 	local_unlock_nested_bh(&vtap_notes->lock);
 	*given = &note->given;

@@ -8,6 +8,9 @@
 /* vtap_given.flags */
 #define VTAP_GIVEN_OWN	BIT(0)	/* the frame is a copy that vtap made */
 
+/* A NAPI poll hands up to 64 frames to the stack before it processes the first of them. */
+#define VTAP_NOTES	64
+
 /* Where frames wait, besides queues that have the ifindex of a device */
 #define VTAP_QUEUE_NONE		0
 #define VTAP_QUEUE_NESTED	(-1)	/* nowhere: stacked devices pass a frame on at once */
@@ -34,6 +37,9 @@ struct vtap_given {
 	u32 who[VTAP_GIVEN_MAX];
 } __aligned(8);
 
+/* softnet_data.processed when this CPU wrote its last note; BH disabled */
+DECLARE_PER_CPU(u32, vtap_note_processed);
+
 bool vtap_note_enter(const struct vtap_port *port, const struct sk_buff *skb,
 		     struct vtap_given **given);
 struct vtap_given *vtap_note_find(const struct vtap_port *port, const struct sk_buff *skb,
@@ -41,6 +47,20 @@ struct vtap_given *vtap_note_find(const struct vtap_port *port, const struct sk_
 void vtap_note_send(const struct sk_buff *skb, int queue, const struct vtap_given *given);
 int vtap_note_init(void);
 void vtap_note_exit(void);
+
+/*
+ * Can vtap_note_find() know the frame? It cannot if this CPU has received too much since a port left
+ * a note on it, unless tc sets frames aside, or an outer transmission has the frame.
+ */
+static __always_inline bool vtap_note_may_know(const struct vtap_port *port,
+					       const struct sk_buff *skb)
+{
+	const u32 since = __this_cpu_read(softnet_data.processed) -
+			  __this_cpu_read(vtap_note_processed);
+
+	return dev_recursion_level() ||
+	       (skb->skb_iif && (since < VTAP_NOTES || READ_ONCE(port->vn->sets_aside)));
+}
 
 static __always_inline void vtap_given_clear(struct vtap_given *given)
 {

@@ -61,7 +61,7 @@ static void vtap_copy_offload_inner(const struct vtap_tmpl *t, const struct vtap
 static void vtap_copy_offload_outer(const struct vtap_tmpl *t, const struct vtap_cut *c,
 				    struct sk_buff *skb)
 {
-	vtap_copy_outer(t, skb, c->f, 0, false);
+	vtap_copy_outer(t, skb, c->f, c->hash, 0, false);
 	if (t->family == AF_INET) {
 		struct iphdr *iph = (struct iphdr *)(skb->data + t->l2len);
 

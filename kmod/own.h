@@ -50,34 +50,48 @@ struct vtap_own_mark {
 
 DECLARE_PER_CPU(struct vtap_own_mark, vtap_own_mark);
 
-/* This CPU begins to send a copy; BH disabled. Return: what to give to vtap_own_end(). */
-static __always_inline struct vtap_own_mark vtap_own_begin(const struct vtap_net *vn,
-							   const struct sk_buff *skb)
+/* Is this CPU already sending a copy? BH disabled. */
+static __always_inline bool vtap_own_nested(void)
 {
-	struct vtap_own_mark before = {
+	return __this_cpu_read(vtap_own_mark.skb);
+}
+
+/* This CPU begins to send a copy; BH disabled. */
+static __always_inline void vtap_own_begin(const struct vtap_net *vn, const struct sk_buff *skb)
+{
+	__this_cpu_write(vtap_own_mark.skb, skb);
+	__this_cpu_write(vtap_own_mark.head, skb->head);
+	__this_cpu_write(vtap_own_mark.vn, vn);
+}
+
+/* The copy is sent. */
+static __always_inline void vtap_own_end(void)
+{
+	__this_cpu_write(vtap_own_mark.skb, NULL);
+}
+
+/* What vtap_own_begin() is going to overwrite, where vtap_own_nested() says that there is any. */
+static inline struct vtap_own_mark vtap_own_save(void)
+{
+	return (struct vtap_own_mark){
 		.skb = __this_cpu_read(vtap_own_mark.skb),
 		.head = __this_cpu_read(vtap_own_mark.head),
 		.vn = __this_cpu_read(vtap_own_mark.vn),
 	};
-
-	__this_cpu_write(vtap_own_mark.skb, skb);
-	__this_cpu_write(vtap_own_mark.head, skb->head);
-	__this_cpu_write(vtap_own_mark.vn, vn);
-	return before;
 }
 
 /**
- * vtap_own_end - the copy is sent
- * @before: from vtap_own_begin()
+ * vtap_own_restore - a copy is sent, in place of vtap_own_end()
+ * @before: from vtap_own_save()
  *
  * On PREEMPT_RT, tasks that preempt each other may end in any order. What was there before may
  * have ended by then, so nothing is restored: it is better to miss a copy here than
  * to take another frame for one.
  */
-static __always_inline void vtap_own_end(struct vtap_own_mark before)
+static inline void vtap_own_restore(struct vtap_own_mark before)
 {
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		before = (struct vtap_own_mark){};
+		before.skb = NULL;
 	__this_cpu_write(vtap_own_mark.skb, before.skb);
 	__this_cpu_write(vtap_own_mark.head, before.head);
 	__this_cpu_write(vtap_own_mark.vn, before.vn);
@@ -117,7 +131,7 @@ static inline u64 vtap_own_mac_bit(const u8 *mac)
 bool vtap_own_look(const struct vtap_own *o, const struct vtap_frame *f);
 
 /**
- * vtap_own - is the frame a copy that a session of this namespace made, or an error about one?
+ * vtap_own - do a frame's headers say that a session of this namespace made it, or an error about it?
  * @vn: the namespace's vtap
  * @f: parsed frame; RCU read side
  *
@@ -130,8 +144,6 @@ static __always_inline bool vtap_own(const struct vtap_net *vn, const struct vta
 {
 	const struct vtap_own *o;
 
-	if (vtap_own_sending(vn, f->skb))
-		return true;
 	switch (f->key.ip_proto) {
 	case IPPROTO_UDP:
 		o = rcu_dereference(vn->own);

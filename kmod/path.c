@@ -194,6 +194,7 @@ static int vtap_session_resolve(struct vtap_session *s, struct vtap_tmpl *t)
 		t->rate = div_u64(cfg->rate, 8);
 		t->burst_ns = div64_u64(burst * NSEC_PER_SEC, t->rate);
 	}
+	t->limited = t->rate || t->pps;
 	if (cfg->dev[0]) {
 		dev = __dev_get_by_name(s->vn->net, cfg->dev);
 		if (!dev || !vtap_session_dev_ok(dev))

@@ -159,12 +159,6 @@ bool vtap_rule_match_extra(const struct vtap_rule *rule, const struct vtap_frame
 	return !rule->filter || vtap_rule_filter(rule, f);
 }
 
-/* A rule decided on a frame; softirq, RCU read side. */
-void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes)
-{
-	vtap_stats_add2(rule->stats, VTAP_RULE_STAT_PACKETS, 1, VTAP_RULE_STAT_BYTES, bytes);
-}
-
 /**
  * vtap_rule_sample - is this frame one of those that a sampling rule copies?
  * @rule: rule that decided on it

@@ -11,6 +11,7 @@
 #include <linux/u64_stats_sync.h>
 
 #include "match.h"
+#include "stats.h"
 
 struct netlink_ext_ack;
 struct vtap_frame;
@@ -161,7 +162,12 @@ void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg);
 void vtap_rule_free(struct vtap_rule *rule);
 bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b);
 bool vtap_rule_match_extra(const struct vtap_rule *rule, const struct vtap_frame *f);
-void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes);
 bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f);
+
+/* A rule decided on a frame; softirq, RCU read side. */
+static __always_inline void vtap_rule_count(const struct vtap_rule *rule, unsigned int bytes)
+{
+	vtap_stats_add2(rule->stats, VTAP_RULE_STAT_PACKETS, 1, VTAP_RULE_STAT_BYTES, bytes);
+}
 
 #endif /* _VTAP_RULE_H */

@@ -68,13 +68,50 @@ noinline int vtap_copy_xmit_slow(const struct vtap_tmpl *t, struct sk_buff *skb)
 	return net_xmit_eval(rc);
 }
 
+/* A copy of what is sent while this CPU sends another copy, as a queue that is run may do. */
+noinline int vtap_copy_xmit_nested(const struct vtap_tmpl *t, struct sk_buff *skb,
+				   const struct vtap_frame *f, u32 hash)
+{
+	const struct vtap_own_mark before = vtap_own_save();
+	int rc;
+
+	vtap_own_begin(t->s->vn, skb);
+	rc = __vtap_copy_xmit(t, skb, f, hash);
+	vtap_own_restore(before);
+	return rc;
+}
+
 int vtap_copy_xmit_offload(const struct vtap_tmpl *t, struct sk_buff *skb)
 {
-	const struct vtap_own_mark before = vtap_own_begin(t->s->vn, skb);
-	int rc = dev_queue_xmit(skb);
+	const struct vtap_own_mark before = vtap_own_save();
+	int rc;
 
-	vtap_own_end(before);
+	vtap_own_begin(t->s->vn, skb);
+	rc = dev_queue_xmit(skb);
+	vtap_own_restore(before);
 	return net_xmit_eval(rc);
+}
+
+/*
+ * Hold back a copy of a frame that is watched, if an experiment is going on; it counts @n when it
+ * leaves. Return: true when it is held back.
+ */
+noinline bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_buff *skb,
+			     const struct vtap_frame *f, u32 hash, struct vtap_send_stats n)
+{
+	return f->watched && READ_ONCE(t->s->vn->holding) &&
+	       vtap_loop_hold(t, skb, f->suspect, hash ?: vtap_flow_hash(t->seed, &f->key), n);
+}
+
+/* The same for a copy that is whole in one packet. */
+noinline bool vtap_copy_hold_one(const struct vtap_tmpl *t, struct sk_buff *skb,
+				 const struct vtap_frame *f, u32 hash, bool truncated)
+{
+	const struct vtap_send_stats n = {
+		.sent = 1, .bytes = skb->len - t->hlen, .truncated = truncated,
+	};
+
+	return vtap_copy_hold(t, skb, f, hash, n);
 }
 
 /* One outer fragment: @n bytes at offset @off behind the IP header. */
@@ -133,8 +170,8 @@ noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *who
 		why = VTAP_SESSION_STAT_DROP_XMIT;
 		off += n;
 		left -= n;
-		held = vtap_copy_hold(t, skb, f, hash, left ? (struct vtap_send_stats){} : all);
-		if (!held && vtap_copy_xmit(t, skb, NULL, hash))
+		held = f->watched && vtap_copy_hold(t, skb, f, hash, left ? (struct vtap_send_stats){} : all);
+		if (!held && vtap_copy_xmit(t, skb, f, hash))
 			goto drop;
 	}
 	/* the last fragment counts for all of them */

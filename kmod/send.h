@@ -24,6 +24,12 @@ int vtap_copy_xmit_slow(const struct vtap_tmpl *t, struct sk_buff *skb);
 int vtap_copy_xmit_offload(const struct vtap_tmpl *t, struct sk_buff *skb);
 void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *whole,
 			 const struct vtap_frame *f, u32 hash, bool truncated);
+int vtap_copy_xmit_nested(const struct vtap_tmpl *t, struct sk_buff *skb,
+			  const struct vtap_frame *f, u32 hash);
+bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_buff *skb, const struct vtap_frame *f,
+		    u32 hash, struct vtap_send_stats n);
+bool vtap_copy_hold_one(const struct vtap_tmpl *t, struct sk_buff *skb, const struct vtap_frame *f,
+			u32 hash, bool truncated);
 bool vtap_session_admit(const struct vtap_tmpl *t, unsigned int bytes);
 
 static __always_inline void vtap_copy_count(struct vtap_session *s, const struct vtap_send_stats *n)
@@ -50,8 +56,8 @@ static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk
 
 	skb->dev = t->dev;
 	skb->protocol = t->proto;
-	skb_set_network_header(skb, t->l2len);
-	skb_set_transport_header(skb, t->tun);
+	skb->network_header = t->network_header;
+	skb->transport_header = t->transport_header;
 	if (!direct || unlikely(t->spread)) {
 		if (!hash)
 			hash = vtap_flow_hash(t->seed, &f->key);
@@ -69,20 +75,14 @@ static __always_inline int __vtap_copy_xmit(const struct vtap_tmpl *t, struct sk
 static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_buff *skb,
 					  const struct vtap_frame *f, u32 hash)
 {
-	const struct vtap_own_mark before = vtap_own_begin(t->s->vn, skb);
-	int rc = __vtap_copy_xmit(t, skb, f, hash);
+	int rc;
 
-	vtap_own_end(before);
+	if (unlikely(vtap_own_nested()))
+		return vtap_copy_xmit_nested(t, skb, f, hash);
+	vtap_own_begin(t->s->vn, skb);
+	rc = __vtap_copy_xmit(t, skb, f, hash);
+	vtap_own_end();
 	return rc;
-}
-
-/* Return: true if the copy is held back, and will be counted when it leaves. */
-static __always_inline bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_buff *skb,
-					   const struct vtap_frame *f, u32 hash,
-					   struct vtap_send_stats n)
-{
-	return unlikely(READ_ONCE(t->s->vn->holding)) &&
-	       vtap_loop_hold(t, skb, f->suspect, hash ?: vtap_flow_hash(t->seed, &f->key), n);
 }
 
 /*
@@ -91,27 +91,29 @@ static __always_inline bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_
  * been idle while the others went round still has an old block, at most 15 ids of which may then be
  * in use. Packets with DF need no id (RFC 6864), and IPv6 has one in fragments only.
  *
- * On PREEMPT_RT another task may come between any two steps; a block drawn in vain is then lost.
  */
 static __always_inline u32 vtap_copy_ipid(const struct vtap_tmpl *t)
 {
-	u32 last, ipid;
+	u32 ipid;
 
-	if (t->family != AF_INET || t->mtu_policy != VTAP_MTU_POLICY_FRAGMENT)
+	if (!t->ipid)
 		return 0;
-	do {
-		last = this_cpu_read(t->s->stats->ipid);
-		ipid = last + 1;
-		/* the block is used up, or this CPU has none yet */
-		if (unlikely(!(ipid % VTAP_IPID_BLOCK)))
-			ipid = (u32)atomic_add_return(VTAP_IPID_BLOCK, &t->s->ipid);
-	} while (unlikely(this_cpu_cmpxchg(t->s->stats->ipid, last, ipid) != last));
+	/* another task may come between any two steps */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return (u32)atomic_inc_return(&t->s->ipid);
+	ipid = __this_cpu_inc_return(t->s->stats->ipid);
+	/* the block is used up, or this CPU has none yet */
+	if (unlikely(!(ipid % VTAP_IPID_BLOCK))) {
+		ipid = (u32)atomic_add_return(VTAP_IPID_BLOCK, &t->s->ipid);
+		__this_cpu_write(t->s->stats->ipid, ipid);
+	}
 	return ipid;
 }
 
 /* Fills in the outer header fields that differ per copy. */
 static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk_buff *skb,
-					    const struct vtap_frame *f, u32 ipid, bool truncated)
+					    const struct vtap_frame *f, u32 hash, u32 ipid,
+					    bool truncated)
 {
 	unsigned int len = skb->len - t->l2len;
 	u8 *h = skb->data;
@@ -131,7 +133,7 @@ static __always_inline void vtap_copy_outer(const struct vtap_tmpl *t, struct sk
 	if (likely(t->seq))
 		put_unaligned_be32(atomic_fetch_inc(&t->s->seq), h + t->tun + t->l4len - 4);
 	if (unlikely(t->per_packet || truncated || f->key.vlan))
-		vtap_encap_finish(t, skb, f, truncated);
+		vtap_encap_finish(t, skb, f, hash, truncated);
 }
 
 /*
@@ -145,20 +147,19 @@ static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_
 	const unsigned int inner = skb->len - t->hlen;
 	struct vtap_session *s = t->s;
 
-	if (unlikely(t->rate || t->pps) && !vtap_session_admit(t, skb->len - t->l2len)) {
+	if (unlikely(t->limited) && !vtap_session_admit(t, skb->len - t->l2len)) {
 		kfree_skb(skb);
 		vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_RATE, 1);
 		return;
 	}
 	if (likely(t->family)) {
-		vtap_copy_outer(t, skb, f, vtap_copy_ipid(t), truncated);
+		vtap_copy_outer(t, skb, f, hash, vtap_copy_ipid(t), truncated);
 		if (unlikely(inner > t->max_plain) && skb->len - t->l2len > t->mtu && !t->dst) {
-			hash = hash ?: vtap_flow_hash(t->seed, &f->key);
 			vtap_copy_fragments(t, skb, f, hash, truncated);
 			return;
 		}
 	}
-	if (vtap_copy_hold(t, skb, f, hash, (struct vtap_send_stats){ 1, inner, truncated, 0 }))
+	if (unlikely(f->watched) && vtap_copy_hold_one(t, skb, f, hash, truncated))
 		return;
 	if (unlikely(vtap_copy_xmit(t, skb, f, hash))) {
 		vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_XMIT, 1);

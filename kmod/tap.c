@@ -6,44 +6,32 @@
 #include "stats.h"
 #include "tap.h"
 
-/* Count a frame at a port. */
-void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_port_stat stat)
+/*
+ * A rule decided on a frame, the first one that did at this port. @copies: it, or a later one, has
+ * sessions.
+ *
+ * Return: false when it is a copy that vtap made.
+ */
+static __always_inline bool vtap_tap_begin(const struct vtap_port *port, struct vtap_frame *f,
+					   const struct vtap_given *given, bool copies)
 {
-	vtap_stats_add(port->stats, dir * __VTAP_PORT_STAT_MAX + stat, 1);
+	if (given && unlikely(given->flags & VTAP_GIVEN_OWN)) {
+		vtap_tap_count(port, f->dir, VTAP_PORT_STAT_OWN);
+		return false;
+	}
+	if (copies) {
+		f->ifindex = port->id.ifindex;
+		f->suspect = vtap_loop_suspect(port, f);
+		f->watched = f->suspect || READ_ONCE(port->vn->holding);
+	}
+	vtap_tap_count(port, f->dir, VTAP_PORT_STAT_MATCHED);
+	return true;
 }
 
 /*
- * A rule decided on a frame, the first one that did at this port. @buf: where the answer stands
- * when the frame has no note.
- *
- * Return: what has been decided about the frame so far, or NULL when it is a copy that vtap made.
+ * Give the frame to the sessions of a rule that decided on it, to each once. @given: NULL when
+ * nobody gave it to any before, and nobody will ask.
  */
-static __always_inline struct vtap_given *vtap_tap_begin(const struct vtap_port *port,
-							 struct vtap_frame *f,
-							 struct vtap_given *given,
-							 struct vtap_given *buf)
-{
-	const unsigned int dir = f->dir;
-
-	if (!given) {
-		if (dir == VTAP_OUT)
-			given = vtap_note_find(port, f->skb, buf);
-		if (!given) {
-			vtap_given_clear(buf);
-			given = buf;
-		}
-	}
-	if (unlikely(given->flags & VTAP_GIVEN_OWN)) {
-		vtap_tap_count(port, dir, VTAP_PORT_STAT_OWN);
-		return NULL;
-	}
-	f->ifindex = port->id.ifindex;
-	f->suspect = vtap_loop_suspect(port, f);
-	vtap_tap_count(port, dir, VTAP_PORT_STAT_MATCHED);
-	return given;
-}
-
-/* Give the frame to the sessions of a rule that decided on it, to each once. */
 static __always_inline void vtap_tap_give(const struct vtap_port *port,
 					  const struct vtap_rule *rule, struct vtap_frame *f,
 					  struct vtap_given *given)
@@ -53,12 +41,18 @@ static __always_inline void vtap_tap_give(const struct vtap_port *port,
 	vtap_rule_count(rule, f->len);
 	if (unlikely(rule->sample > 1)) {
 		/* the rule has decided on this frame at another port */
-		if (vtap_given_passed(given, rule->id))
+		if (given && vtap_given_passed(given, rule->id))
 			return;
 		if (!vtap_rule_sample(rule, f)) {
-			vtap_given_pass(given, rule->id);
+			if (given)
+				vtap_given_pass(given, rule->id);
 			return;
 		}
+	}
+	if (likely(!given)) {
+		for (i = 0; i < rule->n_sessions; i++)
+			vtap_copy(rule->sessions[i], f);
+		return;
 	}
 	for (i = 0; i < rule->n_sessions; i++) {
 		struct vtap_session *s = rule->sessions[i];
@@ -77,19 +71,25 @@ static __always_inline void vtap_tap_give(const struct vtap_port *port,
  * @port: the port
  * @rule: the rule
  * @f: the frame
- * @given: what has been decided about the frame so far; NULL at ingress when no other port asks,
- *	and at egress when that is still to be found out
+ * @given: what has been decided about the frame so far, to be added to; NULL when nothing is known
+ *	of it, and no other port will ask
  *
  * Kept out of line, so that other frames do not pay for what it needs.
  */
 noinline void vtap_tap_matched(const struct vtap_port *port, const struct vtap_rule *rule,
 			       struct vtap_frame *f, struct vtap_given *given)
 {
+	if (vtap_tap_begin(port, f, given, rule->n_sessions))
+		vtap_tap_give(port, rule, f, given);
+}
+
+/* As vtap_tap_matched(), for a frame that is going out and may have a note. */
+noinline void vtap_tap_noted(const struct vtap_port *port, const struct vtap_rule *rule,
+			     struct vtap_frame *f)
+{
 	struct vtap_given buf __uninitialized;
 
-	given = vtap_tap_begin(port, f, given, &buf);
-	if (given)
-		vtap_tap_give(port, rule, f, given);
+	vtap_tap_matched(port, rule, f, vtap_note_find(port, f->skb, &buf));
 }
 
 /**
@@ -117,8 +117,9 @@ noinline void vtap_tap_several(const struct vtap_port *port, const struct vtap_t
 		if (!rule)
 			continue;
 		if (!matched) {
-			given = vtap_tap_begin(port, f, given, &buf);
-			if (!given)
+			if (f->dir == VTAP_OUT && !given && vtap_note_may_know(port, f->skb))
+				given = vtap_note_find(port, f->skb, &buf);
+			if (!vtap_tap_begin(port, f, given, true))
 				return;
 			matched = true;
 		}
@@ -145,7 +146,7 @@ noinline void vtap_tap_own(struct vtap_port *port, unsigned int dir, struct vtap
 }
 
 /* Note a frame that another port will see next. */
-noinline void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *skb,
+static noinline void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *skb,
 			    const struct vtap_given *given)
 {
 	int queue = READ_ONCE(port->queue_out);
@@ -163,4 +164,31 @@ noinline void vtap_tap_send_own(struct vtap_port *port, const struct sk_buff *sk
 
 	vtap_tap_own(port, VTAP_OUT, NULL);
 	vtap_tap_sent(port, skb, &own);
+}
+
+/* vtap_tap_in() where other ports may see the frame again. */
+noinline void vtap_tap_in_noting(struct vtap_port *port, struct sk_buff *skb)
+{
+	struct vtap_given *given;
+
+	if (!vtap_note_enter(port, skb, &given))
+		return;
+	vtap_tap_frame(port, skb, VTAP_IN, given);
+	if (!rcu_access_pointer(*port->waits_up[0]) && !rcu_access_pointer(*port->waits_up[1]))
+		return;
+	vtap_note_send(skb, READ_ONCE(port->queue_up), given);
+	if (rcu_access_pointer(*port->waits_up[1]) && !READ_ONCE(port->vn->sets_aside))
+		WRITE_ONCE(port->vn->sets_aside, true);
+}
+
+/* vtap_tap_out() where other ports may see the frame again. */
+noinline void vtap_tap_out_noting(struct vtap_port *port, struct sk_buff *skb)
+{
+	struct vtap_given buf __uninitialized;
+	struct vtap_given *given;
+
+	vtap_given_clear(&buf);
+	given = vtap_note_find(port, skb, &buf) ?: &buf;
+	vtap_tap_frame(port, skb, VTAP_OUT, given);
+	vtap_tap_sent(port, skb, given);
 }

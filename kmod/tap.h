@@ -7,17 +7,26 @@
 #include "own.h"
 #include "parse.h"
 #include "rule.h"
+#include "stats.h"
 #include "table.h"
 
-void vtap_tap_count(const struct vtap_port *port, unsigned int dir, enum vtap_port_stat stat);
 void vtap_tap_matched(const struct vtap_port *port, const struct vtap_rule *rule,
 		      struct vtap_frame *f, struct vtap_given *given);
+void vtap_tap_noted(const struct vtap_port *port, const struct vtap_rule *rule,
+		    struct vtap_frame *f);
 void vtap_tap_several(const struct vtap_port *port, const struct vtap_table *table,
 		      struct vtap_frame *f, struct vtap_given *given);
 void vtap_tap_own(struct vtap_port *port, unsigned int dir, struct vtap_given *given);
-void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *skb,
-		   const struct vtap_given *given);
+void vtap_tap_in_noting(struct vtap_port *port, struct sk_buff *skb);
+void vtap_tap_out_noting(struct vtap_port *port, struct sk_buff *skb);
 void vtap_tap_send_own(struct vtap_port *port, const struct sk_buff *skb);
+
+/* Count a frame at a port. */
+static __always_inline void vtap_tap_count(const struct vtap_port *port, unsigned int dir,
+					   enum vtap_port_stat stat)
+{
+	vtap_stats_add(port->stats, dir * __VTAP_PORT_STAT_MAX + stat, 1);
+}
 
 static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buff *skb,
 					   unsigned int dir, struct vtap_given *given)
@@ -35,7 +44,9 @@ static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buf
 		vtap_tap_count(port, dir, VTAP_PORT_STAT_UNMATCHED);
 		return;
 	}
-	if (unlikely(vtap_own(port->vn, &f))) {
+	/* vtap_tap_out() has looked already */
+	if (unlikely((dir == VTAP_IN && vtap_own_sending(port->vn, skb)) ||
+		     vtap_own(port->vn, &f))) {
 		vtap_tap_own(port, dir, given);
 		return;
 	}
@@ -44,10 +55,12 @@ static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buf
 		return;
 	}
 	rule = vtap_table_lookup(table, &f);
-	if (rule)
-		vtap_tap_matched(port, rule, &f, given);
-	else
+	if (!rule)
 		vtap_tap_count(port, dir, VTAP_PORT_STAT_UNMATCHED);
+	else if (dir == VTAP_OUT && !given && unlikely(vtap_note_may_know(port, skb)))
+		vtap_tap_noted(port, rule, &f);
+	else
+		vtap_tap_matched(port, rule, &f, given);
 }
 
 /**
@@ -59,14 +72,10 @@ static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buf
  */
 static __always_inline void vtap_tap_in(struct vtap_port *port, struct sk_buff *skb)
 {
-	struct vtap_given *given = NULL;
-
-	if (unlikely(READ_ONCE(port->noting)) && !vtap_note_enter(port, skb, &given))
-		return;
-	vtap_tap_frame(port, skb, VTAP_IN, given);
-	if (unlikely(given) && (rcu_access_pointer(*port->waits_up[0]) ||
-				rcu_access_pointer(*port->waits_up[1])))
-		vtap_note_send(skb, READ_ONCE(port->queue_up), given);
+	if (unlikely(READ_ONCE(port->noting)))
+		vtap_tap_in_noting(port, skb);
+	else
+		vtap_tap_frame(port, skb, VTAP_IN, NULL);
 }
 
 /**
@@ -78,19 +87,12 @@ static __always_inline void vtap_tap_in(struct vtap_port *port, struct sk_buff *
  */
 static __always_inline void vtap_tap_out(struct vtap_port *port, struct sk_buff *skb)
 {
-	struct vtap_given buf __uninitialized;
-	struct vtap_given *given;
-
-	if (unlikely(vtap_own_sending(port->vn, skb))) {
+	if (unlikely(vtap_own_sending(port->vn, skb)))
 		vtap_tap_send_own(port, skb);
-	} else if (unlikely(port->queue_out || port->stacked)) {
-		vtap_given_clear(&buf);
-		given = vtap_note_find(port, skb, &buf) ?: &buf;
-		vtap_tap_frame(port, skb, VTAP_OUT, given);
-		vtap_tap_sent(port, skb, given);
-	} else {
+	else if (unlikely(port->queue_out || port->stacked))
+		vtap_tap_out_noting(port, skb);
+	else
 		vtap_tap_frame(port, skb, VTAP_OUT, NULL);
-	}
 }
 
 #endif /* _VTAP_TAP_H */

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""The classifier against a plain reference: random rules and frames, and each rule's counter is what the reference says.
+"""The classifier against a plain reference: random rules and frames, and each rule's counter is
+what the reference says.
 
-classify.py [FUNCTION] with SEED=N in the environment repeats a run. Few rules are tried one by one in the kernel, many
-by tuples, sieves that tell which of these to look at, by 64 of them, and a cache of verdicts: all of it is meant to be
-met here, and its hits.
+classify.py [FUNCTION] with SEED=N in the environment repeats a run. The kernel tries few rules one
+by one. For many rules it uses tuples, sieves that select groups of 64 tuples, and a cache of
+verdicts. The tests here reach all of these, including cache hits.
 """
 import functools
 import ipaddress
@@ -14,8 +15,8 @@ import random
 import struct
 import time
 
-import ksft
-from ksft import Sender, Topology, eq, mac, note, vtap
+from lib import (Sender, Topology, busywait, ksft_eq, ksft_exit, ksft_pr, ksft_run, mac, vtap,
+                 vtap_batch)
 
 SEED = int(os.environ.get("SEED") or time.time_ns() & 0xffffffff)
 MACS = ["02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:01:0a", "06:00:00:00:00:0a"]
@@ -27,7 +28,8 @@ TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 
 def random_frame(rnd):
     """Return: the fields of a frame."""
-    f = {"src_mac": rnd.choice(MACS), "dst_mac": rnd.choice(MACS), "vlan": rnd.choice([None, None, 5, 5 | 3 << 13, 4094])}
+    f = {"src_mac": rnd.choice(MACS), "dst_mac": rnd.choice(MACS),
+         "vlan": rnd.choice([None, None, 5, 5 | 3 << 13, 4094])}
     f["version"] = rnd.choice([4, 4, 4, 6, 0])
     if not f["version"]:
         f["protocol"] = rnd.choice([0x0806, 0x88cc])
@@ -53,7 +55,8 @@ def layer4(f):
     if f["frag"] == "later":
         return bytes(range(16))
     if f["ip_proto"] == TCP:
-        return struct.pack("!HHIIHHHH", f["src_port"], f["dst_port"], 1, 1, 5 << 12 | f["tcp_flags"], 1, 0, 0)
+        return struct.pack("!HHIIHHHH", f["src_port"], f["dst_port"], 1, 1,
+                           5 << 12 | f["tcp_flags"], 1, 0, 0)
     if f["ip_proto"] == UDP:
         return struct.pack("!HHHH", f["src_port"], f["dst_port"], 8, 0)
     if f["ip_proto"] in (ICMP, ICMP6):
@@ -71,7 +74,8 @@ def build(f):
     src, dst = (host(f[k]).packed for k in ("src_ip", "dst_ip"))
     if f["version"] == 4:
         off = {None: 0, "first": 0x2000, "later": 0x0004}[f["frag"]]
-        return head + struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(l4), 7, off, 64, f["ip_proto"], 0) + src + dst + l4
+        return head + struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(l4), 7, off, 64, f["ip_proto"],
+                                  0) + src + dst + l4
     proto = f["ip_proto"]
     if f["frag"]:
         l4 = struct.pack("!BBHI", proto, 0, 1 if f["frag"] == "first" else 32, 9) + l4
@@ -86,12 +90,15 @@ def range_of(rnd):
 
 
 def random_rule(rnd, likely):
-    """Return: a rule as {word: value}, such as the kernel takes; each word is LIKELY to be in it."""
+    """Return: a rule as {word: value}, such as the kernel takes; each word is LIKELY to be in
+    it."""
     r = {"pref": rnd.randrange(20), "dir": rnd.choice(["ingress", "ingress", "both", "egress"])}
-    want = [w for w in ("src_mac", "dst_mac", "vlan_id", "vlan_prio", "ip", "ip", "l4", "l4", "frag") if rnd.random() < likely]
+    want = [w for w in ("src_mac", "dst_mac", "vlan_id", "vlan_prio", "ip", "ip", "l4", "l4",
+                        "frag") if rnd.random() < likely]
     for w in want:
         if w in ("src_mac", "dst_mac"):
-            r[w] = (rnd.choice(MACS), rnd.choice(["ff:ff:ff:ff:ff:ff", "fb:ff:ff:ff:00:ff", "00:00:00:00:ff:00"]))
+            r[w] = (rnd.choice(MACS), rnd.choice(["ff:ff:ff:ff:ff:ff", "fb:ff:ff:ff:00:ff",
+                                                  "00:00:00:00:ff:00"]))
         elif w == "vlan_id":
             r[w] = rnd.choice([5, 4094, 0])
         elif w == "vlan_prio":
@@ -99,7 +106,8 @@ def random_rule(rnd, likely):
         elif w == "ip":
             version = 4 if "version" not in r and rnd.random() < .7 else r.get("version", 6)
             r["version"] = version
-            pool, lens = (V4, (0, 8, 9, 24, 31, 32, 32)) if version == 4 else (V6, (0, 32, 33, 64, 127, 128))
+            pool, lens = (V4, (0, 8, 9, 24, 31, 32,
+                               32)) if version == 4 else (V6, (0, 32, 33, 64, 127, 128))
             r[rnd.choice(["src_ip", "dst_ip"])] = (rnd.choice(pool), rnd.choice(lens))
         elif w == "l4" and not r.keys() & {"ip_proto", "icmp_type", "tcp_flags"}:
             kind = rnd.choice(["proto", "ports", "flags", "icmp"])
@@ -131,7 +139,8 @@ def host(address):
     return ipaddress.ip_address(address)
 
 
-FILTERS = {"ip": lambda f: f["version"] == 4, "ip6": lambda f: f["version"] == 6, "arp": lambda f: f["protocol"] == 0x0806}
+FILTERS = {"ip": lambda f: f["version"] == 4, "ip6": lambda f: f["version"] == 6,
+           "arp": lambda f: f["protocol"] == 0x0806}
 
 
 def under(address, mask):
@@ -159,7 +168,8 @@ def matches(r, f):
     for w in ("src_port", "dst_port"):
         if w in r and not (w in f and r[w][0] <= f[w] <= r[w][1]):
             return False
-    if "tcp_flags" in r and not ("tcp_flags" in f and f["tcp_flags"] & r["tcp_flags"][1] == r["tcp_flags"][0]):
+    if "tcp_flags" in r and not ("tcp_flags" in f and f["tcp_flags"] & r["tcp_flags"][1] ==
+                                 r["tcp_flags"][0]):
         return False
     if "icmp_type" in r and f.get("icmp_type") != r["icmp_type"]:
         return False
@@ -169,17 +179,20 @@ def matches(r, f):
         if not f["version"]:
             return False
         frag, first = f["frag"] is not None, f["frag"] == "first"
-        return {"frag": frag, "nofrag": not frag, "firstfrag": first, "nofirstfrag": not first}[r["ip_flags"]]
+        return {"frag": frag, "nofrag": not frag, "firstfrag": first,
+                "nofirstfrag": not first}[r["ip_flags"]]
     return True
 
 
 def words(r):
     """Return: rule R as words of the tool."""
     out = [f"pref {r['pref']} port vnet0 dir {r['dir']}"]
-    for w, sep in (("src_mac", "/"), ("dst_mac", "/"), ("src_ip", "/"), ("dst_ip", "/"), ("src_port", "-"), ("dst_port", "-")):
+    for w, sep in (("src_mac", "/"), ("dst_mac", "/"), ("src_ip", "/"), ("dst_ip", "/"),
+                   ("src_port", "-"), ("dst_port", "-")):
         if w in r:
             out.append(f"{w} {r[w][0]}{sep}{r[w][1]}")
-    out += [f"{w} {r[w]}" for w in ("vlan_id", "vlan_prio", "ip_proto", "icmp_type", "ip_flags", "filter") if w in r]
+    out += [f"{w} {r[w]}" for w in ("vlan_id", "vlan_prio", "ip_proto", "icmp_type", "ip_flags",
+                                    "filter") if w in r]
     if "tcp_flags" in r:
         out.append("tcp_flags %#x/%#x" % r["tcp_flags"])
     return " ".join(out)
@@ -187,10 +200,10 @@ def words(r):
 
 def compare(t, tx, rules, frames, name=""):
     """Load RULES, send FRAMES, compare the counters of all rules."""
-    batch = "rule flush\n" + "".join(f"rule add {words(r)} action skip\n" for r in rules)
-    t.host.sh([ksft.VTAP, "-b", "-"], input=batch)
+    vtap_batch(t.host, "rule flush", *[f"rule add {words(r)} action skip" for r in rules])
     tapped = any(r["dir"] != "egress" for r in rules)
-    before = json.loads(vtap("-s -j port show vnet0", t.host).stdout)[0]["ingress"]["seen"] if tapped else 0
+    before = json.loads(vtap("-s -j port show vnet0", t.host).stdout)[0]["ingress"]["seen"] \
+        if tapped else 0
     order = sorted(range(len(rules)), key=lambda i: (rules[i]["pref"], i))
     want = [0] * len(rules)
     for f in frames:
@@ -198,12 +211,16 @@ def compare(t, tx, rules, frames, name=""):
         if hit is not None:
             want[hit] += 1
         tx.send(build(f))
-    ksft.busywait(lambda: not before and not any(want) or
-                  json.loads(vtap("-s -j port show vnet0", t.host).stdout)[0]["ingress"]["seen"] >= before + len(frames))
+
+    def all_seen():
+        port, = json.loads(vtap("-s -j port show vnet0", t.host).stdout)
+        return port["ingress"]["seen"] >= before + len(frames)
+    busywait(lambda: not before and not any(want) or all_seen())
     shown = sorted(json.loads(vtap("-s -j rule show", t.host).stdout), key=lambda r: r["id"])
     got = [r["packets"] for r in shown]
     wrong = [(i, got[i], want[i], words(rules[i])) for i in range(len(rules)) if got[i] != want[i]]
-    eq(f"{name}{len(rules)} rules, {len(frames)} frames: {sum(want)} matched, {sum(map(bool, want))} rules hit", wrong, [])
+    ksft_eq(wrong, [], f"{name}{len(rules)} rules, {len(frames)} frames: {sum(want)} matched, "
+            f"{sum(map(bool, want))} rules hit")
 
 
 def linear():
@@ -211,7 +228,8 @@ def linear():
     rnd = random.Random(SEED)
     with Topology() as t, Sender(t.a, "eth0") as tx:
         for _ in range(20):
-            compare(t, tx, [random_rule(rnd, .3) for _ in range(rnd.randint(1, 8))], [random_frame(rnd) for _ in range(60)])
+            compare(t, tx, [random_rule(rnd, .3) for _ in range(rnd.randint(1, 8))],
+                    [random_frame(rnd) for _ in range(60)])
 
 
 def tuples():
@@ -219,10 +237,9 @@ def tuples():
     rnd = random.Random(SEED + 1)
     with Topology() as t, Sender(t.a, "eth0") as tx:
         for n in (9, 20, 60, 200, 600):
-            compare(t, tx, [random_rule(rnd, .55) for _ in range(n)], [random_frame(rnd) for _ in range(400)])
+            compare(t, tx, [random_rule(rnd, .55) for _ in range(n)],
+                    [random_frame(rnd) for _ in range(400)])
 
-
-# --- rules that differ in many values, and frames that are made for them ---
 
 def anywhere(rnd, version):
     """Return: an address out of many."""
@@ -232,7 +249,8 @@ def anywhere(rnd, version):
 
 
 def wide_rule(rnd, pref, kinds, version=None):
-    """Return: a rule of one of KINDS, which are words with prefix lengths; no two rules are meant to be of the same values."""
+    """Return: a rule of one of KINDS, which are words with prefix lengths; no two rules are meant
+    to be of the same values."""
     kind = rnd.choice(kinds)
     r = {"pref": pref, "dir": rnd.choice(["ingress", "ingress", "ingress", "both", "egress"])}
     r["version"] = version or rnd.choice([4, 4, 6])
@@ -240,7 +258,8 @@ def wide_rule(rnd, pref, kinds, version=None):
     for w in ("src_ip", "dst_ip"):
         if w in kind:
             # half of the prefixes in the part of the address that is the same in all of them
-            r[w] = (anywhere(rnd, r["version"]), min(bits, kind[w] if kind[w] < 32 or bits == 32 else kind[w] * 4))
+            r[w] = (anywhere(rnd, r["version"]), min(bits, kind[w] if kind[w] < 32 or bits == 32
+                                                     else kind[w] * 4))
     if not r.keys() & {"src_ip", "dst_ip"}:
         del r["version"]
     if kind.keys() & {"src_port", "dst_port"}:
@@ -279,7 +298,8 @@ def frame_for(rnd, r):
         f[w] = rnd.randrange(1, 65536)
         if w in r:
             lo, hi = r[w]
-            f[w] = rnd.choice([lo, lo, lo, hi, hi, rnd.randint(lo, hi), max(lo - 1, 0), min(hi + 1, 65535)])
+            f[w] = rnd.choice([lo, lo, lo, hi, hi, rnd.randint(lo, hi), max(lo - 1, 0),
+                               min(hi + 1, 65535)])
     if "src_mac" in r and rnd.random() < .9:
         f["src_mac"] = r["src_mac"][0]
     if f["ip_proto"] == UDP:
@@ -287,19 +307,22 @@ def frame_for(rnd, r):
     return f
 
 
-FIVE = [{"src_ip": s, "dst_ip": d, "dst_port": 1, **more} for s in (32, 28, 24, 20) for d in (32, 24)
-        for more in ({}, {"src_port": 1})]
+FIVE = [{"src_ip": s, "dst_ip": d, "dst_port": 1, **more} for s in (32, 28, 24, 20)
+        for d in (32, 24) for more in ({}, {"src_port": 1})]
 TABLES = {
     "one mask": [{"src_ip": 32, "dst_ip": 32, "src_port": 1, "dst_port": 1}],
     "16 masks": FIVE,
-    "16 masks and those who look at other words": FIVE + [{"src_port": 1}, {"dst_port": "range"}, {"src_mac": 1},
+    "16 masks and those who look at other words": FIVE + [{"src_port": 1}, {"dst_port": "range"},
+                                                          {"src_mac": 1},
                                                           {"dst_ip": 9, "filter": 1}],
-    "ranges only": [{"dst_port": "range"}, {"src_port": "range"}, {"src_port": "range", "dst_port": "range"}],
-    "filters behind ports": [{"dst_port": 1, "filter": 1}, {"src_ip": 16, "src_port": 1, "filter": 1}],
+    "ranges only": [{"dst_port": "range"}, {"src_port": "range"},
+                    {"src_port": "range", "dst_port": "range"}],
+    "filters behind ports": [{"dst_port": 1, "filter": 1}, {"src_ip": 16, "src_port": 1,
+                                                            "filter": 1}],
     "prefixes": [{"src_ip": n} for n in range(2, 33)],
     "64 masks": [{"src_ip": s, "dst_ip": d} for s in range(25, 33) for d in range(25, 33)],
-    "hundreds of masks": [{"src_ip": s, "dst_ip": d, **p} for s in range(8, 33, 2) for d in range(8, 33, 2)
-                          for p in ({}, {"src_port": 1}, {"dst_port": 1})],
+    "hundreds of masks": [{"src_ip": s, "dst_ip": d, **p} for s in range(8, 33, 2)
+                          for d in range(8, 33, 2) for p in ({}, {"src_port": 1}, {"dst_port": 1})],
 }
 
 
@@ -311,11 +334,14 @@ def sieves():
             n = 400 if len(kinds) > 64 else 150
             rules = [wide_rule(rnd, rnd.randrange(n), kinds) for _ in range(n - 2)]
             # a rule that looks at nothing, last or not quite
-            rules += [{"pref": n - rnd.randrange(10), "dir": "ingress"}] if rnd.random() < .3 else []
-            frames = [frame_for(rnd, rnd.choice(rules)) for _ in range(200)] + [random_frame(rnd) for _ in range(50)]
+            rules += [{"pref": n - rnd.randrange(10), "dir": "ingress"}] if rnd.random() < .3 \
+                else []
+            frames = [frame_for(rnd, rnd.choice(rules))
+                      for _ in range(200)] + [random_frame(rnd) for _ in range(50)]
             compare(t, tx, rules, frames + rnd.sample(frames, 50), name + ": ")
 
 
 if __name__ == "__main__":
-    note(f"SEED={SEED}")
-    ksft.run(linear, tuples, sieves)
+    ksft_pr(f"SEED={SEED}")
+    ksft_run([linear, tuples, sieves])
+    ksft_exit()

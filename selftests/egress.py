@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Copies out of a device without a queue, which the driver gets at once, are seen by all that watches or rules its way out."""
+"""Copies that leave by a device without a queue go straight to the driver. Captures, tc and
+netfilter on that device still see them."""
 import contextlib
 import json
 
-import ksft
-from ksft import Sender, Sniffer, Topology, eq, ok, vtap, vtap_json
-from wire import Collector
+from lib import (Collector, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit, ksft_run,
+                 ksft_skip, ksft_true, modprobe, one_cpu, vtap, vtap_json)
 
 N = 20
 COUNTERS = ("matched", "sent", "drop_xmit")
@@ -30,11 +30,11 @@ class Bed:
         return [stats[name] for name in COUNTERS]
 
     def send(self, arrive=True):
-        """Send N frames. Return: how far the counters went, and whether the copies came, or with ARRIVE False none of
-        them before a later frame's, which finish() sends."""
+        """Send N frames. Return: how far the counters went, and whether the copies came, or with
+        ARRIVE False none of them before a later frame's, which finish() sends."""
         frames, before = self.frames(N), self.counters()
         self.tx.send(*frames)
-        ksft.busywait(lambda: self.counters()[0] >= before[0] + N)
+        busywait(lambda: self.counters()[0] >= before[0] + N)
         moved = [b - a for a, b in zip(before, self.counters())]
         return moved, arrive and [c.frame for c in self.rx.copies(N)] == frames
 
@@ -48,36 +48,40 @@ class Bed:
 @contextlib.contextmanager
 def bed():
     """The topology with a session out of up0."""
-    with ksft.one_cpu(), Topology() as t, Collector(t.col) as rx, Sender(t.a, "eth0") as tx:
+    with one_cpu(), Topology() as t, Collector(t.col) as rx, Sender(t.a, "eth0") as tx:
         vtap(f"session add s type erspan2 id 1 remote {t.IP4['col']}", t.host)
         vtap("rule add pref 10 port vnet0 dir ingress action mirror s", t.host)
         b = Bed(t, rx, tx)
-        eq("nobody watches: the copies arrive", b.send(), ([N, N, 0], True))
+        ksft_eq(b.send(), ([N, N, 0], True), "nobody watches: the copies arrive")
         yield b
 
 
 def qdisc(t, kind):
-    """Return: packets that the queueing discipline of KIND at up0 passed, and dropped by itself or by a filter."""
-    found = [q for q in json.loads(t.host.sh("tc -s -j qdisc show dev up0").stdout) if q["kind"] == kind]
+    """Return: packets that the queueing discipline of KIND at up0 passed, and dropped by itself or
+    by a filter."""
+    found = [q for q in json.loads(t.host.sh("tc -s -j qdisc show dev up0").stdout) if q["kind"] ==
+             kind]
     return [found[0]["packets"], found[0]["drops"]]
 
 
 def watched():
-    """A sniffer on the device gets every copy, a queueing discipline as well, and each from the first one on."""
+    """A sniffer on the device gets every copy, a queueing discipline as well, and each from the
+    first one on."""
     with bed() as b:
         with Sniffer(b.t.host, "up0", "out") as sniffer:
-            eq("a sniffer on the egress device: the copies arrive", b.send(), ([N, N, 0], True))
-            eq("and it saw them", len(sniffer.frames(N)), N)
+            ksft_eq(b.send(), ([N, N, 0], True),
+                    "a sniffer on the egress device: the copies arrive")
+            ksft_eq(len(sniffer.frames(N)), N, "and it saw them")
         with Sniffer(b.t.host, "vnet1", "out", match=lambda f: False):
-            eq("a sniffer on another device: the copies arrive", b.send(), ([N, N, 0], True))
+            ksft_eq(b.send(), ([N, N, 0], True), "a sniffer on another device: the copies arrive")
         b.t.host.sh("tc qdisc add dev up0 root pfifo limit 1000")
-        eq("a queue at the egress device: the copies arrive", b.send(), ([N, N, 0], True))
-        eq("and it passed them", qdisc(b.t, "pfifo"), [N, 0])
+        ksft_eq(b.send(), ([N, N, 0], True), "a queue at the egress device: the copies arrive")
+        ksft_eq(qdisc(b.t, "pfifo"), [N, 0], "and it passed them")
         b.t.host.sh("tc qdisc replace dev up0 root pfifo limit 0")
-        eq("a queue without room: copies are dropped and counted", b.send(False)[0], [N, 0, N])
+        ksft_eq(b.send(False)[0], [N, 0, N], "a queue without room: copies are dropped and counted")
         b.t.host.sh("tc qdisc del dev up0 root")
-        ok("and none of them arrives", b.finish())
-        eq("nobody watches again: the copies arrive", b.send(), ([N, N, 0], True))
+        ksft_true(b.finish(), "and none of them arrives")
+        ksft_eq(b.send(), ([N, N, 0], True), "nobody watches again: the copies arrive")
 
 
 def filtered():
@@ -85,26 +89,31 @@ def filtered():
     with bed() as b:
         b.t.host.sh("tc qdisc add dev up0 clsact")
         b.t.host.sh("tc filter add dev up0 egress matchall action ok")
-        eq("a filter of tc that passes: the copies arrive", b.send(), ([N, N, 0], True))
-        eq("and it drops none", qdisc(b.t, "clsact")[1], 0)
+        ksft_eq(b.send(), ([N, N, 0], True), "a filter of tc that passes: the copies arrive")
+        ksft_eq(qdisc(b.t, "clsact")[1], 0, "and it drops none")
         b.t.host.sh("tc filter replace dev up0 egress protocol ip pref 1 matchall action drop")
-        eq("a filter of tc that drops: copies are dropped and counted", b.send(False)[0], [N, 0, N])
-        eq("and it counts them", qdisc(b.t, "clsact")[1], N)
+        ksft_eq(b.send(False)[0], [N, 0, N],
+                "a filter of tc that drops: copies are dropped and counted")
+        ksft_eq(qdisc(b.t, "clsact")[1], N, "and it counts them")
         b.t.host.sh("tc qdisc del dev up0 clsact")
-        ok("and none of them arrives", b.finish())
-        rules = "table netdev t { chain c { type filter hook egress device up0 priority 0; counter drop; }; }"
+        ksft_true(b.finish(), "and none of them arrives")
+        rules = "table netdev t { chain c { " \
+                "type filter hook egress device up0 priority 0; counter drop; }; }"
         if b.t.host.sh("nft -f -", input=rules, check=False).returncode:
-            ksft.skip("a chain of netfilter at egress", "this kernel has none")
+            ksft_skip("this kernel has none", "a chain of netfilter at egress")
             return
-        eq("a chain of netfilter that drops: copies are dropped and counted", b.send(False)[0], [N, 0, N])
+        ksft_eq(b.send(False)[0], [N, 0, N],
+                "a chain of netfilter that drops: copies are dropped and counted")
         counted = json.loads(b.t.host.sh("nft -j list table netdev t").stdout)["nftables"]
-        counter = [e["counter"]["packets"] for r in counted for e in r.get("rule", {}).get("expr", []) if "counter" in e]
-        eq("and it counts them", counter, [N])
+        counter = [e["counter"]["packets"] for r in counted
+                   for e in r.get("rule", {}).get("expr", []) if "counter" in e]
+        ksft_eq(counter, [N], "and it counts them")
         b.t.host.sh("nft delete table netdev t")
-        ok("and none of them arrives", b.finish())
-        eq("nobody filters again: the copies arrive", b.send(), ([N, N, 0], True))
+        ksft_true(b.finish(), "and none of them arrives")
+        ksft_eq(b.send(), ([N, N, 0], True), "nobody filters again: the copies arrive")
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge")
-    ksft.run(watched, filtered)
+    modprobe("veth", "bridge")
+    ksft_run([watched, filtered])
+    ksft_exit()

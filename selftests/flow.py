@@ -8,17 +8,15 @@ import os
 import re
 import struct
 
-import ksft
-from ksft import Sender, Sniffer, Topology, eq, ether, ok, sh, vtap
-from faithful import configure, finish, stats
-from wire import Collector
+from lib import (Collector, Sender, Sniffer, Topology, busywait, checksum, ether, ksft_eq,
+                 ksft_exit, ksft_run, ksft_skip, ksft_true, mac, modprobe, one_cpu, sh, vtap,
+                 vtap_batch, vtap_json)
+from lib.traffic import finish, session_stats
 
 M64, ODD = (1 << 64) - 1, 0x9e3779b97f4a7c15
 KO = os.environ.get("VTAP_KO")
 A, B = Topology.MAC["a"], Topology.MAC["b"]
 
-
-# --- the hash as it is documented, to compare the module with ---
 
 def siphash(value, k0, k1):
     """Return: SipHash-2-4 of a number of 64 bits, with the key (K0, K1)."""
@@ -66,7 +64,7 @@ def flow_hash(seed, src, dst, kind=0, ports=(0, 0)):
 
     def end(address, port):
         if isinstance(address, str) and address.count(":") == 5:
-            return int.from_bytes(ksft.mac(address), "big")
+            return int.from_bytes(mac(address), "big")
         address = ipaddress.ip_address(address).packed
         port = int.from_bytes(port.to_bytes(2, "big"), "little")
         number = int.from_bytes(address, "little")
@@ -79,13 +77,11 @@ def flow_hash(seed, src, dst, kind=0, ports=(0, 0)):
     return fold((product & M64) ^ t ^ kind, (product >> 64) ^ s) >> 32 or 1
 
 
-# --- frames ---
-
 def datagram(src, dst, proto, payload, frag=0):
     """Return: an IPv4 packet in a frame from A to B; FRAG: its flags and fragment offset."""
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 7, frag, 64, proto, 0)
     head += ipaddress.ip_address(src).packed + ipaddress.ip_address(dst).packed
-    head = head[:10] + struct.pack("!H", ksft.checksum(head)) + head[12:]
+    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
     return ether(B, A, 0x800, head + payload)
 
 
@@ -157,11 +153,9 @@ def flows():
     return out
 
 
-# --- tests ---
-
 def chosen(t, rx, tx, words, everything):
     """Send EVERYTHING with rule words WORDS. Return: {frame: UDP source port of its copy}."""
-    configure(t.host, f"rule add pref 10 port vnet0 dir ingress action mirror s {words}")
+    vtap_batch(t.host, f"rule add pref 10 port vnet0 dir ingress action mirror s {words}")
     tx.send(*[f for _, frames, _ in everything for f in frames])
     _, by = finish(t, rx)
     return {bytes(c.frame): c.sport for c in by["s"]}
@@ -171,7 +165,7 @@ def seeded():
     """With `seed N`, sampling and source port are the function that is written above."""
     everything = flows()
     with Topology() as t, Collector(t.col) as rx, Sender(t.a, "eth0") as tx:
-        configure(t.host, f"session add s type vxlan key 5 remote {t.IP4['col']}")
+        vtap_batch(t.host, f"session add s type vxlan key 5 remote {t.IP4['col']}")
         sampled = {}
         for seed in (1, 7, 2 ** 64 - 1):
             vtap(f"session set s seed {seed}", t.host)
@@ -180,39 +174,39 @@ def seeded():
                     if not (h := flow_hash(seed, *args)) * 3 >> 32}
             for kind in dict.fromkeys(what for what, *_ in everything):
                 of = {f for what, frames, _ in everything if what == kind for f in frames}
-                eq(f"seed {seed}: {kind}: the flows sampled", sorted(of & got.keys()),
-                   sorted(of & want.keys()))
+                ksft_eq(sorted(of & got.keys()), sorted(of & want.keys()),
+                        f"seed {seed}: {kind}: the flows sampled")
             wrong = [(f[:40].hex(), got[f], want[f]) for f in want
                      if got.get(f, want[f]) != want[f]]
-            eq(f"seed {seed}: source ports", wrong, [])
+            ksft_eq(wrong, [], f"seed {seed}: source ports")
             sampled[seed] = frozenset(got)
-        eq("each seed has other flows", len(set(sampled.values())), 3)
+        ksft_eq(len(set(sampled.values())), 3, "each seed has other flows")
         vtap("session set s seed 7", t.host)
         again = frozenset(chosen(t, rx, tx, "sample flow 3", everything))
-        eq("and always the same ones", again, sampled[7])
+        ksft_eq(again, sampled[7], "and always the same ones")
         whole = chosen(t, rx, tx, "", everything)
         wrong = [what for what, frames, _ in everything if len({whole[f] for f in frames}) != 1]
-        eq("the directions and fragments of each flow have one source port", wrong, [])
+        ksft_eq(wrong, [], "the directions and fragments of each flow have one source port")
 
 
 def secret():
     """Without a seed, flows that look alike are spread evenly, and each flow is whole."""
     everything = flows()
     with Topology() as t, Collector(t.col) as rx, Sender(t.a, "eth0") as tx:
-        configure(t.host, f"session add s type vxlan key 5 remote {t.IP4['col']}")
+        vtap_batch(t.host, f"session add s type vxlan key 5 remote {t.IP4['col']}")
         got = chosen(t, rx, tx, "sample flow 2", everything)
         split = [(what, args) for what, frames, args in everything
                  if len({f in got for f in frames}) != 1]
-        eq("all of a flow is sampled, or nothing", split, [])
+        ksft_eq(split, [], "all of a flow is sampled, or nothing")
         for kind in KINDS:
             n = sum(frames[0] in got for what, frames, _ in everything if what == kind)
-            ok(f"{kind}: of 50 flows, about a half is sampled", 10 <= n <= 40, n)
+            ksft_true(10 <= n <= 40, f"{kind}: of 50 flows, about a half is sampled", n)
         whole = chosen(t, rx, tx, "", everything)
         for kind in KINDS:
             n = len({whole[frames[0]] for what, frames, _ in everything if what == kind})
-            ok(f"{kind}: 50 flows have many source ports", n >= 45, n)
-        shown = ksft.vtap_json("-d session show", t.host)
-        eq("session show says nothing of the secret", [s["seed"] for s in shown], [0])
+            ksft_true(n >= 45, f"{kind}: 50 flows have many source ports", n)
+        shown = vtap_json("-d session show", t.host)
+        ksft_eq([s["seed"] for s in shown], [0], "session show says nothing of the secret")
 
 
 def namespaces():
@@ -223,9 +217,9 @@ def namespaces():
         t.host.ip("link add d0 type dummy", "link set d0 addrgenmode none", "link set d0 up")
         t.b.ip("link add d0 type dummy", "link set d0 addrgenmode none", "link set d0 up")
         for ns, port in ((t.host, "vnet0"), (t.b, "eth0")):
-            configure(ns, "session add s type port dev d0 seed 99",
-                      "session add other type port dev d0 seed 5",
-                      f"rule add pref 10 port {port} dir ingress action mirror s sample flow 4")
+            vtap_batch(ns, "session add s type port dev d0 seed 99",
+                       "session add other type port dev d0 seed 5",
+                       f"rule add pref 10 port {port} dir ingress action mirror s sample flow 4")
 
         def run():
             end = datagram("192.0.2.200", "192.0.2.201", 17, ports(9, 9))
@@ -236,34 +230,34 @@ def namespaces():
                     Sniffer(t.b, "eth0", match=lambda f: f == end) as last:
                 tx.send(*sent, end)
                 last.frames(1)
-                ksft.busywait(lambda: matched(t.host) == matched(t.b) == len(sent) + 1)
+                busywait(lambda: matched(t.host) == matched(t.b) == len(sent) + 1)
                 got = [set(s.frames(1)) for s in (one, two)]
             return got
 
         def matched(ns):
-            return ksft.vtap_json("-s rule show", ns)[0]["packets"]
+            return vtap_json("-s rule show", ns)[0]["packets"]
 
         one, two = run()
-        ok("the same seed in two namespaces: the same flows",
-           one == two and 10 < len(one) < len(sent), (len(one), len(two)))
+        ksft_true(one == two and 10 < len(one) < len(sent),
+                  "the same seed in two namespaces: the same flows", (len(one), len(two)))
         for ns in (t.host, t.b):
             vtap("rule flush", ns)
-        configure(t.host, "rule add pref 10 port vnet0 dir ingress action mirror s sample flow 4")
-        configure(t.b, "rule add pref 10 port eth0 dir ingress action mirror other sample flow 4")
+        vtap_batch(t.host, "rule add pref 10 port vnet0 dir ingress action mirror s sample flow 4")
+        vtap_batch(t.b, "rule add pref 10 port eth0 dir ingress action mirror other sample flow 4")
         one, two = run()
-        ok("different seeds: different flows", one != two and len(one) > 10 < len(two),
-           (len(one), len(two)))
+        ksft_true(one != two and len(one) > 10 < len(two), "different seeds: different flows",
+                  (len(one), len(two)))
         vtap("rule flush", t.host)
         # a rule goes by the first of its sessions that has a seed, for all of them
-        configure(t.host, "session add plain type port dev d0",
-                  "session add hole type port dev none seed 99",
-                  "rule add pref 10 port vnet0 dir ingress action mirror plain,hole,other "
-                  "sample flow 4")
+        vtap_batch(t.host, "session add plain type port dev d0",
+                   "session add hole type port dev none seed 99",
+                   "rule add pref 10 port vnet0 dir ingress action mirror plain,hole,other "
+                   "sample flow 4")
         vtap("rule flush", t.b)
-        configure(t.b, "rule add pref 10 port eth0 dir ingress action mirror s sample flow 4")
+        vtap_batch(t.b, "rule add pref 10 port eth0 dir ingress action mirror s sample flow 4")
         one, two = run()
-        ok("the rule's first seed counts, its session active or not", one == two and len(one) > 10,
-           (len(one), len(two)))
+        ksft_true(one == two and len(one) > 10,
+                  "the rule's first seed counts, its session active or not", (len(one), len(two)))
 
 
 def queues():
@@ -273,37 +267,38 @@ def queues():
                   "link set q0 up", "address add 198.51.100.1/24 dev q0",
                   "neigh add 198.51.100.9 lladdr 02:00:00:00:00:99 dev q0 nud permanent")
         t.host.sh("tc qdisc replace dev q0 root mq")
-        configure(t.host, "session add s type gre remote 198.51.100.9",
-                  "rule add pref 10 port vnet0 dir ingress action mirror s")
+        vtap_batch(t.host, "session add s type gre remote 198.51.100.9",
+                   "rule add pref 10 port vnet0 dir ingress action mirror s")
         frames = [datagram(*pair, 17, ports(123, 123)) for pair in pairs()]
         tx.send(*frames)
-        ok("all are sent", ksft.busywait(lambda: stats(t)["s"]["sent"] == len(frames)))
+        ksft_true(busywait(lambda: session_stats(t)["s"]["sent"] == len(frames)), "all are sent")
         shown = t.host.sh("tc -s class show dev q0").stdout
         used = [int(n) for n in re.findall(r" Sent \d+ bytes (\d+) pkt", shown)]
-        ok("50 NTP flows use all four queues",
-           len(used) == 4 and min(used) >= 2 and sum(used) == len(frames), used)
+        ksft_true(len(used) == 4 and min(used) >= 2 and sum(used) == len(frames),
+                  "50 NTP flows use all four queues", used)
 
 
 def loads():
     """The module has another secret each time that it is loaded; a seed means the same."""
     if not KO:
-        ksft.skip("another secret for each load", "VTAP_KO does not name the module")
+        ksft_skip("VTAP_KO does not name the module", "another secret for each load")
         return
     everything = [f for f in flows() if f[0] == "NTP"]
     got = []
     for _ in range(2):
         with Topology() as t, Collector(t.col) as rx, Sender(t.a, "eth0") as tx:
-            configure(t.host, f"session add s type vxlan key 5 remote {t.IP4['col']}")
+            vtap_batch(t.host, f"session add s type vxlan key 5 remote {t.IP4['col']}")
             boot = frozenset(chosen(t, rx, tx, "sample flow 2", everything))
             vtap("session set s seed 3", t.host)
             got.append((boot, frozenset(chosen(t, rx, tx, "sample flow 2", everything))))
         sh("rmmod vtap")
         sh(["insmod", KO])
-    ok("another secret for each load", got[0][0] != got[1][0], len(got[0][0]))
-    eq("the same seed means the same flows after another load", got[0][1], got[1][1])
+    ksft_true(got[0][0] != got[1][0], "another secret for each load", len(got[0][0]))
+    ksft_eq(got[0][1], got[1][1], "the same seed means the same flows after another load")
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge", "dummy")
-    with ksft.one_cpu():
-        ksft.run(seeded, secret, namespaces, queues, loads)
+    modprobe("veth", "bridge", "dummy")
+    with one_cpu():
+        ksft_run([seeded, secret, namespaces, queues, loads])
+        ksft_exit()

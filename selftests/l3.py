@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Ports of every kind: without an Ethernet header, with VMs that send at egress, or none at all."""
+"""Ports without an Ethernet header, ports where the VM sends at egress, and devices that are no
+ports."""
 import contextlib
 import fcntl
 import os
@@ -8,17 +9,16 @@ import socket
 import struct
 import tempfile
 
-import cut
-import ksft
-from ksft import (Netns, Sender, Sniffer, busywait, eq, ether, modprobe, ok, sh, skip, tcp_frame,
-                  udp_frame, vtap, vtap_json)
+from lib import (SESSION, NetNS, Sender, Sniffer, busywait, checksum, ether, is_numbered, ksft_eq,
+                 ksft_exit, ksft_run, ksft_skip, ksft_true, modprobe, sh, strip_outer, tcp_frame,
+                 udp_frame, vtap, vtap_json)
+from lib.segment import segments
 
 A, B, OUT, OTHER = [f"02:00:00:00:00:{n}" for n in ("0a", "0b", "0c", "0d")]
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 NOBODY = "00:00:00:00:00:00"
 IP4, IP6 = ("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")
 TUN, NO_PI, VNET_HDR = 0x0001, 0x1000, 0x4000
-SESSION = "session add s type gre remote 192.0.2.9 key 7"
 
 
 def packet(family=4, payload=b"", kind=udp_frame, back=False, **kw):
@@ -33,11 +33,6 @@ def framed(data, proto=None):
     return ether(NOBODY, NOBODY, proto or (0x0800 if data[0] >> 4 == 4 else 0x86dd), data)
 
 
-def mine(f):
-    """Return: whether F is a frame of this test."""
-    return b"vtap#" in f
-
-
 class Bed:
     """A host with an uplink to a collector, a session, and other namespaces.
 
@@ -47,7 +42,7 @@ class Bed:
 
     def __init__(self):
         self.all = self.host, self.vm, self.vm2, self.out, self.col = \
-            Netns.many("host", "vm", "vm2", "out", "col")
+            NetNS.many("host", "vm", "vm2", "out", "col")
 
     def __enter__(self):
         h = self.host
@@ -65,7 +60,7 @@ class Bed:
         return self
 
     def __exit__(self, *exc):
-        Netns.remove_all(self.all)
+        NetNS.remove_all(self.all)
 
     def rule(self, words, action="action mirror s"):
         """The only rule is this one. Return: what the tool said on stderr."""
@@ -75,7 +70,7 @@ class Bed:
     def copies(self):
         """Return: a capture of the copies with their outer headers."""
         return Sniffer(self.col, "eth0", match=lambda f: f[12:14] == b"\x08\x00" and f[23] == 47
-                       and mine(f))
+                       and is_numbered(f))
 
     def port(self, name):
         """Return: what `port show` lists of it."""
@@ -93,11 +88,6 @@ class Bed:
     def rule_ports(self):
         """Return: `ports` of each rule."""
         return [r["ports"] for r in vtap_json("rule show", self.host)]
-
-
-def inner(frames):
-    """Return: the copies without Ethernet, IPv4 and GRE with key."""
-    return [bytes(f[42:]) for f in frames]
 
 
 def read(fd):
@@ -132,22 +122,22 @@ def tun():
     with Bed() as b, tun_device(b, "tun0", NO_PI | VNET_HDR) as fd:
         b.rule("port 'tun*'")
         shown = b.port("tun0")
-        eq("tun: hooks", (shown.get("ingress_hook"), shown.get("vm_sends")),
-           ("packet", "ingress"))
-        eq("tun: bound to one port", b.rule_ports(), [1])
+        ksft_eq((shown.get("ingress_hook"), shown.get("vm_sends")), ("packet", "ingress"),
+                "tun: hooks")
+        ksft_eq(b.rule_ports(), [1], "tun: bound to one port")
         small = [packet(v, b"vtap#%d" % n + bytes(range(n))) for v in (4, 6) for n in (0, 1, 255)]
         with b.copies() as col:
             for data in small:
                 os.write(fd, header() + data)
-            eq("tun: what comes in, byte for byte", inner(col.frames(len(small))),
-               [framed(data) for data in small])
+            ksft_eq(strip_outer(col.frames(len(small))), [framed(data) for data in small],
+                    "tun: what comes in, byte for byte")
             with Sender(b.host, "tun0") as tx:
                 tx.send(*small)
-            got = [data for data in iter(lambda: read(fd), None) if mine(data)]
-            eq("tun: what goes out arrives", [data[10:] for data in got], small)
-            eq("tun: and is copied, byte for byte", inner(col.frames(len(small))),
-               [framed(data) for data in small])
-            eq("tun: and no more", col.frames(), [])
+            got = [data for data in iter(lambda: read(fd), None) if is_numbered(data)]
+            ksft_eq([data[10:] for data in got], small, "tun: what goes out arrives")
+            ksft_eq(strip_outer(col.frames(len(small))), [framed(data) for data in small],
+                    "tun: and is copied, byte for byte")
+            ksft_eq(col.frames(), [], "tun: and no more")
             tun_offload(fd, col)
         tun_rules(b, fd)
         tun_decap(b, fd)
@@ -159,21 +149,22 @@ def tun_offload(fd, col, what="tun", payload=b"vtap#" * 700):
         for kind, at in ((udp_frame, 6), (tcp_frame, 16)):
             plain, partial = [packet(family, payload[:500], kind, partial=p) for p in (False, True)]
             os.write(fd, header((l4, at)) + partial)
-            eq(f"{what}: IPv{family}: {kind.__name__}: a checksum that is left to the device",
-               inner(col.frames(1)), [framed(plain)])
+            ksft_eq(strip_outer(col.frames(1)), [framed(plain)],
+                    f"{what}: IPv{family}: {kind.__name__}: a checksum that is left to the device")
         partial = packet(family, payload, tcp_frame, partial=True, flags=0x18)
         kind = Sender.GSO_TCPV4 if family == 4 else Sender.GSO_TCPV6
         os.write(fd, header((l4, 16), (kind, 1000, l4 + 20)) + partial)
-        want = cut.segments(framed(partial), 1000)
-        eq(f"{what}: IPv{family}: a super-frame of TCP is cut", inner(col.frames(len(want))), want)
+        want = segments(framed(partial), 1000)
+        ksft_eq(strip_outer(col.frames(len(want))), want,
+                f"{what}: IPv{family}: a super-frame of TCP is cut")
     # destination options: the kernel has to cut it
     whole = packet(6, payload, tcp_frame, partial=True, flags=0x18)
     more = struct.pack("!BB", 6, 0) + bytes([1, 4, 0, 0, 0, 0])
     partial = whole[:4] + struct.pack("!HB", len(whole) - 32, 60) + whole[7:40] + more + whole[40:]
     os.write(fd, header((48, 16), (Sender.GSO_TCPV6, 1000, 68)) + partial)
     want = [f[:18] + struct.pack("!HB", len(f) - 54 + 8, 60) + f[21:54] + more + f[54:]
-            for f in cut.segments(framed(whole), 1000)]
-    eq(f"{what}: a super-frame that the kernel cuts", inner(col.frames(len(want))), want)
+            for f in segments(framed(whole), 1000)]
+    ksft_eq(strip_outer(col.frames(len(want))), want, f"{what}: a super-frame that the kernel cuts")
 
 
 def tun_rules(b, fd):
@@ -196,14 +187,14 @@ def tun_rules(b, fd):
             b.rule("port tun0")
             last = packet(4, b"vtap#last")
             os.write(fd, header() + last)
-            got = inner(col.until(lambda f: f.endswith(b"vtap#last")))
-            eq(f"rule: {words}", got, [framed(data) for data in want])
+            got = strip_outer(col.until(lambda f: f.endswith(b"vtap#last")))
+            ksft_eq(got, [framed(data) for data in want], f"rule: {words}")
     # of a super-frame, a filter sees the beginning
     b.rule("port tun0 filter 'greater 3000 and tcp dst port 80'")
     with b.copies() as col:
         partial = packet(4, b"vtap#" * 700, tcp_frame, partial=True)
         os.write(fd, header((20, 16), (Sender.GSO_TCPV4, 1000, 40)) + partial)
-        eq("filter: a super-frame has its length", len(col.frames(4)), 4)
+        ksft_eq(len(col.frames(4)), 4, "filter: a super-frame has its length")
 
 
 def tun_decap(b, fd):
@@ -217,11 +208,12 @@ def tun_decap(b, fd):
         b.rule(f"port tun0 {words}", "action mirror d")
         with b.copies() as col:
             os.write(fd, header() + gre)
-            eq(f"decap: a packet in a packet {words}", inner(col.frames(1)), [framed(inside)])
+            ksft_eq(strip_outer(col.frames(1)), [framed(inside)],
+                    f"decap: a packet in a packet {words}")
     b.rule("port tun0", "action mirror d")
     with b.copies() as col:
         os.write(fd, header() + vxlan)
-        eq("decap: a frame in a packet", inner(col.frames(1)), [frame])
+        ksft_eq(strip_outer(col.frames(1)), [frame], "decap: a frame in a packet")
 
 
 def raw(proto):
@@ -232,7 +224,7 @@ def raw(proto):
         struct.pack_into("!H", head, 2, 20 + len(payload))
         head[9] = proto
         struct.pack_into("!H", head, 10, 0)
-        struct.pack_into("!H", head, 10, ksft.checksum(bytes(head)))
+        struct.pack_into("!H", head, 10, checksum(bytes(head)))
         return data[:14] + bytes(head) + payload
     return make
 
@@ -247,10 +239,10 @@ def tun_tag():
                 os.write(fd, struct.pack("!HHHH", 0, 0x8100, tag, 0x0800) + data)
             b.rule("port tun1")
             os.write(fd, struct.pack("!HH", 0, 0x88cc) + b"vtap#other")
-            got = inner(col.frames(2))
-            eq("tag in the metadata: put back; another protocol's packet is copied, too", got,
-               [framed(struct.pack("!HH", 3 << 13 | 7, 0x0800) + data, 0x8100),
-                framed(b"vtap#other", 0x88cc)])
+            got = strip_outer(col.frames(2))
+            ksft_eq(got, [framed(struct.pack("!HH", 3 << 13 | 7, 0x0800) + data, 0x8100),
+                          framed(b"vtap#other", 0x88cc)],
+                    "tag in the metadata: put back; another protocol's packet is copied, too")
 
 
 UNDERLAY4, UNDERLAY6 = ("198.51.100.1", "198.51.100.2"), ("2001:db8:5::1", "2001:db8:5::2")
@@ -292,7 +284,7 @@ def tunnels():
     """Packets of tunnel devices, before and after their outer headers."""
     for name, (module, add, families) in TUNNELS.items():
         if not modprobe(module):
-            skip(name, f"no module {module}")
+            ksft_skip(f"no module {module}", name)
             continue
         with Bed() as b:
             for ns, dev, n in ((b.host, "p0", 0), (b.out, "eth0", 1)):
@@ -307,26 +299,30 @@ def tunnels():
 def through(b, name, families):
     """Send by the tunnel's device and to it."""
     b.rule("port t0")
-    eq(f"{name}: bound", b.bound(), ["t0"])
+    ksft_eq(b.bound(), ["t0"], f"{name}: bound")
     data = [packet(v, b"vtap#out" + bytes(n)) for v in families for n in (0, 1000)]
     back = [packet(v, b"vtap#back" + bytes(n), back=True) for v in families for n in (0, 1000)]
-    with b.copies() as col, Sender(b.host, "t0") as tx, Sender(b.out, "t0") as rx, \
-            Sniffer(b.out, "t0", match=mine) as far, Sniffer(b.host, "t0", match=mine) as near:
+    with b.copies() as col, Sender(b.host, "t0") as tx, Sender(b.out,
+                                                               "t0") as rx, \
+            Sniffer(b.out, "t0", match=is_numbered) as far, Sniffer(b.host, "t0",
+                                                                    match=is_numbered) as near:
         tx.send(*data)
-        eq(f"{name}: what is sent arrives", [bytes(f) for f in far.frames(len(data))], data)
-        eq(f"{name}: egress, byte for byte", inner(col.frames(len(data))),
-           [framed(d) for d in data])
+        ksft_eq([bytes(f) for f in far.frames(len(data))], data, f"{name}: what is sent arrives")
+        ksft_eq(strip_outer(col.frames(len(data))), [framed(d) for d in data],
+                f"{name}: egress, byte for byte")
         rx.send(*back)
-        eq(f"{name}: what comes back arrives", [bytes(f) for f in near.frames(len(back))], back)
-        eq(f"{name}: ingress, byte for byte", inner(col.frames(len(back))),
-           [framed(d) for d in back])
-        eq(f"{name}: and no more", inner(col.frames()), [])
+        ksft_eq([bytes(f) for f in near.frames(len(back))], back,
+                f"{name}: what comes back arrives")
+        ksft_eq(strip_outer(col.frames(len(back))), [framed(d) for d in back],
+                f"{name}: ingress, byte for byte")
+        ksft_eq(strip_outer(col.frames()), [], f"{name}: and no more")
         b.rule(f"port t0 mac {A}")
         tx.send(*data)
         b.rule("port t0")
         last = packet(families[0], b"vtap#last")
         tx.send(last)
-        eq(f"{name}: nothing has a VM's address", col.until(lambda f: f.endswith(b"vtap#last")), [])
+        ksft_eq(col.until(lambda f: f.endswith(b"vtap#last")), [],
+                f"{name}: nothing has a VM's address")
 
 
 def netkit():
@@ -335,7 +331,7 @@ def netkit():
         before = b.host.links()
         # the mode is L3 where nothing else is said
         if sh(f"ip -n {b.host.name} link add near0 type netkit", check=False).returncode:
-            skip("netkit", "this kernel has none")
+            ksft_skip("this kernel has none", "netkit")
             return
         far, = set(b.host.links()) - set(before) - {"near0"}
         b.host.ip(f"link set {far} netns {b.vm.name}", "link set near0 addrgenmode none up")
@@ -345,7 +341,7 @@ def netkit():
             data = [framed(packet(v, b"vtap#nk")) for v in (4, 6)]
             tx.send(*data)
             rx.send(*data)
-            eq("netkit: both directions", inner(col.frames(4)), data * 2)
+            ksft_eq(strip_outer(col.frames(4)), data * 2, "netkit: both directions")
 
 
 def marked(src, dst, n=[0]):  # pylint: disable=dangerous-default-value
@@ -368,8 +364,8 @@ def exchange(b, what, ways, tap, want):
         b.rule("port p0 dir ingress")
         last = marked(OUT, A)
         stack.enter_context(Sender(b.out, "eth0")).send(last)
-        got = inner(col.until(lambda f: f.endswith(last[-8:])))
-    eq(f"{what}: {tap}", sorted(frames.index(f) for f in got if f in frames), want)
+        got = strip_outer(col.until(lambda f: f.endswith(last[-8:])))
+    ksft_eq(sorted(frames.index(f) for f in got if f in frames), want, f"{what}: {tap}")
 
 
 def macvlan():
@@ -386,11 +382,11 @@ def macvlan():
         exchange(b, "below macvlans", ways, f"mac {A} dir egress", [0])
         exchange(b, "below macvlans", ways, f"mac {OTHER}", [])
         exchange(b, "below macvlans", ways, "port p0 dir egress", [0, 4])
-        eq("below macvlans: a VM sends at either side", b.port("p0").get("vm_sends"), "both")
+        ksft_eq(b.port("p0").get("vm_sends"), "both", "below macvlans: a VM sends at either side")
         for ns, dev in ((b.vm, "mv1"), (b.vm2, "mv2")):
             ns.ip(f"link del {dev}")
-        ok("without macvlans: a port as any other",
-           busywait(lambda: b.port("p0").get("vm_sends") == "ingress"), lambda: b.port("p0"))
+        ksft_true(busywait(lambda: b.port("p0").get("vm_sends") == "ingress"),
+                  "without macvlans: a port as any other", lambda: b.port("p0"))
         b.rule(f"port p0 mac {A}")
         exchange(b, "without macvlans", [(b.out, "eth0", A, BROADCAST), (b.host, "p0", OUT, A),
                                          (b.host, "p0", A, OUT), (b.out, "eth0", OUT, A)],
@@ -402,7 +398,7 @@ def upper():
     for kind in ("macvlan mode bridge", "macvtap mode bridge", "ipvlan mode l2"):
         name = kind.split(maxsplit=1)[0]
         if not modprobe(name):
-            skip(name, "no module")
+            ksft_skip("no module", name)
             continue
         with Bed() as b:
             b.host.ip(f"link set p0 address {A if name == 'ipvlan' else OTHER}",
@@ -422,21 +418,21 @@ def upper():
                 exchange(b, name, ways, f"port '*' mac {A}", [0, 1])
             b.rule("port '*'")
             bound = b.bound()
-            ok(f"{name}: bound to several", len(bound) >= 3, bound)
-            eq(f"{name}: as many as the rule says", b.rule_ports(), [len(bound)])
-            eq(f"{name}: where a VM sends", [b.port(d).get("vm_sends") for d in ("mv0", "p0")],
-               ["egress", "both"])
+            ksft_true(len(bound) >= 3, f"{name}: bound to several", bound)
+            ksft_eq(b.rule_ports(), [len(bound)], f"{name}: as many as the rule says")
+            ksft_eq([b.port(d).get("vm_sends") for d in ("mv0", "p0")], ["egress", "both"],
+                    f"{name}: where a VM sends")
 
 
 def internal():
     """Internal ports of Open vSwitch: ports of the datapath, on which the host sends at egress."""
     if not modprobe("openvswitch"):
-        skip("Open vSwitch", "no module")
+        ksft_skip("no module", "Open vSwitch")
         return
     with Bed() as b:
         b.host.sh("ovs-dpctl add-dp dp0")
         try:
-            eq("a datapath without ports has none", (b.rule("master dp0"), b.bound())[1], [])
+            ksft_eq((b.rule("master dp0"), b.bound())[1], [], "a datapath without ports has none")
             b.host.sh("ovs-dpctl add-if dp0 p0,port_no=1")
             b.host.sh("ovs-dpctl add-if dp0 i0,type=internal,port_no=2")
             for src, dst in ((1, 2), (2, 1)):
@@ -444,16 +440,16 @@ def internal():
                            f"in_port({src}),eth(),eth_type(0x0800),ipv4(frag=no)", str(dst)])
             b.host.ip(f"link set i0 address {A} addrgenmode none", "link set i0 up",
                       "link set dp0 addrgenmode none")
-            ok("its ports, with the internal one", busywait(lambda: b.bound() == ["i0", "p0"]),
-               b.bound)
-            eq("and where a VM sends", [b.port(d)["vm_sends"] for d in ("i0", "p0")],
-               ["egress", "ingress"])
+            ksft_true(busywait(lambda: b.bound() == ["i0", "p0"]),
+                      "its ports, with the internal one", b.bound)
+            ksft_eq([b.port(d)["vm_sends"] for d in ("i0", "p0")], ["egress", "ingress"],
+                    "and where a VM sends")
             text = b.rule("master i0")
-            ok("an internal port is no master",
-               "master is an internal port of Open vSwitch" in text, text)
-            eq("and has no ports", (b.bound(), b.rule_ports()), ([], [0]))
+            ksft_true("master is an internal port of Open vSwitch" in text,
+                      "an internal port is no master", text)
+            ksft_eq((b.bound(), b.rule_ports()), ([], [0]), "and has no ports")
             b.rule(f"mac {A}")
-            eq("mac alone: all ports of the datapath", b.bound(), ["i0", "p0"])
+            ksft_eq(b.bound(), ["i0", "p0"], "mac alone: all ports of the datapath")
             ways = [(b.host, "i0", A, OUT), (b.out, "eth0", OUT, A), (b.host, "i0", B, OUT)]
             exchange(b, "internal port", ways, f"master dp0 port i0 mac {A}", [0, 1])
             exchange(b, "internal port", ways, f"port i0 mac {A} dir ingress", [1])
@@ -467,20 +463,21 @@ def loopback():
     with Bed() as b:
         for words in ("port '*'", "port l?", f"mac {A}", "master lo"):
             b.rule(words)
-            ok(f"lo: not by {words}", "lo" not in b.bound(), b.bound)
+            ksft_true("lo" not in b.bound(), f"lo: not by {words}", b.bound)
         text = b.refusal("lo")
-        ok("lo: why not", "no rule binds to the loopback device by its name" in text, text)
+        ksft_true("no rule binds to the loopback device by its name" in text, "lo: why not", text)
         b.rule("port lo dir ingress")
-        eq("lo: by its name", (b.bound(), b.port("lo")["vm_sends"], b.rule_ports()),
-           (["lo"], "both", [1]))
+        ksft_eq((b.bound(), b.port("lo")["vm_sends"], b.rule_ports()), (["lo"], "both", [1]),
+                "lo: by its name")
         with b.copies() as col, b.host.enter():
             for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
                 with socket.socket(family, socket.SOCK_DGRAM) as s:
                     s.bind((host, 0))
                     s.sendto(b"vtap#lo", s.getsockname())
-            got = inner(col.frames(2))
-            eq("lo: copied once each", [(f[:14], f[-7:]) for f in got],
-               [(bytes(12) + proto, b"vtap#lo") for proto in (b"\x08\x00", b"\x86\xdd")])
+            got = strip_outer(col.frames(2))
+            ksft_eq([(f[:14], f[-7:]) for f in got], [(bytes(12) + proto, b"vtap#lo")
+                                                      for proto in (b"\x08\x00", b"\x86\xdd")],
+                    "lo: copied once each")
 
 
 def names():
@@ -493,16 +490,16 @@ def names():
                             ("port p0 master lan", ["p0"]), ("port tap100i1", []),
                             ("master wan", []), ("port 'tap100*'", [])):
             b.rule(words)
-            eq(f"names: {words}", (b.bound(), b.rule_ports()), (want, [len(want)]))
+            ksft_eq((b.bound(), b.rule_ports()), (want, [len(want)]), f"names: {words}")
         b.rule("port tap100i0")
-        eq("names: port show", vtap_json("port show tap100i0", b.host)[0]["name"], "p0")
+        ksft_eq(vtap_json("port show tap100i0", b.host)[0]["name"], "p0", "names: port show")
         b.host.ip("link property del dev p0 altname tap100i0")
-        ok("names: taken away", busywait(lambda: not b.bound()), b.bound)
+        ksft_true(busywait(lambda: not b.bound()), "names: taken away", b.bound)
         b.host.ip("link property add dev p0 altname tap100i0")
-        ok("names: given again", busywait(lambda: b.bound() == ["p0"]), b.bound)
+        ksft_true(busywait(lambda: b.bound() == ["p0"]), "names: given again", b.bound)
         b.rule("master lan")
         b.host.ip("link set br0 up", "link property del dev br0 altname lan")
-        ok("names: taken away from the master", busywait(lambda: not b.bound()), b.bound)
+        ksft_true(busywait(lambda: not b.bound()), "names: taken away from the master", b.bound)
 
 
 def why():
@@ -510,49 +507,53 @@ def why():
     with Bed() as b:
         b.host.ip("link add vrf7 type vrf table 77", "link set vrf7 up", "link set p0 master vrf7")
         text = b.rule("port vrf7")
-        ok("VRF: the rule is taken with a warning", "warning: port is a VRF device" in text, text)
-        eq("VRF: and has no port", (b.bound(), b.rule_ports()), ([], [0]))
+        ksft_true("warning: port is a VRF device" in text, "VRF: the rule is taken with a warning",
+                  text)
+        ksft_eq((b.bound(), b.rule_ports()), ([], [0]), "VRF: and has no port")
         text = b.refusal("vrf7")
-        ok("VRF: port show says why", "vrf7: a VRF device has no frames of its own" in text, text)
-        eq("VRF: the devices in it", (b.rule("master vrf7"), b.bound()), ("", ["p0"]))
-        ok("no rule: port show says so", "up0: no rule binds to this device" in b.refusal("up0"),
-           lambda: b.refusal("up0"))
-        ok("no device: port show says so", "there is no such device" in b.refusal("none"),
-           lambda: b.refusal("none"))
+        ksft_true("vrf7: a VRF device has no frames of its own" in text, "VRF: port show says why",
+                  text)
+        ksft_eq((b.rule("master vrf7"), b.bound()), ("", ["p0"]), "VRF: the devices in it")
+        ksft_true("up0: no rule binds to this device" in b.refusal("up0"),
+                  "no rule: port show says so", lambda: b.refusal("up0"))
+        ksft_true("there is no such device" in b.refusal("none"), "no device: port show says so",
+                  lambda: b.refusal("none"))
         if modprobe("vcan"):
             b.host.ip("link add c0 type vcan", "link set c0 up")
             text = b.rule("port c0")
-            ok("CAN: the rule is taken with a warning",
-               "neither Ethernet frames nor IP packets" in text, text)
-            eq("CAN: a pattern is no warning", b.rule("port 'c*'"), "")
+            ksft_true("neither Ethernet frames nor IP packets" in text,
+                      "CAN: the rule is taken with a warning", text)
+            ksft_eq(b.rule("port 'c*'"), "", "CAN: a pattern is no warning")
             text = b.refusal("c0")
-            ok("CAN: port show says why", "neither Ethernet frames nor IP packets" in text, text)
+            ksft_true("neither Ethernet frames nor IP packets" in text, "CAN: port show says why",
+                      text)
         else:
-            skip("CAN", "no module")
-        eq("no warning: a device that is not there", b.rule("port later"), "")
+            ksft_skip("no module", "CAN")
+        ksft_eq(b.rule("port later"), "", "no warning: a device that is not there")
         raw_sessions(b)
 
 
 def raw_sessions(b):
     """Raw copies into what is tapped."""
     b.host.ip("link set p0 nomaster")
-    eq("raw: no warning", vtap("session add r type port dev p0", b.host).stderr, "")
+    ksft_eq(vtap("session add r type port dev p0", b.host).stderr, "", "raw: no warning")
     text = b.rule("port p0", "action mirror r")
-    ok("raw: a rule for the device itself",
-       "warning: session sends raw copies into a device that is tapped itself" in text, text)
-    eq("raw: not of another", b.rule("port up0 ip_proto icmp", "action mirror r"), "")
+    ksft_true("warning: session sends raw copies into a device that is tapped itself" in text,
+              "raw: a rule for the device itself", text)
+    ksft_eq(b.rule("port up0 ip_proto icmp", "action mirror r"), "", "raw: not of another")
     b.rule("port p0")
     text = vtap("session add r2 type port dev p0", b.host).stderr
-    ok("raw: a session into what is tapped",
-       "warning: dev is a device that is tapped itself" in text, text)
+    ksft_true("warning: dev is a device that is tapped itself" in text,
+              "raw: a session into what is tapped", text)
     b.rule("port up0")
     b.host.ip("link add br0 type bridge", "link set p0 master br0")
     text = vtap("session add r3 type port dev p0", b.host).stderr
-    ok("raw: a session into a VM's port", "warning: dev is a port of a switch" in text, text)
+    ksft_true("warning: dev is a port of a switch" in text, "raw: a session into a VM's port", text)
     text = vtap("session add o type gre remote 192.0.2.9 key 9 dev p0", b.host).stderr
-    eq("raw: other sessions have none", text, "")
+    ksft_eq(text, "", "raw: other sessions have none")
 
 
 if __name__ == "__main__":
     modprobe("veth", "tun", "bridge", "macvlan", "vrf", "ip_gre")
-    ksft.run(tun, tun_tag, tunnels, netkit, macvlan, upper, internal, loopback, names, why)
+    ksft_run([tun, tun_tag, tunnels, netkit, macvlan, upper, internal, loopback, names, why])
+    ksft_exit()

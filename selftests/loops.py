@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Loops: copies that come back as other frames are found out, whatever made them come back. In each
-situation one ping makes less than 1,000 copies on all hosts together, and the host goes on to copy.
-"""
+"""Loops: copies that return to a port as other frames are detected, whatever sent them back. In
+each case one ping causes less than 1,000 copies on all hosts together, and copying continues. """
 import contextlib
 import fcntl
 import os
@@ -13,10 +12,10 @@ import subprocess
 import threading
 import time
 
-import ksft
-from ksft import Netns, Sender, Sniffer, Topology, busywait, eq, note, ok, vtap, vtap_json
-from paths import Monitor
-from wire import wide
+from lib import (NetNS, Sender, Sniffer, Topology, busywait, checksum, ether, ip as lib_ip, ksft_eq,
+                 ksft_exit, ksft_pr, ksft_run, ksft_skip, ksft_true, modprobe, raise_backlog, sh,
+                 vtap, vtap_json)
+from lib.routes import Monitor
 
 MOST = 1000  # copies, of one ping
 DROPS = ("inactive", "nomem", "mtu", "rate", "xmit", "loop", "frame")
@@ -37,8 +36,8 @@ def sent(*hosts):
 def adds_up(name, *hosts):
     """Report whether the sessions' counters do."""
     stats = [s["stats"] for ns in hosts for s in sessions(ns)]
-    eq(f"{name}: the counters add up",
-       [s for s in stats if s["matched"] != s["sent"] + sum(s["drop_" + d] for d in DROPS)], [])
+    ksft_eq([s for s in stats if s["matched"] != s["sent"] + sum(s["drop_" + d] for d in DROPS)],
+            [], f"{name}: the counters add up")
 
 
 def ping(t, n=1):
@@ -62,7 +61,7 @@ def settled(*hosts):
         # WireGuard's keepalive packets are copied, and cause each other: one in 10 s
         before = [n for at, n, _ in seen if now - at >= 3]
         return before and seen[-1][1] - before[-1] <= 3
-    ok("it comes to rest", busywait(still, timeout=30), lambda: seen[-30:])
+    ksft_true(busywait(still, timeout=30), "it comes to rest", lambda: seen[-30:])
     return seen[-1][1]
 
 
@@ -77,50 +76,50 @@ def damped(name, t, *others, port=None, dropped=True):
             vtap("session add x type gre remote 192.0.2.77", t.host)
             vtap("session del x", t.host)
             return monitor.states("x")
-        ok(f"{name}: the monitor listens", busywait(listening))
-        ok(f"{name}: the ping arrives", ping(t))
+        ksft_true(busywait(listening), f"{name}: the monitor listens")
+        ksft_true(ping(t), f"{name}: the ping arrives")
         looping = []
 
         def found():
             looping[:] = [(ns, s) for ns in hosts for s in sessions(ns) if s["state"] == "loop"]
             return looping
         if dropped:
-            ok(f"{name}: the loop is found", busywait(found, timeout=20),
-               lambda: [sessions(ns) for ns in hosts])
+            ksft_true(busywait(found, timeout=20), f"{name}: the loop is found",
+                      lambda: [sessions(ns) for ns in hosts])
         made = settled(*hosts) - before
-        note(f"{name}: {made} copies of one ping, "
-             f"{sum(s['stats']['drop_loop'] for ns in hosts for s in sessions(ns))} were dropped")
-        ok(f"{name}: less than {MOST} copies of one ping", 2 <= made < MOST, made)
+        dropped_ = sum(s["stats"]["drop_loop"] for ns in hosts for s in sessions(ns))
+        ksft_pr(f"{name}: {made} copies of one ping, {dropped_} were dropped")
+        ksft_true(2 <= made < MOST, f"{name}: less than {MOST} copies of one ping", made)
         if dropped and looping:
-            eq(f"{name}: it says by which port copies came back",
-               [s.get("loop_port") for _, s in looping if port],
-               [port for _, s in looping if port])
+            ksft_eq([s.get("loop_port") for _, s in looping if port],
+                    [port for _, s in looping if port],
+                    f"{name}: it says by which port copies came back")
             if looping[0][0] is t.host:
-                ok(f"{name}: an event says so", busywait(lambda: "loop" in monitor.states("s")),
-                   lambda: monitor.states("s"))
+                ksft_true(busywait(lambda: "loop" in monitor.states("s")),
+                          f"{name}: an event says so", lambda: monitor.states("s"))
     before = sent(t.host)
-    ok(f"{name}: another ping arrives", ping(t))
-    ok(f"{name}: and is copied", busywait(lambda: sent(t.host) - before >= 2),
-       lambda: sessions(t.host))
+    ksft_true(ping(t), f"{name}: another ping arrives")
+    ksft_true(busywait(lambda: sent(t.host) - before >= 2), f"{name}: and is copied",
+              lambda: sessions(t.host))
     adds_up(name, *hosts)
 
 
 def wireguard(t):
     """A tunnel between host and collector. Return: whether there is one."""
-    if not ksft.modprobe("wireguard"):
+    if not modprobe("wireguard"):
         return False
     pairs = []
     for ns, address in ((t.host, "172.16.9.1"), (t.col, VPN)):
         ns.ip("link add wg0 type wireguard", f"address add {address}/24 dev wg0")
         private = ns.sh("wg genkey").stdout
-        pairs.append((ns, private, ksft.sh("wg pubkey", input=private).stdout.strip()))
+        pairs.append((ns, private, sh("wg pubkey", input=private).stdout.strip()))
     for (ns, private, _), (_, _, public), peer, port in zip(pairs, pairs[::-1],
                                                             (t.IP4["col"], t.IP4["up0"]),
                                                             (51820, 51821)):
         with ns.enter():
-            ksft.sh(["wg", "set", "wg0", "listen-port", str(port), "private-key", "/dev/stdin",
-                     "peer", public, "allowed-ips",
-                     "172.16.9.0/24", "endpoint", f"{peer}:{51820 + 51821 - port}"], input=private)
+            sh(["wg", "set", "wg0", "listen-port", str(port), "private-key", "/dev/stdin",
+                "peer", public, "allowed-ips",
+                "172.16.9.0/24", "endpoint", f"{peer}:{51820 + 51821 - port}"], input=private)
         ns.ip("link set wg0 up")
     t.col.sh("ping -c 1 -W 5 172.16.9.1")  # shake hands
     return True
@@ -179,27 +178,25 @@ def talkative(*spaces):
         spaces[0].sysctl(net__ipv4__icmp_msgs_per_sec=100000)
 
 
-# --- copies that come back encrypted ---
-
 def behind_wireguard():
     """A collector behind WireGuard, the underlay tapped."""
     with Topology() as t:
         if not wireguard(t):
-            ksft.skip("a collector behind WireGuard", "there is no module wireguard")
+            ksft_skip("there is no module wireguard", "a collector behind WireGuard")
             return
         vtap(f"session add s type erspan2 id 1 remote {VPN}", t.host)
         mirror(t.host, "port 'vnet*'", "port up0")
         with receiver(t.col):
             damped("WireGuard", t, port="up0")
-        eq("the state is still loop", sessions(t.host)[0]["state"], "loop")
+        ksft_eq(sessions(t.host)[0]["state"], "loop", "the state is still loop")
         vtap("rule flush", t.host)
-        ok("without the rules the loop is over",
-           busywait(lambda: sessions(t.host)[0]["state"] == "active"),
-           lambda: sessions(t.host))
+        ksft_true(busywait(lambda: sessions(t.host)[0]["state"] == "active"),
+                  "without the rules the loop is over", lambda: sessions(t.host))
         mirror(t.host, "port 'vnet*'")
         before = sent(t.host)
         ping(t)
-        eq("without a tap of the underlay, two copies of one ping", settled(t.host) - before, 2)
+        ksft_eq(settled(t.host) - before, 2,
+                "without a tap of the underlay, two copies of one ping")
 
 
 def over_by_itself():
@@ -208,12 +205,12 @@ def over_by_itself():
         vtap(f"session add s type gre remote {VPN}", t.host)
         mirror(t.host, "port 'vnet*'", "port up0")
         ping(t)
-        ok("the loop is found",
-           busywait(lambda: sessions(t.host)[0]["state"] == "loop", timeout=20))
+        ksft_true(busywait(lambda: sessions(t.host)[0]["state"] == "loop", timeout=20),
+                  "the loop is found")
         t.host.ip(f"route add {VPN}/32 via {t.IP4['col']} dev up0")
-        ok("with another way to the collector, it ends",
-           busywait(lambda: ping(t) and sessions(t.host)[0]["state"] == "active", timeout=30,
-                    step=0.2), lambda: sessions(t.host))
+        ksft_true(busywait(lambda: ping(t) and sessions(t.host)[0]["state"] == "active", timeout=30,
+                           step=0.2), "with another way to the collector, it ends",
+                  lambda: sessions(t.host))
         adds_up("after the loop", t.host)
 
 
@@ -237,8 +234,8 @@ def behind_user_space():
 
 def behind_ipsec():
     """IPsec between host and collector, the underlay tapped."""
-    if not ksft.modprobe("esp4"):
-        ksft.skip("IPsec", "there is no module esp4")
+    if not modprobe("esp4"):
+        ksft_skip("there is no module esp4", "IPsec")
         return
     for mode in ("transport", "tunnel"):
         with Topology() as t:
@@ -265,8 +262,6 @@ def gateway():
             damped(f"VPN gateway, {rule}", t, port="vnet1")
 
 
-# --- hosts that copy each other ---
-
 def two_hosts():
     """Two hosts that are each other's collectors."""
     for words in ("type erspan2 id 3", "type vxlan key 3"):
@@ -280,13 +275,11 @@ def two_hosts():
 
 def ring():
     """Three hosts, each the collector of the one before it."""
-    with Topology() as t, Netns("third") as third:
-        ksft.ip(f"link add eth1 netns {t.col.name} address 02:00:00:00:03:01 type veth "
-                f"peer name eth0 netns {third.name} "
-                "address 02:00:00:00:03:02",
-                f"link add eth1 netns {third.name} address 02:00:00:00:03:03 type veth "
-                f"peer name up1 netns {t.host.name} "
-                "address 02:00:00:00:03:04")
+    with Topology() as t, NetNS("third") as third:
+        lib_ip(f"link add eth1 netns {t.col.name} address 02:00:00:00:03:01 type veth "
+               f"peer name eth0 netns {third.name} " "address 02:00:00:00:03:02",
+               f"link add eth1 netns {third.name} address 02:00:00:00:03:03 type veth "
+               f"peer name up1 netns {t.host.name} " "address 02:00:00:00:03:04")
         for ns, dev, net, mine, peer, lladdr in (
                 (t.col, "eth1", "198.18.1", 1, 2, "02:00:00:00:03:02"),
                 (third, "eth0", "198.18.1", 2, 1, "02:00:00:00:03:01"),
@@ -305,8 +298,6 @@ def ring():
         damped("ring of three", t, t.col, third)
 
 
-# --- copies that come back as they are, or nearly ---
-
 def rewritten():
     """A router sends copies back with another source address."""
     with Topology() as t:
@@ -319,7 +310,7 @@ def rewritten():
                      "add table ip t; add chain ip t c "
                      "{ type nat hook postrouting priority 100; }; "
                      "add rule ip t c ip protocol gre snat to 192.0.2.10"], check=False).returncode:
-            ksft.skip("a router that rewrites the source", "nft cannot")
+            ksft_skip("nft cannot", "a router that rewrites the source")
             return
         vtap("session add s type gre key 5 remote 198.51.100.9", t.host)
         mirror(t.host, "port 'vnet*'", "port up0")
@@ -328,7 +319,7 @@ def rewritten():
 
 def queued():
     """Copies wait in a queue on a VLAN device before the tapped device below it sends them."""
-    ksft.modprobe("8021q", "sch_tbf", "sch_netem")
+    modprobe("8021q", "sch_tbf", "sch_netem")
     tbf, late = "tbf rate 2mbit burst 2000 limit 1000000", "netem delay 5ms"
     for words, qdisc in (("type gre remote 198.18.7.9", tbf), ("type port dev up0.7", tbf),
                          ("type gre remote 198.18.7.9", late),
@@ -339,7 +330,7 @@ def queued():
                       "address add 198.18.7.1/24 dev up0.7",
                       "neigh add 198.18.7.9 lladdr 02:00:00:00:00:09 dev up0.7 nud permanent")
             if t.host.sh(f"tc qdisc add dev up0.7 root {qdisc}", check=False).returncode:
-                ksft.skip(f"queue on a VLAN device, {qdisc}", "there is no such queue")
+                ksft_skip("there is no such queue", f"queue on a VLAN device, {qdisc}")
                 continue
             vtap(f"session add s {words}", t.host)
             mirror(t.host, "port 'vnet*'", "port up0")
@@ -348,21 +339,19 @@ def queued():
 
 def reflected():
     """Raw copies that whatever is at the other end sends back."""
-    ksft.modprobe("cls_matchall", "act_mirred", "sch_ingress")
+    modprobe("cls_matchall", "act_mirred", "sch_ingress")
     with Topology() as t:
         p = t.col.sh("tc qdisc add dev eth0 clsact", check=False)
         p = p if p.returncode else t.col.sh("tc filter add dev eth0 ingress matchall "
                                             "action mirred egress redirect dev eth0",
                                             check=False)
         if p.returncode:
-            ksft.skip("raw copies that are sent back", p.stderr)
+            ksft_skip(p.stderr, "raw copies that are sent back")
             return
         vtap("session add s type port dev up0", t.host)
         mirror(t.host, "port 'vnet*'", "port up0")
         damped("raw copies that are sent back", t, port="up0")
 
-
-# --- no loops ---
 
 def errors():
     """ICMP errors about copies are ours: of a collector without receiver, or a router."""
@@ -381,14 +370,13 @@ def errors():
                     what = f"{words} remote {remote}"
                     got = sum(t.host.icmp_errors().values())
                     ping(t)
-                    ok(f"{what}: errors come",
-                       busywait(lambda g=got, t=t: sum(t.host.icmp_errors().values()) > g),
-                       lambda t=t: t.host.icmp_errors())
+                    ksft_true(busywait(lambda g=got, t=t: sum(t.host.icmp_errors().values()) > g),
+                              f"{what}: errors come", lambda t=t: t.host.icmp_errors())
                     made = settled(t.host)
-                    note(f"{what}: {made} copies of one ping")
-                    eq(f"{what}: request and reply are copied once", made, 2)
+                    ksft_pr(f"{what}: {made} copies of one ping")
+                    ksft_eq(made, 2, f"{what}: request and reply are copied once")
                     p = {x["name"]: x for x in vtap_json("-s port show", t.host)}["up0"]
-                    ok(f"{what}: the errors count as own", p["ingress"]["own"] >= 1, p)
+                    ksft_true(p["ingress"]["own"] >= 1, f"{what}: the errors count as own", p)
         assert t_ip
 
 
@@ -398,9 +386,9 @@ def raw():
         vtap("session add s type port dev up0", t.host)
         mirror(t.host, "port 'vnet*'", "port up0")
         ping(t)
-        eq("raw copies: request and reply are copied once", settled(t.host), 2)
+        ksft_eq(settled(t.host), 2, "raw copies: request and reply are copied once")
         p = {x["name"]: x for x in vtap_json("-s port show", t.host)}["up0"]
-        eq("raw copies: they count as own where they leave", p["egress"]["own"], 2)
+        ksft_eq(p["egress"]["own"], 2, "raw copies: they count as own where they leave")
 
 
 def forged_errors():
@@ -414,15 +402,15 @@ def forged_errors():
         frames = []
         for dst in ("10.0.0.2", "192.0.2.1"):
             icmp = struct.pack("!BBHI", 3, 2, 0, 0) + quote
-            icmp = icmp[:2] + struct.pack("!H", ksft.checksum(icmp)) + icmp[4:]
+            icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]
             ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1,
                              0) + socket.inet_aton("10.0.0.1") + socket.inet_aton(dst)
-            ip = ip[:10] + struct.pack("!H", ksft.checksum(ip)) + ip[12:]
-            frames.append(ksft.ether(t.MAC["b"], t.MAC["a"], 0x0800, ip + icmp))
+            ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+            frames.append(ether(t.MAC["b"], t.MAC["a"], 0x0800, ip + icmp))
         tx.send(*frames)
         rx.frames(2)
-        eq("an error to another address is copied, one to where our copies come from is not",
-           sent(t.host), 1)
+        ksft_eq(sent(t.host), 1,
+                "an error to another address is copied, one to where our copies come from is not")
 
 
 def host_made():
@@ -438,14 +426,15 @@ def host_made():
             frames = [t.udp("up0", "col", payload=struct.pack("!I", i)) for i in range(count)]
             with Sender(t.host, "up0") as tx:
                 tx.send(*frames)
-            ok("through WireGuard: each frame is copied", busywait(lambda: sent(t.host) == count),
-               lambda: sessions(t.host))
-            eq("through WireGuard: the session is active", sessions(t.host)[0]["state"], "active")
+            ksft_true(busywait(lambda: sent(t.host) == count),
+                      "through WireGuard: each frame is copied", lambda: sessions(t.host))
+            ksft_eq(sessions(t.host)[0]["state"], "active",
+                    "through WireGuard: the session is active")
             adds_up("through WireGuard", t.host)
         else:
-            ksft.skip("host-made traffic through WireGuard", "there is no module wireguard")
+            ksft_skip("there is no module wireguard", "host-made traffic through WireGuard")
     with Topology() as t, listener(t.col, 4000):
-        wide()
+        raise_backlog()
         with Sniffer(t.col, "eth0", match=lambda f: f[23:24] == b"\x2f") as rx:
             vtap(f"session add s type gre seq on remote {t.IP4['col']}", t.host)
             mirror(t.host, "port up0 dir egress ip_proto udp")
@@ -455,15 +444,15 @@ def host_made():
             got = [struct.unpack("!I", f[14 + 20 + 8 + 42:][:4])[0]
                    for f in rx.frames(count, timeout=30)]
             wrong = [(i, g) for i, g in enumerate(got) if i != g][:3]
-            ok("straight out: each frame is copied once, in order", len(got) == count and not wrong,
-               (len(got), wrong))
+            ksft_true(len(got) == count and not wrong,
+                      "straight out: each frame is copied once, in order", (len(got), wrong))
             adds_up("straight out", t.host)
 
 
 def slowly():
     """The same at rates at which experiments run their full length: late, none is lost."""
     with Topology() as t, listener(t.col, 4000), Sender(t.host, "up0") as tx:
-        wide()
+        raise_backlog()
         with Sniffer(t.col, "eth0", match=lambda f: f[23:24] == b"\x2f") as rx:
             vtap(f"session add s type gre seq on remote {t.IP4['col']}", t.host)
             mirror(t.host, "port up0 dir egress ip_proto udp")
@@ -475,8 +464,8 @@ def slowly():
                 count += 60
                 busywait(lambda n=count: sent(t.host) == n)
             got = [struct.unpack("!I", f[14 + 20 + 8 + 42:][:4])[0] for f in rx.frames(count)]
-            eq("bursts: each frame is copied once, in order", got, list(range(count)))
-            eq("bursts: the session is active", sessions(t.host)[0]["state"], "active")
+            ksft_eq(got, list(range(count)), "bursts: each frame is copied once, in order")
+            ksft_eq(sessions(t.host)[0]["state"], "active", "bursts: the session is active")
 
 
 def torn_down():
@@ -488,7 +477,7 @@ def torn_down():
             tx.send(*[t.udp("up0", "col", payload=struct.pack("!I", i)) for i in range(60)])
             if what in ("rule", "session"):
                 vtap("rule flush", t.host)
-                eq(f"{what}: what was held back has left", sent(t.host), 60)
+                ksft_eq(sent(t.host), 60, f"{what}: what was held back has left")
                 if what == "session":
                     vtap("session del s", t.host)
             elif what == "device":
@@ -496,19 +485,20 @@ def torn_down():
             elif what == "template":
                 t.host.ip(f"neigh replace {t.IP4['col']} lladdr 02:00:00:00:00:99 dev up0 "
                           "nud permanent")
-                ok("template: all copies leave", busywait(lambda t=t: sent(t.host) == 60),
-                   lambda t=t: sessions(t.host))
+                ksft_true(busywait(lambda t=t: sent(t.host) == 60), "template: all copies leave",
+                          lambda t=t: sessions(t.host))
             if what != "namespace":
                 adds_up(what, t.host)
     bad = [line
            for line in subprocess.run(["dmesg"], stdout=subprocess.PIPE, text=True,
                                       check=False).stdout.splitlines()
            if "BUG" in line or "WARNING" in line]
-    eq("the kernel does not complain", bad, [])
+    ksft_eq(bad, [], "the kernel does not complain")
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge", "dummy", "tun")
-    ksft.run(behind_wireguard, behind_user_space, over_by_itself, behind_ipsec, gateway, two_hosts,
-             ring, rewritten, queued, reflected,
-             errors, raw, forged_errors, host_made, slowly, torn_down)
+    modprobe("veth", "bridge", "dummy", "tun")
+    ksft_run([behind_wireguard, behind_user_space, over_by_itself, behind_ipsec, gateway, two_hosts,
+              ring, rewritten, queued, reflected, errors, raw, forged_errors, host_made, slowly,
+              torn_down])
+    ksft_exit()

@@ -1,114 +1,29 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Every match word: a frame that just matches is copied, one that just does not is not; and which rule decides.
+"""Every match word: a frame that just matches is copied, and one that just does not match is not.
+Also: which rule decides.
 
-All cases are loaded at once: each has a MAC address of its own, which its frames carry and its rule asks for as well.
-"""
+All cases are loaded at once. Each has its own MAC address, which is in its frames and in the match
+of its rule. """
 import ipaddress
 import itertools
 import struct
 from collections import Counter
 
-import ksft
-from ksft import VTAP, Sender, Sniffer, Topology, eq, mac, ok, vtap, vtap_json
+from lib import (Sender, Sniffer, Topology, ksft_eq, ksft_exit, ksft_run, ksft_true, mac, modprobe,
+                 vtap, vtap_batch, vtap_json)
+from lib.layers import (AH, ARP, DCCP, DEST, FRAGMENT, GRE, HOP, ICMP, ICMP6, ROUTING, SCTP, SNAP,
+                        TCP, UDP, UDPLITE, both, chain, ext, fragment, frame, geneve, gre, icmp,
+                        ports, tag, tcp, udp, v4, v6, vxlan)
 
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 LAST = mac("02:ff:00:00:00:ff") + mac(A) + b"\x88\xb5last"
-TCP, UDP, DCCP, SCTP, UDPLITE, ICMP, ICMP6, GRE, AH = 6, 17, 33, 132, 136, 1, 58, 47, 51
-HOP, ROUTING, FRAGMENT, DEST = 0, 43, 44, 60
-ARP = b"\x08\x06" + struct.pack("!HHBBH", 1, 0x800, 6, 4, 1) + bytes(20)
-SNAP = b"\x00\x2e\xaa\xaa\x03\x00\x00\x00\x08\x00\x45" + bytes(37)
 
-
-# --- frames, from their EtherType on ---
-
-def tag(tci, rest, tpid=0x8100):
-    return struct.pack("!HH", tpid, tci) + rest
-
-
-def v4(proto, l4=b"", src="10.0.0.1", dst="10.0.0.2", frag=0, opts=b"", first=None, total=None):
-    """Return: an IPv4 packet. FRAG: flags and offset; FIRST: version and header length, TOTAL: length, when they lie."""
-    first = 0x45 + len(opts) // 4 if first is None else first
-    total = 20 + len(opts) + len(l4) if total is None else total
-    return b"\x08\x00" + struct.pack("!BBHHHBBH", first, 0, total, 1, frag, 64, proto, 0) + \
-        ipaddress.IPv4Address(src).packed + ipaddress.IPv4Address(dst).packed + opts + l4
-
-
-def v6(proto, rest=b"", src="2001:db8::1", dst="2001:db8::2", length=None, version=6):
-    """Return: an IPv6 packet with next header PROTO. LENGTH and VERSION lie."""
-    return b"\x86\xdd" + struct.pack("!IHBB", version << 28, len(rest) if length is None else length, proto, 64) + \
-        ipaddress.IPv6Address(src).packed + ipaddress.IPv6Address(dst).packed + rest
-
-
-def ext(kind, following, rest, words=0, length=None):
-    """Return: the IPv6 extension header KIND with WORDS more than the least, then REST of type FOLLOWING."""
-    if kind == FRAGMENT:
-        return fragment(following, rest)
-    if kind == AH:
-        return struct.pack("!BB", following, 4 + words if length is None else length) + bytes(22 + 4 * words) + rest
-    return struct.pack("!BB", following, words if length is None else length) + b"\x01\x04" + bytes(4 + 8 * words) + rest
-
-
-def fragment(following, rest, offset=0, more=1):
-    return struct.pack("!BBHI", following, 0, offset << 3 | more, 99) + rest
-
-
-def chain(*kinds, proto=TCP, l4=b""):
-    """Return: an IPv6 packet with extension headers KINDS, then L4."""
-    for kind in reversed(kinds):
-        l4, proto = ext(kind, proto, l4, words=1 if kind != FRAGMENT else 0), kind
-    return v6(proto, l4)
-
-
-def ports(sport=1024, dport=80):
-    return struct.pack("!HH", sport, dport) + bytes(12)
-
-
-def tcp(flags=0x10, sport=1024, dport=80):
-    return struct.pack("!HHIIHHHH", sport, dport, 1, 1, 5 << 12 | flags, 1024, 0, 0)
-
-
-def icmp(kind, code=0):
-    return struct.pack("!BB", kind, code) + bytes(6)
-
-
-def udp(dport, load, sport=1024, length=None):
-    return struct.pack("!HHHH", sport, dport, 8 + len(load) if length is None else length, 0) + load
-
-
-def vxlan(load, vni=77, flags=0x08000000, low=0, dport=4789):
-    """Return: LOAD in VXLAN in UDP; LOW: the reserved byte behind the identifier."""
-    return udp(dport, struct.pack("!II", flags, vni << 8 | low) + load)
-
-
-def geneve(load, vni=77, proto=0x6558, opts=b"", first=None, dport=6081):
-    first = len(opts) // 4 if first is None else first
-    return udp(dport, struct.pack("!BBHI", first, 0, proto, vni << 8) + opts + load)
-
-
-def gre(load, key=77, proto=0x6558, csum=False, seq=False, flags=0):
-    """Return: LOAD in GRE; KEY None: without one."""
-    words = [0] * csum + [key] * (key is not None) + [5] * seq
-    flags |= 0x8000 * csum | 0x2000 * (key is not None) | 0x1000 * seq
-    return struct.pack(f"!HH{len(words)}I", flags, proto, *words) + load
-
-
-def frame(rest, dst="02:aa:00:00:00:02", src="02:aa:00:00:00:01"):
-    """Return: a tenant's frame."""
-    return mac(dst) + mac(src) + rest
-
-
-def both(proto, l4, proto6=None, **kw):
-    """Return: the same in IPv4 and IPv6."""
-    return [v4(proto, l4, **kw), v6(proto6 or proto, l4, **kw)]
-
-
-# --- cases ---
 
 class Case:
-    """A rule's match WORDS, frames that are to be copied and frames that are not; each is bytes from the EtherType on,
-    or (MAC, bytes). APART: which of the two addresses tells the case from others; the other one is MAC. BARE: no
-    further variants with VLAN tags."""
+    """A rule's match WORDS, frames that are to be copied and frames that are not; each is bytes
+    from the EtherType on, or (MAC, bytes). APART: which of the two addresses tells the case from
+    others; the other one is MAC. BARE: no further variants with VLAN tags."""
     number = 0
 
     def __init__(self, words, yes, no, apart="dst", bare=False):
@@ -132,10 +47,12 @@ def mac_cases():
     """Addresses and masks; the bits that are not asked for are others in the frame."""
     x = "02:ee:01:02:03:04"
     near = ["02:ee:01:02:03:05", "82:ee:01:02:03:04", "02:ee:01:02:83:04", "04:03:02:01:ee:02"]
-    masks = (("ff:ff:ff:00:00:00", ["02:ee:01:ff:ff:ff", "02:ee:01:00:00:00"], ["02:ee:00:02:03:04", "02:ef:01:02:03:04"]),
+    masks = (("ff:ff:ff:00:00:00", ["02:ee:01:ff:ff:ff", "02:ee:01:00:00:00"],
+              ["02:ee:00:02:03:04", "02:ef:01:02:03:04"]),
              ("00:00:00:00:00:01", ["02:00:00:00:00:10"], ["02:ee:01:02:03:05"]),
              ("80:00:00:00:00:00", ["7e:ff:ff:ff:ff:ff"], ["82:ee:01:02:03:04"]),
-             ("0f:0f:0f:0f:0f:0f", ["f2:1e:f1:f2:f3:f4"], ["f2:1e:f1:f2:f3:f5", "f2:1d:f1:f2:f3:f4"]),
+             ("0f:0f:0f:0f:0f:0f", ["f2:1e:f1:f2:f3:f4"], ["f2:1e:f1:f2:f3:f5",
+                                                           "f2:1d:f1:f2:f3:f4"]),
              ("00:00:00:00:00:00", ["02:00:00:00:00:10", "fe:ff:ff:ff:ff:ff"], []))
     for word, apart, flip in (("src_mac", "dst", 0), ("dst_mac", "src", 4)):
         def other(text, flip=flip):
@@ -148,9 +65,11 @@ def mac_cases():
         yield Case(f"{word} {other(x)}", put([x]), put(near), apart)
         for mask, yes, no in masks:
             yield Case(f"{word} {other(x)}/{mask}", put(yes + [x]), put(no), apart)
-    yield Case("dst_mac 01:00:00:00:00:00/01:00:00:00:00:00", [("01:00:5e:00:00:01", ARP), ("33:33:00:00:00:01", ARP)],
+    yield Case("dst_mac 01:00:00:00:00:00/01:00:00:00:00:00", [("01:00:5e:00:00:01", ARP),
+                                                               ("33:33:00:00:00:01", ARP)],
                [("06:00:5e:00:00:01", ARP)], "src")
-    yield Case("dst_mac ff:ff:ff:ff:ff:ff", [("ff:ff:ff:ff:ff:ff", ARP)], [("ff:ff:ff:ff:ff:fd", ARP)], "src")
+    yield Case("dst_mac ff:ff:ff:ff:ff:ff", [("ff:ff:ff:ff:ff:ff", ARP)],
+               [("ff:ff:ff:ff:ff:fd", ARP)], "src")
 
 
 def protocol_cases():
@@ -158,11 +77,13 @@ def protocol_cases():
     ip, six = v4(UDP, ports()), v6(UDP, ports())
     own = b"\x88\xb5" + bytes(50)
     yield Case("", [ip, six, ARP, SNAP, own], [])
-    yield Case("protocol ip", [ip, v4(0), v4(UDP, first=0x65)], [six, ARP, SNAP, b"\x00\x08" + bytes(46)])
+    yield Case("protocol ip", [ip, v4(0), v4(UDP, first=0x65)],
+               [six, ARP, SNAP, b"\x00\x08" + bytes(46)])
     yield Case("protocol ipv6", [six, v6(59)], [ip, ARP])
     yield Case("protocol arp", [ARP], [ip, six, SNAP])
     yield Case("protocol 0x88b5", [own], [b"\x88\xb4" + bytes(50), b"\xb5\x88" + bytes(50), SNAP])
-    yield Case("protocol 1536", [b"\x06\x00" + bytes(50)], [b"\x05\xff" + bytes(1400), b"\x06\x01" + bytes(50), SNAP])
+    yield Case("protocol 1536", [b"\x06\x00" + bytes(50)], [b"\x05\xff" + bytes(1400),
+                                                            b"\x06\x01" + bytes(50), SNAP])
     yield Case("protocol 65535", [b"\xff\xff" + bytes(50)], [b"\xff\xfe" + bytes(50), SNAP])
 
 
@@ -172,23 +93,30 @@ def vlan_cases():
     plain = [ip, ARP, SNAP]
 
     def tagged(*tcis):
-        return [tag(t, rest, tpid) for t in tcis for rest in (ip, ARP, SNAP) for tpid in (0x8100, 0x88a8)]
+        return [tag(t, rest, tpid) for t in tcis for rest in (ip, ARP, SNAP)
+                for tpid in (0x8100, 0x88a8)]
 
     def double(outer, inner):
-        return [tag(outer, tag(inner, ip, t2), t1) for t1, t2 in itertools.product((0x8100, 0x88a8), repeat=2)]
+        return [tag(outer, tag(inner, ip, t2), t1)
+                for t1, t2 in itertools.product((0x8100, 0x88a8), repeat=2)]
 
     for words, yes, no in (
-            ("vlan_id 0", tagged(0, 7 << 13, 1 << 12) + double(0, 5), plain + tagged(1, 2048) + double(5, 0)),
-            ("vlan_id 1", tagged(1, 0xf001), plain + tagged(0, 3, 257)),
-            ("vlan_id 7", tagged(7) + double(7, 9) + double(0xf007, 9), plain + tagged(9, 6) + double(9, 7)),
-            ("vlan_id 4094", tagged(4094, 0xfffe), plain + tagged(4093, 4095, 2046)),
-            ("vlan_id 4095", tagged(4095), plain + tagged(4094)),
-            ("vlan_prio 0", tagged(0, 5, 0x1fff), plain + tagged(1 << 13, 4 << 13 | 5)),
-            ("vlan_prio 7", tagged(7 << 13, 0xffff), plain + tagged(6 << 13, 3 << 13 | 7)),
-            ("vlan_prio 3", double(3 << 13 | 1, 5 << 13 | 1), double(5 << 13 | 1, 3 << 13 | 1)),
-            ("vlan_id 100 vlan_prio 5", tagged(5 << 13 | 100, 0xb064), tagged(100, 5 << 13 | 101, 4 << 13 | 100)),
-            ("vlan_id 5 protocol ip", [tag(5, ip)] + double(5, 6), [ip, tag(5, ARP), tag(6, ip), tag(5, SNAP)]),
-            ("vlan_id 5 ip_proto tcp dst_port 80", [tag(5, ip)] + double(5, 6), [ip, tag(5, v4(TCP, tcp(dport=81)))])):
+        ("vlan_id 0", tagged(0, 7 << 13, 1 << 12) + double(0, 5), plain + tagged(1, 2048) +
+         double(5, 0)),
+        ("vlan_id 1", tagged(1, 0xf001), plain + tagged(0, 3, 257)),
+        ("vlan_id 7", tagged(7) + double(7, 9) + double(0xf007, 9), plain + tagged(9, 6) +
+         double(9, 7)),
+        ("vlan_id 4094", tagged(4094, 0xfffe), plain + tagged(4093, 4095, 2046)),
+        ("vlan_id 4095", tagged(4095), plain + tagged(4094)),
+        ("vlan_prio 0", tagged(0, 5, 0x1fff), plain + tagged(1 << 13, 4 << 13 | 5)),
+        ("vlan_prio 7", tagged(7 << 13, 0xffff), plain + tagged(6 << 13, 3 << 13 | 7)),
+        ("vlan_prio 3", double(3 << 13 | 1, 5 << 13 | 1), double(5 << 13 | 1, 3 << 13 | 1)),
+        ("vlan_id 100 vlan_prio 5", tagged(5 << 13 | 100, 0xb064),
+         tagged(100, 5 << 13 | 101, 4 << 13 | 100)),
+        ("vlan_id 5 protocol ip", [tag(5, ip)] + double(5, 6), [ip, tag(5, ARP), tag(6, ip),
+                                                                tag(5, SNAP)]),
+        ("vlan_id 5 ip_proto tcp dst_port 80", [tag(5, ip)] + double(5, 6),
+         [ip, tag(5, v4(TCP, tcp(dport=81)))])):
         yield Case(words, yes, no, bare=True)
 
 
@@ -204,43 +132,59 @@ def prefix_case(word, net):
     lo, hi = int(n.network_address), int(n.broadcast_address)
     top = (1 << n.max_prefixlen) - 1
     yes = {lo, hi, lo + (hi - lo) // 2}
-    no = {x for x in (lo - 1, hi + 1) if 0 <= x <= top} | ({lo ^ 1 << n.max_prefixlen - n.prefixlen} if n.prefixlen else set())
-    return Case(f"{word} {net}", [frame(x) for x in yes], [frame(x) for x in no] + [other(UDP, ports()), ARP])
+    no = {x for x in (lo - 1, hi + 1) if 0 <= x <= top} | ({lo ^ 1 << n.max_prefixlen - n.prefixlen}
+                                                           if n.prefixlen else set())
+    return Case(f"{word} {net}", [frame(x) for x in yes], [frame(x) for x in no] +
+                [other(UDP, ports()), ARP])
 
 
 def address_cases():
     """Prefixes of even and odd lengths, of either family."""
-    nets = ["0.0.0.0/0", "128.0.0.0/1", "10.0.0.0/8", "10.128.0.0/9", "172.16.0.0/12", "192.168.128.0/17", "192.0.2.128/25",
-            "192.0.2.2/31", "10.0.0.1/32", "255.255.255.255/32", "::/0", "8000::/1", "2000::/3", "2001:da8::/31",
-            "2001:db8::/32", "2001:db8:8000::/33", "2001:db8:0:2::/63", "2001:db8:0:2::/64", "2001:db8:0:2:8000::/65",
+    nets = ["0.0.0.0/0", "128.0.0.0/1", "10.0.0.0/8", "10.128.0.0/9", "172.16.0.0/12",
+            "192.168.128.0/17", "192.0.2.128/25",
+            "192.0.2.2/31", "10.0.0.1/32", "255.255.255.255/32", "::/0", "8000::/1", "2000::/3",
+            "2001:da8::/31",
+            "2001:db8::/32", "2001:db8:8000::/33", "2001:db8:0:2::/63", "2001:db8:0:2::/64",
+            "2001:db8:0:2:8000::/65",
             "2001:db8::a00:0/104", "2001:db8::2/127", "2001:db8::1/128", "::/128"]
     for word, net in itertools.product(("src_ip", "dst_ip"), nets):
         yield prefix_case(word, net)
     yield Case("src_ip 10.0.0.1 dst_ip 10.0.1.0/24", [v4(GRE, dst="10.0.1.255")],
-               [v4(GRE), v4(GRE, src="10.0.0.3", dst="10.0.1.1"), v4(GRE, src="10.0.1.2", dst="10.0.0.1")])
+               [v4(GRE), v4(GRE, src="10.0.0.3", dst="10.0.1.1"),
+                v4(GRE, src="10.0.1.2", dst="10.0.0.1")])
     yield Case("src_ip 2001:db8::/32 dst_ip 2001:db8::2", [v6(GRE)],
-               [v6(GRE, src="2001:db9::"), v6(GRE, dst="2001:db8::3"), v6(GRE, src="2001:db8::2", dst="2001:db8::1")])
+               [v6(GRE, src="2001:db9::"), v6(GRE, dst="2001:db8::3"),
+                v6(GRE, src="2001:db8::2", dst="2001:db8::1")])
     # the same bits in the other family
-    yield Case("src_ip 10.0.0.0/8", [v4(UDP)], [v6(UDP, src="a00:1::"), v6(UDP, src="::10.0.0.1"), ARP])
+    yield Case("src_ip 10.0.0.0/8", [v4(UDP)], [v6(UDP, src="a00:1::"), v6(UDP, src="::10.0.0.1"),
+                                                ARP])
     yield Case("src_ip a00::/8", [v6(UDP, src="a00:1::")], [v4(UDP)])
-    yield Case("src_ip 10.0.0.9/8 protocol ip", [v4(UDP, src="10.9.9.9")], [v4(UDP, src="11.0.0.9")])
+    yield Case("src_ip 10.0.0.9/8 protocol ip", [v4(UDP, src="10.9.9.9")],
+               [v4(UDP, src="11.0.0.9")])
 
 
 def proto_cases():
     """Protocol numbers, and next headers behind extension headers."""
     for number in (0, TCP, UDP, 255):
         other = UDP if number != UDP else TCP
-        yield Case(f"ip_proto {number}", [v4(number), v4(number, frag=0x2001)] + ([v6(number)] if number else []),
-                   [v4(other), v6(other), ARP, SNAP, v4(number, first=0x44), v6(number, version=4)])
-    for kinds in ((HOP,), (ROUTING,), (DEST,), (AH,), (FRAGMENT,), (HOP, ROUTING, DEST, AH), (HOP, DEST, ROUTING, FRAGMENT, DEST),
+        yield Case(f"ip_proto {number}", [v4(number), v4(number, frag=0x2001)] +
+                   ([v6(number)] if number else []), [v4(other), v6(other), ARP, SNAP,
+                                                      v4(number, first=0x44),
+                                                      v6(number, version=4)])
+    for kinds in ((HOP,), (ROUTING,), (DEST,), (AH,), (FRAGMENT,), (HOP, ROUTING, DEST, AH),
+                  (HOP, DEST, ROUTING, FRAGMENT, DEST),
                   (DEST,) * 8):
-        yield Case("ip_proto tcp src_port 4321 dst_port 80 tcp_flags syn", [chain(*kinds, l4=tcp(2, 4321))],
-                   [chain(*kinds, l4=tcp(2, 4320)), chain(*kinds, l4=tcp(18, 4321)), chain(*kinds, proto=UDP, l4=ports(4321))])
+        yield Case("ip_proto tcp src_port 4321 dst_port 80 tcp_flags syn",
+                   [chain(*kinds, l4=tcp(2, 4321))], [chain(*kinds, l4=tcp(2, 4320)),
+                                                      chain(*kinds, l4=tcp(18, 4321)),
+                                                      chain(*kinds, proto=UDP, l4=ports(4321))])
         yield Case("ip_proto icmpv6 icmp_type 128", [chain(*kinds, proto=ICMP6, l4=icmp(128))],
-                   [chain(*kinds, proto=ICMP6, l4=icmp(129)), chain(*kinds, proto=ICMP, l4=icmp(128))])
+                   [chain(*kinds, proto=ICMP6, l4=icmp(129)),
+                    chain(*kinds, proto=ICMP, l4=icmp(128))])
     yield Case("ip_proto ah", [v4(AH, ext(AH, TCP, tcp()))], [chain(AH, l4=tcp()), v4(TCP)])
     yield Case("ip_proto 59", [v6(59), chain(HOP, proto=59)], [v6(TCP)])
-    yield Case("ip_proto esp", [v4(50, bytes(20)), v6(50, bytes(20)), chain(HOP, proto=50, l4=bytes(20))], [v4(AH), chain(AH)])
+    yield Case("ip_proto esp", [v4(50, bytes(20)), v6(50, bytes(20)),
+                                chain(HOP, proto=50, l4=bytes(20))], [v4(AH), chain(AH)])
 
 
 def port_cases():
@@ -249,11 +193,14 @@ def port_cases():
         def to(sport, dport, proto=proto):
             return both(proto, ports(sport, dport))
         none = both(GRE, ports(1024, 80)) + [ARP]
-        yield Case(f"ip_proto {proto} src_port 4660", to(0x1234, 1), to(0x3412, 1) + to(0x1235, 0x1234) + to(0x1233, 1) + none)
+        yield Case(f"ip_proto {proto} src_port 4660", to(0x1234, 1),
+                   to(0x3412, 1) + to(0x1235, 0x1234) + to(0x1233, 1) + none)
         yield Case(f"ip_proto {proto} dst_port 100-200", to(9, 100) + to(9, 200) + to(9, 150),
                    to(100, 99) + to(100, 201) + to(100, 0) + to(100, 65535) + none)
-    none = both(GRE, ports(0, 0)) + [v4(ICMP, icmp(0)), v6(ICMP6, icmp(0)), ARP, SNAP, v4(UDP, ports(0, 0), frag=1),
-                                     v4(UDP, b"\0\0\0"), v6(FRAGMENT, fragment(UDP, ports(0, 0), offset=1))]
+    none = both(GRE, ports(0, 0)) + [v4(ICMP, icmp(0)), v6(ICMP6, icmp(0)), ARP, SNAP,
+                                     v4(UDP, ports(0, 0), frag=1),
+                                     v4(UDP, b"\0\0\0"),
+                                     v6(FRAGMENT, fragment(UDP, ports(0, 0), offset=1))]
 
     def udp(sport, dport):
         return both(UDP, ports(sport, dport))
@@ -262,13 +209,18 @@ def port_cases():
     yield Case("dst_port 65535", udp(0, 65535), udp(65535, 65534) + udp(1, 32767) + none)
     yield Case("src_port 0-65535", udp(0, 0) + udp(65535, 65535), none)
     yield Case("dst_port 0-65535", udp(0, 0) + udp(65535, 65535), none)
-    yield Case("src_port 0-0 dst_port 1-65535", udp(0, 1) + udp(0, 65535), udp(0, 0) + udp(1, 1) + none)
+    yield Case("src_port 0-0 dst_port 1-65535", udp(0, 1) + udp(0, 65535), udp(0, 0) + udp(1, 1) +
+               none)
     yield Case("src_port 65534-65535", udp(65534, 0) + udp(65535, 0), udp(65533, 65535) + none)
-    yield Case("src_port 255-256 dst_port 80", udp(255, 80) + udp(256, 80), udp(254, 80) + udp(257, 80) + udp(255, 81))
-    yield Case("src_port 80 dst_port 255-256", udp(80, 255) + udp(80, 256), udp(80, 254) + udp(80, 257) + udp(81, 255))
-    yield Case("src_port 10-20 dst_port 30-40", udp(10, 40) + udp(20, 30), udp(9, 30) + udp(21, 40) + udp(10, 29) + udp(20, 41))
+    yield Case("src_port 255-256 dst_port 80", udp(255, 80) + udp(256, 80),
+               udp(254, 80) + udp(257, 80) + udp(255, 81))
+    yield Case("src_port 80 dst_port 255-256", udp(80, 255) + udp(80, 256),
+               udp(80, 254) + udp(80, 257) + udp(81, 255))
+    yield Case("src_port 10-20 dst_port 30-40", udp(10, 40) + udp(20, 30),
+               udp(9, 30) + udp(21, 40) + udp(10, 29) + udp(20, 41))
     yield Case("src_ip 10.0.0.1 dst_port 53", [v4(p, ports(9, 53)) for p in (TCP, UDP)],
-               [v4(UDP, ports(53, 9)), v4(UDP, ports(9, 53), src="10.0.0.3"), v6(UDP, ports(9, 53))])
+               [v4(UDP, ports(53, 9)), v4(UDP, ports(9, 53), src="10.0.0.3"),
+                v6(UDP, ports(9, 53))])
 
 
 def flag_cases():
@@ -278,9 +230,12 @@ def flag_cases():
     def bits(*values):
         return [f for v in values for f in both(TCP, tcp(v))]
 
-    for words, yes, no in (("syn", (2,), (0, 0x12, 0x102, 0x802, 3)), ("syn,ack", (0x12,), (2, 0x10, 0x13)),
-                           ("syn/0x012", (2, 3, 0xfef), (0, 0x12, 0x10, 0xfff)), ("0x0", (0,), (1, 0x100, 0x800)),
-                           ("0xfff", (0xfff,), (0xffe, 0x7ff, 0xeff)), ("0x800/0x800", (0x800, 0xfff), (0x7ff, 0)),
+    for words, yes, no in (("syn", (2,), (0, 0x12, 0x102, 0x802, 3)),
+                           ("syn,ack", (0x12,), (2, 0x10, 0x13)),
+                           ("syn/0x012", (2, 3, 0xfef), (0, 0x12, 0x10, 0xfff)),
+                           ("0x0", (0,), (1, 0x100, 0x800)),
+                           ("0xfff", (0xfff,), (0xffe, 0x7ff, 0xeff)),
+                           ("0x800/0x800", (0x800, 0xfff), (0x7ff, 0)),
                            ("0x100/0x100", (0x100,), (0xeff,)), ("0x5/0x5", (5, 0xfff), (1, 4, 0)),
                            ("0x0/0x0", (0, 0xfff), ()), ("0x0/0x004", (0, 0xffb), (4, 0xfff))):
         yield Case(f"tcp_flags {words}", bits(*yes), bits(*no) + none)
@@ -288,37 +243,49 @@ def flag_cases():
 
 def icmp_cases():
     """Types and codes of ICMP and ICMPv6; neither counts in the other's IP."""
-    none = both(UDP, icmp(0)) + [v4(ICMP6, icmp(0)), v6(ICMP, icmp(0)), v4(ICMP, icmp(0), frag=1), ARP, v4(ICMP, b"\0")]
+    none = both(UDP, icmp(0)) + [v4(ICMP6, icmp(0)), v6(ICMP, icmp(0)), v4(ICMP, icmp(0), frag=1),
+                                 ARP, v4(ICMP, b"\0")]
     for words, yes, no in (
-            ("icmp_type 0", both(ICMP, icmp(0, 9), ICMP6), both(ICMP, icmp(1), ICMP6) + none),
-            ("icmp_type 255", both(ICMP, icmp(255), ICMP6), both(ICMP, icmp(254, 255), ICMP6)),
-            ("icmp_code 0", both(ICMP, icmp(8), ICMP6), both(ICMP, icmp(0, 1), ICMP6) + none),
-            ("icmp_code 255", both(ICMP, icmp(8, 255), ICMP6), both(ICMP, icmp(255, 127), ICMP6)),
-            ("icmp_type 3 icmp_code 4", both(ICMP, icmp(3, 4), ICMP6),
-             both(ICMP, icmp(4, 3), ICMP6) + both(ICMP, icmp(3, 5), ICMP6)),
-            ("ip_proto icmp icmp_type 8", [v4(ICMP, icmp(8))], [v6(ICMP6, icmp(8)), v4(ICMP, icmp(9)), v6(ICMP, icmp(8))]),
-            ("ip_proto icmpv6 icmp_type 8", [v6(ICMP6, icmp(8))], [v4(ICMP, icmp(8)), v4(ICMP6, icmp(8)), v6(ICMP6, icmp(9))]),
-            ("protocol ip icmp_type 8", [v4(ICMP, icmp(8))], [v6(ICMP6, icmp(8))])):
+        ("icmp_type 0", both(ICMP, icmp(0, 9), ICMP6), both(ICMP, icmp(1), ICMP6) + none),
+        ("icmp_type 255", both(ICMP, icmp(255), ICMP6), both(ICMP, icmp(254, 255), ICMP6)),
+        ("icmp_code 0", both(ICMP, icmp(8), ICMP6), both(ICMP, icmp(0, 1), ICMP6) + none),
+        ("icmp_code 255", both(ICMP, icmp(8, 255), ICMP6), both(ICMP, icmp(255, 127), ICMP6)),
+        ("icmp_type 3 icmp_code 4", both(ICMP, icmp(3, 4), ICMP6),
+         both(ICMP, icmp(4, 3), ICMP6) + both(ICMP, icmp(3, 5), ICMP6)),
+        ("ip_proto icmp icmp_type 8", [v4(ICMP, icmp(8))], [v6(ICMP6, icmp(8)), v4(ICMP, icmp(9)),
+                                                            v6(ICMP, icmp(8))]),
+        ("ip_proto icmpv6 icmp_type 8", [v6(ICMP6, icmp(8))], [v4(ICMP, icmp(8)),
+                                                               v4(ICMP6, icmp(8)),
+                                                               v6(ICMP6, icmp(9))]),
+        ("protocol ip icmp_type 8", [v4(ICMP, icmp(8))], [v6(ICMP6, icmp(8))]),
+    ):
         yield Case(words, yes, no)
 
 
 def fragment_cases():
-    """Fragments of both families; an IPv6 packet with a fragment header is one even when it is whole."""
+    """Fragments of both families; an IPv6 packet with a fragment header is one even when it is
+    whole."""
     u = ports(1024, 53)
-    whole = [v4(UDP, u), v4(UDP, u, frag=0x4000), v4(UDP, u, frag=0x8000), v6(UDP, u), chain(HOP, proto=UDP, l4=u)]
+    whole = [v4(UDP, u), v4(UDP, u, frag=0x4000), v4(UDP, u, frag=0x8000), v6(UDP, u),
+             chain(HOP, proto=UDP, l4=u)]
     first = [v4(UDP, u, frag=0x2000), v4(UDP, u, frag=0x6000), v6(FRAGMENT, fragment(UDP, u)),
              v6(FRAGMENT, fragment(UDP, u, more=0)), chain(HOP, FRAGMENT, DEST, proto=UDP, l4=u)]
-    later = [v4(UDP, u, frag=0x2001), v4(UDP, u, frag=1), v4(UDP, u, frag=0x1fff), v4(UDP, u, frag=0x100),
+    later = [v4(UDP, u, frag=0x2001), v4(UDP, u, frag=1), v4(UDP, u, frag=0x1fff),
+             v4(UDP, u, frag=0x100),
              v6(FRAGMENT, fragment(UDP, u, 1)), v6(FRAGMENT, fragment(UDP, u, 8191, 0)),
              v6(HOP, ext(HOP, FRAGMENT, fragment(UDP, u, 1, 0)))]
     none = [ARP, SNAP, v4(UDP, first=0x44), v4(UDP, first=0x65)]
     for words, yes, no in (
-            ("ip_flags frag", first + later, whole + none), ("ip_flags nofrag", whole, first + later + none),
-            ("ip_flags firstfrag", first, whole + later + none), ("ip_flags nofirstfrag", whole + later, first + none),
-            ("ip_flags frag,firstfrag", first, whole + later), ("ip_flags frag,nofirstfrag", later, whole + first),
-            ("ip_flags nofrag,nofirstfrag", whole, first + later + none),
-            ("dst_port 53", whole + first, later), ("dst_port 0-65535", whole + first, later),
-            ("ip_proto udp", whole + first + later, none), ("ip_proto udp dst_port 53 ip_flags frag", first, whole + later)):
+        ("ip_flags frag", first + later, whole + none), ("ip_flags nofrag", whole,
+                                                         first + later + none),
+        ("ip_flags firstfrag", first, whole + later + none), ("ip_flags nofirstfrag", whole + later,
+                                                              first + none),
+        ("ip_flags frag,firstfrag", first, whole + later), ("ip_flags frag,nofirstfrag", later,
+                                                            whole + first),
+        ("ip_flags nofrag,nofirstfrag", whole, first + later + none),
+        ("dst_port 53", whole + first, later), ("dst_port 0-65535", whole + first, later),
+        ("ip_proto udp", whole + first + later, none), ("ip_proto udp dst_port 53 ip_flags frag",
+                                                        first, whole + later)):
         yield Case(words, yes, no)
 
 
@@ -328,62 +295,83 @@ TUNNELS = {"vxlan": (UDP, vxlan), "geneve": (UDP, geneve), "gre": (GRE, gre)}
 def tunnel_cases():
     """Tunnel headers and their keys, at their ports or others."""
     t = frame(v4(TCP, tcp()))
-    right = {name: [p for key in (0, 77, 0xffffff) for p in both(proto, make(t, key))] for name, (proto, make) in TUNNELS.items()}
+    right = {name: [p for key in (0, 77, 0xffffff) for p in both(proto, make(t, key))]
+             for name, (proto, make) in TUNNELS.items()}
     for name, (proto, make) in TUNNELS.items():
         others = [p for other, frames in right.items() if other != name for p in frames]
         later = [v4(proto, make(t), frag=1), v6(FRAGMENT, fragment(proto, make(t), 1))]
         first = [v4(proto, make(t), frag=0x2000), v6(FRAGMENT, fragment(proto, make(t)))]
-        none = later + both(UDP if proto == GRE else GRE, make(t)) + both(proto, make(t)[:7]) + [ARP, SNAP, v4(TCP, tcp())]
+        none = later + both(UDP if proto == GRE else GRE,
+                            make(t)) + both(proto, make(t)[:7]) + [ARP, SNAP, v4(TCP, tcp())]
         yield Case(f"tunnel {name}", right[name] + first, others + none)
-        for key, near in ((77, (76, 78, 0, 77 << 8, 76 + 65536)), (0, (1, 1 << 23)), (0xffffff, (0xfffffe, 0x7fffff))):
+        for key, near in ((77, (76, 78, 0, 77 << 8, 76 + 65536)), (0, (1, 1 << 23)),
+                          (0xffffff, (0xfffffe, 0x7fffff))):
             yield Case(f"tunnel {name} tunnel_key {key}", both(proto, make(t, key)),
                        [p for k in near for p in both(proto, make(t, k & 0xffffff))] + others)
     yield Case("tunnel vxlan tunnel_key 77", both(UDP, vxlan(t, 77, 0x88ffffff, 255)),
-               [p for f in (0, 0xf7000000, 0x0c000000, 0x80000000) for p in both(UDP, vxlan(t, 77, f))])
-    yield Case("tunnel geneve tunnel_key 77",
-               [p for n in (1, 30, 63) for p in both(UDP, geneve(t, opts=bytes(4 * n)))] + both(UDP, geneve(b"", proto=0x880b)),
-               [p for first in (0x40, 0x80, 0xff) for p in both(UDP, geneve(t, first=first))])
-    odd = [gre(t, **kw) for kw in ({"csum": True}, {"seq": True}, {"csum": True, "seq": True}, {"proto": 0x880b}, {"proto": 0})]
-    bad = [gre(t, flags=f) for f in (0x4000, 1, 7)] + [struct.pack(f"!HH{n}I", flags, 0x6558, *[77] * n)
+               [p for f in (0, 0xf7000000, 0x0c000000, 0x80000000)
+                for p in both(UDP, vxlan(t, 77, f))])
+    yield Case("tunnel geneve tunnel_key 77", [p for n in (1, 30, 63)
+                                               for p in both(UDP, geneve(t, opts=bytes(4 * n)))] +
+               both(UDP, geneve(b"", proto=0x880b)), [p for first in (0x40, 0x80, 0xff)
+                                                      for p in both(UDP, geneve(t, first=first))])
+    odd = [gre(t, **kw) for kw in ({"csum": True}, {"seq": True}, {"csum": True, "seq": True},
+                                   {"proto": 0x880b}, {"proto": 0})]
+    bad = [gre(t, flags=f) for f in (0x4000, 1, 7)] + [struct.pack(f"!HH{n}I", flags, 0x6558,
+                                                                   *[77] * n)
                                                        for n, flags in ((0, 0x2000), (1, 0xa000))]
     keyless = [gre(t, None), gre(t, None, seq=True), gre(t, None, 0x88be), gre(t, None, 0x22eb)]
     yield Case("tunnel gre tunnel_key 77", [p for g in odd for p in both(GRE, g)],
                [p for g in bad + keyless for p in both(GRE, g)])
-    yield Case("tunnel gre tunnel_key 0", both(GRE, gre(t, 0)), [p for g in keyless for p in both(GRE, g)])
-    yield Case("tunnel gre tunnel_key 4294967295", both(GRE, gre(t, 0xffffffff)), both(GRE, gre(t, 0x7fffffff)))
-    yield Case("tunnel gre", [p for g in odd + keyless for p in both(GRE, g)], [p for g in bad[:3] for p in both(GRE, g)])
+    yield Case("tunnel gre tunnel_key 0", both(GRE, gre(t, 0)),
+               [p for g in keyless for p in both(GRE, g)])
+    yield Case("tunnel gre tunnel_key 4294967295", both(GRE, gre(t, 0xffffffff)),
+               both(GRE, gre(t, 0x7fffffff)))
+    yield Case("tunnel gre", [p for g in odd + keyless for p in both(GRE, g)],
+               [p for g in bad[:3] for p in both(GRE, g)])
     other = both(UDP, vxlan(t, dport=8472))
-    yield Case("tunnel vxlan dst_port 8472", other, right["vxlan"] + both(UDP, vxlan(t, dport=8473)))
-    yield Case("tunnel vxlan dst_port 4789-8472 tunnel_key 77", other + both(UDP, vxlan(t)), both(UDP, vxlan(t, dport=8473)))
+    yield Case("tunnel vxlan dst_port 8472", other, right["vxlan"] +
+               both(UDP, vxlan(t, dport=8473)))
+    yield Case("tunnel vxlan dst_port 4789-8472 tunnel_key 77", other + both(UDP, vxlan(t)),
+               both(UDP, vxlan(t, dport=8473)))
     yield Case("tunnel geneve dst_port 4789", both(UDP, geneve(t, dport=4789)), right["geneve"])
-    yield Case("tunnel vxlan src_port 9 src_ip 10.0.0.1", [v4(UDP, udp(4789, vxlan(t)[8:], 9))], both(UDP, vxlan(t)))
+    yield Case("tunnel vxlan src_port 9 src_ip 10.0.0.1", [v4(UDP, udp(4789, vxlan(t)[8:], 9))],
+               both(UDP, vxlan(t)))
 
 
 def inner_cases():
-    """Words of the frame inside, not of the one around it; behind tags and options, and without an Ethernet header."""
+    """Words of the frame inside, not of the one around it; behind tags and options, and without an
+    Ethernet header."""
     def case(words, yes, no):
         for name, (proto, make) in TUNNELS.items():
-            yield Case(f"tunnel {name} inner {words}", [p for rest in yes for p in both(proto, make(frame(rest)))],
-                       [p for rest in no for p in both(proto, make(frame(rest)))] + [v4(TCP, tcp()), v4(UDP, ports())])
+            yield Case(f"tunnel {name} inner {words}",
+                       [p for rest in yes for p in both(proto, make(frame(rest)))],
+                       [p for rest in no for p in both(proto, make(frame(rest)))] +
+                       [v4(TCP, tcp()), v4(UDP, ports())])
 
     web, dns = both(TCP, tcp(2, 9, 80)), both(UDP, ports(9, 53))
     yield from case("protocol ip", [web[0], tag(5, web[0])], [web[1], ARP, SNAP])
-    yield from case("ip_proto tcp dst_port 80", web + [tag(5, web[0]), tag(5, tag(6, web[1]), 0x88a8)],
+    yield from case("ip_proto tcp dst_port 80", web + [tag(5, web[0]),
+                                                       tag(5, tag(6, web[1]), 0x88a8)],
                     dns + both(TCP, tcp(2, 80, 81)) + [v4(TCP, tcp(), frag=1), ARP])
-    yield from case("dst_port 50-60 src_port 9", dns, web + both(UDP, ports(9, 61)) + both(UDP, ports(8, 53)))
+    yield from case("dst_port 50-60 src_port 9", dns, web + both(UDP, ports(9, 61)) +
+                    both(UDP, ports(8, 53)))
     yield from case("src_ip 10.0.0.0/31 tcp_flags syn/syn", [web[0]],
                     [web[1], v4(TCP, tcp(2), src="10.0.0.2"), v4(TCP, tcp(0x10)), v4(UDP, ports())])
-    yield from case("dst_ip 2001:db8::2 ip_proto udp", [dns[1], chain(HOP, DEST, proto=UDP, l4=ports())], [dns[0], web[1]])
+    yield from case("dst_ip 2001:db8::2 ip_proto udp",
+                    [dns[1], chain(HOP, DEST, proto=UDP, l4=ports())], [dns[0], web[1]])
     yield from case("vlan_id 5 vlan_prio 3", [tag(0x6005, ARP), tag(0x6005, tag(6, web[0]))],
                     [ARP, tag(5, ARP), tag(0x6006, ARP)])
     yield from case("icmp_type 8", both(ICMP, icmp(8), ICMP6), both(ICMP, icmp(0), ICMP6) + web)
-    yield from case("ip_flags frag", [v4(UDP, ports(), frag=0x2000), v4(UDP, ports(), frag=9)], web + [ARP])
+    yield from case("ip_flags frag", [v4(UDP, ports(), frag=0x2000), v4(UDP, ports(), frag=9)],
+                    web + [ARP])
     for name, (proto, make) in TUNNELS.items():
         at = both(proto, make(frame(ARP)))
         wrong = both(proto, make(frame(ARP, src="02:aa:00:00:00:03", dst="02:aa:00:00:00:01")))
         yield Case(f"tunnel {name} inner src_mac 02:aa:00:00:00:01", at, wrong)
-        yield Case(f"tunnel {name} tunnel_key 77 inner dst_mac 02:aa:00:00:00:00/ff:ff:ff:ff:ff:fc", at + wrong,
-                   both(proto, make(frame(ARP, "02:aa:00:00:00:04"))) + both(proto, make(frame(ARP), 78)))
+        yield Case(f"tunnel {name} tunnel_key 77 inner dst_mac 02:aa:00:00:00:00/ff:ff:ff:ff:ff:fc",
+                   at + wrong, both(proto, make(frame(ARP, "02:aa:00:00:00:04"))) +
+                   both(proto, make(frame(ARP), 78)))
     two = [v4(GRE, gre(frame(v4(UDP, vxlan(frame(web[0]))))))]
     yield Case("tunnel gre inner ip_proto udp dst_port 4789", two, both(GRE, gre(frame(web[0]))))
     yield Case("tunnel gre inner dst_port 80", both(GRE, gre(frame(web[0]))), two)
@@ -396,22 +384,28 @@ def odd_cases(web):
     erspan = gre(b"\x10" + bytes(7) + t, None, 0x88be, seq=True), gre(t, None, 0x88be), \
         gre(b"\x20" + bytes(11) + t, None, 0x22eb, seq=True), \
         gre(b"\x20" + bytes(10) + b"\1" + bytes(8) + t, None, 0x22eb, seq=True)
-    optional = [gre(t, k, csum=c, seq=s) for k, c, s in itertools.product((None, 5), (False, True), (False, True))]
-    bare = [gre(seven, None, 0x800), gre(seven, 5, 0x800, seq=True), gre(v6(TCP, tcp(2, 9, 80))[2:], None, 0x86dd)]
-    none = [gre(seven, None, 0x86dd), gre(seven, None, 0x880b), gre(t, None, 0x800), gre(t[:20]), gre(b""), gre(b"", None, 0x800)]
-    yield Case("tunnel gre inner dst_port 80", [p for g in (*erspan, *optional, *bare) for p in both(GRE, g)],
+    optional = [gre(t, k, csum=c, seq=s)
+                for k, c, s in itertools.product((None, 5), (False, True), (False, True))]
+    bare = [gre(seven, None, 0x800), gre(seven, 5, 0x800, seq=True),
+            gre(v6(TCP, tcp(2, 9, 80))[2:], None, 0x86dd)]
+    none = [gre(seven, None, 0x86dd), gre(seven, None, 0x880b), gre(t, None, 0x800), gre(t[:20]),
+            gre(b""), gre(b"", None, 0x800)]
+    yield Case("tunnel gre inner dst_port 80", [p for g in (*erspan, *optional, *bare)
+                                                for p in both(GRE, g)],
                [p for g in none for p in both(GRE, g)])
-    yield Case(f"tunnel gre inner src_mac {A} protocol ip", both(GRE, bare[0]), both(GRE, bare[2]) + both(GRE, gre(t)))
+    yield Case(f"tunnel gre inner src_mac {A} protocol ip", both(GRE, bare[0]), both(GRE, bare[2]) +
+               both(GRE, gre(t)))
     yield Case("tunnel geneve inner dst_port 80",
                [p for n in (0, 1, 63) for p in both(UDP, geneve(t, opts=b"\xff" * 4 * n))] +
-               both(UDP, geneve(seven, proto=0x800)),
-               both(UDP, geneve(t, first=1)) + both(UDP, geneve(t, first=63)) + both(UDP, geneve(t, proto=0x800)))
+               both(UDP, geneve(seven, proto=0x800)), both(UDP, geneve(t, first=1)) +
+               both(UDP, geneve(t, first=63)) + both(UDP, geneve(t, proto=0x800)))
     # the outer packet says where it ends: what lies behind is padding
     low = len(vxlan(t))
     ends = [v4(UDP, vxlan(t), total=20 + n) for n in (low - 17, 16, 1)] + \
            [v6(UDP, vxlan(t), length=n) for n in (low - 17, 16, 1)] + \
            [v4(UDP, udp(4789, vxlan(t)[8:], length=n)) for n in (low - 17, 16, 8, 1)]
-    yield Case("tunnel vxlan inner dst_port 80", both(UDP, vxlan(t)) + [v4(UDP, vxlan(t), total=n) for n in (0, 65535)] +
+    yield Case("tunnel vxlan inner dst_port 80", both(UDP, vxlan(t)) +
+               [v4(UDP, vxlan(t), total=n) for n in (0, 65535)] +
                [v4(UDP, udp(4789, vxlan(t)[8:], length=n)) for n in (0, 65535)], ends)
 
 
@@ -419,9 +413,11 @@ def cut_tunnel_cases():
     """Tunnels cut at every byte."""
     t = frame(v4(TCP, tcp(2, 1024, 80)))
     for words, packet, header in (
-            ("vxlan", v4(UDP, vxlan(t)), 38), ("vxlan", v6(UDP, vxlan(t)), 58), ("geneve", v4(UDP, geneve(t, opts=bytes(8))), 46),
-            ("gre", v4(GRE, gre(t)), 30),
-            ("gre", v4(GRE, gre(b"\x20" + bytes(10) + b"\1" + bytes(8) + t, 7, 0x22eb, seq=True)), 54)):
+        ("vxlan", v4(UDP, vxlan(t)), 38), ("vxlan", v6(UDP, vxlan(t)), 58),
+        ("geneve", v4(UDP, geneve(t, opts=bytes(8))), 46),
+        ("gre", v4(GRE, gre(t)), 30),
+        ("gre", v4(GRE, gre(b"\x20" + bytes(10) + b"\1" + bytes(8) + t, 7, 0x22eb, seq=True)), 54),
+    ):
         yield cut_case(f"tunnel {words} inner protocol ip", packet, header + 14)
         yield cut_case(f"tunnel {words} inner ip_proto tcp", packet, header + 34)
         yield cut_case(f"tunnel {words} inner dst_port 0-65535", packet, header + 38)
@@ -430,7 +426,8 @@ def cut_tunnel_cases():
     yield cut_case("tunnel geneve tunnel_key 77", v6(UDP, geneve(t, opts=bytes(8))), 58)
     yield cut_case("tunnel gre", v4(GRE, gre(t)), 30)
     yield cut_case("tunnel gre", v4(GRE, gre(t, None)), 26)
-    yield cut_case("tunnel gre inner dst_port 80", v4(GRE, gre(v4(TCP, tcp())[2:], None, 0x800)), 50)
+    yield cut_case("tunnel gre inner dst_port 80", v4(GRE, gre(v4(TCP, tcp())[2:], None, 0x800)),
+                   50)
 
 
 def lying_cases():
@@ -449,21 +446,24 @@ def lying_cases():
     totals = [v4(UDP, ports(1, 53), total=n) for n in (0, 19, 20, 65535)] + \
              [v6(UDP, ports(1, 53), length=n) for n in (0, 1, 65535)]
     yield Case("dst_port 53", totals, [])
-    far = [v6(k, ext(k, UDP, ports(1, 53), length=n)) for k in (HOP, ROUTING, DEST) for n in (3, 128, 255)] + \
-          [v6(AH, ext(AH, UDP, ports(1, 53), length=255))]
+    far = [v6(k, ext(k, UDP, ports(1, 53), length=n)) for k in (HOP, ROUTING, DEST)
+           for n in (3, 128, 255)] + [v6(AH, ext(AH, UDP, ports(1, 53), length=255))]
     yield Case("dst_port 53", [v6(HOP, ext(HOP, UDP, ports(1, 53)))], far)
     yield Case("dst_port 0-65535", [], far)
     yield Case("ip_proto udp", far, [v6(k, version=v) for k in (HOP, UDP) for v in (0, 4, 5, 7)])
     yield Case("dst_port 53", [], [v6(HOP, ext(HOP, HOP, b"") * 170)] +
                [v6(AH, ext(AH, UDP, ports(1, 53), length=n)) for n in (0, 3, 5)])
     # more tags than anybody has
-    yield Case("vlan_id 8", [tag(8, tag(9, tag(9, tag(9, tag(9, tag(9, tag(9, v4(UDP, ports()))))))))], [], bare=True)
+    yield Case("vlan_id 8",
+               [tag(8, tag(9, tag(9, tag(9, tag(9, tag(9, tag(9, v4(UDP, ports()))))))))], [],
+               bare=True)
 
 
 def cut_case(words, frame, need):
-    """FRAME cut at every byte: from NEED on the words are told. (A tag wants two bytes behind the EtherType, or the stack
-    drops the frame before anybody sees it.)"""
-    return Case(words, [frame[:n] for n in range(max(need, 4), len(frame) + 1)], [frame[:n] for n in range(2, need)])
+    """FRAME cut at every byte: from NEED on the words are told. (A tag wants two bytes behind the
+    EtherType, or the stack drops the frame before anybody sees it.)"""
+    return Case(words, [frame[:n] for n in range(max(need, 4), len(frame) + 1)],
+                [frame[:n] for n in range(2, need)])
 
 
 def cut_cases():
@@ -471,12 +471,15 @@ def cut_cases():
     yield Case("protocol ip", [b"\x08\x00", b"\x08\x00\x45"], [b"\x86\xdd"], bare=True)
     # offsets are from the EtherType on
     frame = v4(TCP, tcp(2, 1024, 80))
-    for words, need in (("protocol ip", 2), ("src_ip 10.0.0.0/8", 22), ("dst_ip 10.0.0.2", 22), ("ip_proto tcp", 22),
-                        ("ip_flags nofrag", 22), ("src_port 1024", 26), ("dst_port 80", 26), ("dst_port 0-65535", 26),
+    for words, need in (("protocol ip", 2), ("src_ip 10.0.0.0/8", 22), ("dst_ip 10.0.0.2", 22),
+                        ("ip_proto tcp", 22),
+                        ("ip_flags nofrag", 22), ("src_port 1024", 26), ("dst_port 80", 26),
+                        ("dst_port 0-65535", 26),
                         ("tcp_flags syn", 36), ("tcp_flags 0x0/0x0", 36)):
         yield cut_case(words, frame, need)
     frame = v6(HOP, ext(HOP, TCP, tcp(2, 1024, 80)))
-    for words, need in (("src_ip 2001:db8::1", 42), ("ip_proto tcp", 44), ("dst_port 80", 54), ("src_port 0-65535", 54),
+    for words, need in (("src_ip 2001:db8::1", 42), ("ip_proto tcp", 44), ("dst_port 80", 54),
+                        ("src_port 0-65535", 54),
                         ("tcp_flags syn", 64)):
         yield cut_case(words, frame, need)
     yield cut_case("ip_flags frag", v6(FRAGMENT, fragment(UDP, ports())), 50)
@@ -485,15 +488,6 @@ def cut_cases():
     yield cut_case("icmp_code 0", v6(ICMP6, icmp(8)), 44)
     yield cut_case("dst_port 80", v4(UDP, ports(), opts=bytes(40)), 66)
     yield cut_case("ip_proto udp", v6(AH, ext(AH, UDP, ports())), 44)
-
-
-# --- running them ---
-
-def batch(ns, lines):
-    """Run vtap commands in one process in namespace NS."""
-    p = ns.sh([VTAP, "-b", "-"], input="\n".join(lines) + "\n", check=False)
-    if p.returncode:
-        raise RuntimeError(p.stderr)
 
 
 def inner(copy):
@@ -513,22 +507,30 @@ def copies(rx, last, key):
 
 
 def check(cases, where, got, times=1):
-    """Report whether of each case's frames, sent so many TIMES, the right ones were copied, and once each time."""
+    """Report whether of each case's frames, sent so many TIMES, the right ones were copied, and
+    once each time."""
     got = Counter(got)
     for case in cases:
-        wrong = [("not copied" if want else "copied", got[f], f.hex()) for f, want in case.frames if got[f] != want * times]
-        ok(f"{where}: {case.words or 'every frame'}", not wrong, lambda w=wrong: "\n".join(map(str, w[:6])))
+        wrong = [("not copied" if want else "copied", got[f], f.hex()) for f, want in case.frames
+                 if got[f] != want * times]
+        ksft_true(not wrong, f"{where}: {case.words or 'every frame'}",
+                  lambda w=wrong: "\n".join(map(str, w[:6])))
         for f, _ in case.frames:
             got.pop(f, None)
-    eq(f"{where}: nothing else is copied", list(got), [])
+    ksft_eq(list(got), [], f"{where}: nothing else is copied")
 
 
 def drive(cases):
-    """CASES at ingress and egress of bridge ports, then at egress with the tags still in the frame."""
-    with Topology() as t, Sender(t.a, "eth0") as vm, Sender(t.host, "vnet1") as port, Sniffer(t.col, "eth0") as rx:
-        batch(t.host, [f"session add s{key} type gre remote {t.IP4['col']} key {key}" for key in (1, 2)] +
-              [c.rule(at) + to for at, to in (("port vnet0 dir ingress", "s1"), ("port vnet1 dir egress", "s2")) for c in cases] +
-              ["rule add pref 100 port vnet1 dir egress dst_mac 02:ff:00:00:00:ff action mirror s2"])
+    """CASES at ingress and egress of bridge ports, then at egress with the tags still in the
+    frame."""
+    with Topology() as t, Sender(t.a, "eth0") as vm, Sender(t.host, "vnet1") as port, \
+            Sniffer(t.col, "eth0") as rx:
+        places = (("port vnet0 dir ingress", "s1"), ("port vnet1 dir egress", "s2"))
+        last = "port vnet1 dir egress dst_mac 02:ff:00:00:00:ff action mirror s2"
+        vtap_batch(t.host, *[f"session add s{key} type gre remote {t.IP4['col']} key {key}"
+                             for key in (1, 2)],
+                   *[c.rule(at) + to for at, to in places for c in cases],
+                   f"rule add pref 100 {last}")
         frames = [f for c in cases for f, _ in c.frames]
         vm.send(*frames, LAST)
         got = copies(rx, LAST, 2)
@@ -538,7 +540,7 @@ def drive(cases):
         port.send(*[f for f in frames for _ in range(2)], LAST)
         got = copies(rx, LAST, 2)
         check(cases, "in-band, twice", got[2], 2)
-        eq("in-band, twice: nothing passes the other port", got[1] + got[None], [])
+        ksft_eq(got[1] + got[None], [], "in-band, twice: nothing passes the other port")
 
 
 def words_l2():
@@ -571,17 +573,19 @@ def tunnel_lengths():
     drive(list(cut_tunnel_cases()))
 
 
-# --- which rule decides ---
-
 class Bench:
-    """Sessions s1, s2, s3 of these keys, and a rule before all others that copies the LAST frame to s3."""
+    """Sessions s1, s2, s3 of these keys, and a rule before all others that copies the LAST frame to
+    s3."""
 
     def __init__(self):
         self.t = Topology()
         self.rx = Sniffer(self.t.col, "eth0")
         self.tx = {"a": Sender(self.t.a, "eth0"), "b": Sender(self.t.b, "eth0")}
-        batch(self.t.host, [f"session add s{key} type gre remote {self.t.IP4['col']} key {key}" for key in (1, 2, 3)] +
-              ["rule add pref 0 port vnet0 dir ingress dst_mac 02:ff:00:00:00:ff action mirror s3"])
+        vtap_batch(self.t.host, *([f"session add s{key} type gre remote {self.t.IP4['col']} key "
+                                   f"{key}" for key in (1, 2, 3)] + ["rule add pref 0 port vnet0 "
+                                                                     "dir ingress dst_mac "
+                                                                     "02:ff:00:00:00:ff action "
+                                                                     "mirror s3"]))
 
     def __enter__(self):
         return self
@@ -598,7 +602,8 @@ class Bench:
     def rules(self, *lines):
         """Put rules in the place of those there were; return their ids."""
         ids = [r["id"] for r in vtap_json("rule show", self.t.host) if r["pref"]]
-        batch(self.t.host, [f"rule del id {i}" for i in ids] + [f"rule add {line}" for line in lines])
+        vtap_batch(self.t.host, *([f"rule del id {i}" for i in ids] +
+                                  [f"rule add {line}" for line in lines]))
         return [r["id"] for r in vtap_json("rule show", self.t.host) if r["pref"]]
 
     def keys(self, *frames):
@@ -610,25 +615,29 @@ class Bench:
         return [[k for k in (1, 2, 3, None) for f in got[k] if f == frame] for _, frame in frames]
 
     def eq(self, name, frames, want):
-        eq(name, self.keys(*frames), want)
+        ksft_eq(self.keys(*frames), want, name)
 
 
 def order():
-    """Lower pref first, equal ones by creation; skip ends the search; changes take effect with the next frame."""
+    """Lower pref first, equal ones by creation; skip ends the search; changes take effect with the
+    next frame."""
     with Bench() as b:
         web, dns = ("a", b.frame(dport=80)), ("a", b.frame(dport=53))
         new = [b.frame(dport=1000 + i) for i in range(8)]
         b.eq("no rule, no copy", [web, dns], [[], []])
-        b.rules("pref 20 port vnet0 action mirror s2", "pref 10 port vnet0 dst_port 80 action mirror s1")
+        b.rules("pref 20 port vnet0 action mirror s2",
+                "pref 10 port vnet0 dst_port 80 action mirror s1")
         b.eq("lower pref decides", [web, dns], [[1], [2]])
-        first, second = b.rules("pref 10 port vnet0 action mirror s1", "pref 10 port vnet0 action mirror s2")
+        first, second = b.rules("pref 10 port vnet0 action mirror s1",
+                                "pref 10 port vnet0 action mirror s2")
         b.eq("of equal pref the older one decides", [web], [[1]])
         vtap(f"rule set id {first} pref 11", b.t.host)
         b.eq("until it is moved back", [("a", new[0])], [[2]])
         vtap(f"rule set id {first} pref 10", b.t.host)
         b.eq("and again when it comes back", [("a", new[1])], [[1]])
         vtap(f"rule set id {first} src_ip 10.9.9.9", b.t.host)
-        b.eq("a rule that was changed not to match lets the next one decide", [("a", new[2])], [[2]])
+        b.eq("a rule that was changed not to match lets the next one decide", [("a", new[2])],
+             [[2]])
         vtap(f"rule set id {first} match any action skip", b.t.host)
         b.eq("a rule that was changed to skip skips", [("a", new[3])], [[]])
         vtap(f"rule del id {first}", b.t.host)
@@ -637,7 +646,8 @@ def order():
         b.eq("each session of a rule gets a copy", [("a", new[5])], [[1, 2, 3]])
         vtap(f"rule set id {second} dir egress", b.t.host)
         b.eq("direction can be changed", [("a", new[6])], [[]])
-        b.rules("pref 4294967295 port vnet0 dst_port 53 action mirror s2", "pref 1 port vnet0 dst_port 80 action skip",
+        b.rules("pref 4294967295 port vnet0 dst_port 53 action mirror s2",
+                "pref 1 port vnet0 dst_port 80 action skip",
                 "pref 5 port vnet0 dst_port 50-90 action mirror s1")
         b.eq("skip in front keeps a frame from the rules behind", [web, dns], [[], [1]])
 
@@ -647,26 +657,34 @@ def where():
     with Bench() as b:
         there, back = ("a", b.frame("a")), ("b", b.frame("b"))
         for line, want in (
-                ("port vnet0 dir ingress", [[1], []]), ("port vnet0 dir egress", [[], [1]]), ("port vnet0 dir both", [[1], [1]]),
-                ("port vnet0", [[1], [1]]), ("port vnet1 dir ingress", [[], [1]]), ("port vnet1 dir egress", [[1], []]),
-                ("port vnet* dir ingress", [[1], [1]]), ("port vnet? dir ingress", [[1], [1]]),
-                ("port vnet[1-9] dir ingress", [[], [1]]), ("port *0 dir ingress", [[1], []]), ("port vnet", [[], []]),
-                ("port vnet0?", [[], []]), ("port up*", [[], []]), ("port * dir ingress", [[1], [1]]),
-                ("master br0 dir ingress", [[1], [1]]), ("master br0 port *1 dir ingress", [[], [1]]),
-                ("master br1", [[], []]), ("master up0", [[], []]),
-                (f"port vnet0 mac {A}", [[1], []]), ("port vnet0 mac 02:00:00:00:01:0a", [[], [1]]),
-                ("port vnet0 mac 02:00:00:00:01:0a dir ingress", [[], []]), (f"port vnet0 mac {B}", [[], []]),
-                (f"port vnet1 mac {B}", [[], [1]])):
+            ("port vnet0 dir ingress", [[1], []]), ("port vnet0 dir egress", [[], [1]]),
+            ("port vnet0 dir both", [[1], [1]]),
+            ("port vnet0", [[1], [1]]), ("port vnet1 dir ingress", [[], [1]]),
+            ("port vnet1 dir egress", [[1], []]),
+            ("port vnet* dir ingress", [[1], [1]]), ("port vnet? dir ingress", [[1], [1]]),
+            ("port vnet[1-9] dir ingress", [[], [1]]), ("port *0 dir ingress", [[1], []]),
+            ("port vnet", [[], []]),
+            ("port vnet0?", [[], []]), ("port up*", [[], []]), ("port * dir ingress", [[1], [1]]),
+            ("master br0 dir ingress", [[1], [1]]), ("master br0 port *1 dir ingress", [[], [1]]),
+            ("master br1", [[], []]), ("master up0", [[], []]),
+            (f"port vnet0 mac {A}", [[1], []]), ("port vnet0 mac 02:00:00:00:01:0a", [[], [1]]),
+            ("port vnet0 mac 02:00:00:00:01:0a dir ingress", [[], []]),
+            (f"port vnet0 mac {B}", [[], []]),
+            (f"port vnet1 mac {B}", [[], [1]]),
+        ):
             b.rules(f"pref 1 {line} action mirror s1")
             b.eq(f"{line}: the right frames, once each", [there, back], want)
-        b.rules("pref 1 port vnet0 dir ingress action mirror s1", "pref 2 port vnet0 action mirror s2")
+        b.rules("pref 1 port vnet0 dir ingress action mirror s1",
+                "pref 2 port vnet0 action mirror s2")
         b.eq("each direction has its own first match", [there, back], [[1], [2]])
-        b.rules("pref 1 port vnet0 dir egress action skip", "pref 2 master br0 dir both src_mac " + A + " action mirror s1",
-                "pref 3 port vnet0 action mirror s2")
+        b.rules("pref 1 port vnet0 dir egress action skip", "pref 2 master br0 dir both src_mac " +
+                A + " action mirror s1", "pref 3 port vnet0 action mirror s2")
         b.t.host.ip("link set vnet1 nomaster")
-        b.eq("a port that left its master has its master's rules no more", [there, ("b", b.frame("b"))], [[1], []])
+        b.eq("a port that left its master has its master's rules no more",
+             [there, ("b", b.frame("b"))], [[1], []])
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge")
-    ksft.run(words_l2, words_ip, words_l4, lengths, tunnels, tunnel_lengths, order, where)
+    modprobe("veth", "bridge")
+    ksft_run([words_l2, words_ip, words_l4, lengths, tunnels, tunnel_lengths, order, where])
+    ksft_exit()

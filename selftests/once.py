@@ -1,61 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Each frame once at each session that a rule gives it: ways of rewriting, times places to tap."""
+"""Each session receives each frame once, for all ways to rewrite a frame and all places to tap
+it."""
 import collections
 import contextlib
 import threading
 
-import ksft
-from ksft import Sniffer, eq, modprobe, ok
-from ovs import Vswitch
-from rows import BROADCAST, GATEWAY, KEYS, MARK, MULTICAST, UNKNOWN, VM, Bed, Place, Row
-from rows import in_sysfs, places, sampling
-from switch import bridge, wire
+from lib import (VM, Sniffer, bridge, busywait, ksft_eq, ksft_exit, ksft_run, ksft_skip, ksft_true,
+                 modprobe, one_cpu, sh, wire)
+from lib.beds import BRIDGE, NO_VLAN, OTHER, TTL, bridge_bed, uplink
+from lib.ovs import Vswitch
+from lib.rows import BROADCAST, GATEWAY, KEYS, MARK, Bed, Place, Row, in_sysfs, places, sampling
 
-OTHER = "02:00:00:00:04:01"
-TTL = {"before": "filter 'ip[8] == 64'", "after": "filter 'ip[8] == 63'"}
-CSUM = "pipe action csum ip and udp"
-NO_VLAN = "filter 'not vlan'"
 FEW = ("no rule", "port '*'", "egress only", "what only the frame that goes out matches",
        "one session by both")
-
-BRIDGE = [
-    Row("bridged", "a", "b"),
-    Row("unknown unicast to three ports", "a", "bcd", dst=UNKNOWN),
-    Row("broadcast", "a", "bcd", dst=BROADCAST),
-    Row("multicast", "b", "acd", dst=MULTICAST),
-    Row("MAC NAT, source", "a", "b", nft=f"fwd ether saddr set {OTHER}", before=f"src_mac {VM % 1}",
-        after=f"src_mac {OTHER}"),
-    Row("MAC NAT, destination", "a", "b", nft=f"fwd ether daddr set {OTHER}",
-        before=f"dst_mac {VM % 2}",
-        after=f"dst_mac {OTHER}"),
-    Row("tc pedit, MAC", "a", "c", dst=VM % 2, tc=f"action pedit ex munge eth dst set {VM % 3}",
-        before=f"dst_mac {VM % 2}",
-        after=f"dst_mac {VM % 3}"),
-    Row("tc pedit, IP", "a", "b", tc=f"action pedit ex munge ip dst set 10.0.0.99 {CSUM}",
-        before="dst_ip 10.0.0.2",
-        after="dst_ip 10.0.0.99"),
-    Row("tc pedit, port", "a", "b", tc=f"action pedit ex munge udp dport set NEW {CSUM}",
-        dport_changes=True),
-    Row("tc pedit, TTL", "a", "b", tc=f"action pedit ex munge ip ttl set 63 {CSUM}", **TTL),
-    Row("tc vlan push", "a", "b", tc="action vlan push id 10", before=NO_VLAN, after="vlan_id 10"),
-    Row("tc vlan pop", "a", "b", vlan=10, tc="action vlan pop", before="vlan_id 10", after=NO_VLAN),
-    Row("tc vlan modify", "a", "b", vlan=10, tc="action vlan modify id 20", before="vlan_id 10",
-        after="vlan_id 20"),
-    Row("routed to the uplink", "a", "x", dst=GATEWAY, **TTL),
-    Row("routed from the uplink", "x", "a", dst=GATEWAY, **TTL),
-    Row("routed to another bridge", "a", "e", dst=GATEWAY, **TTL),
-    Row("SNAT", "a", "x", dst=GATEWAY, nft="post snat to 203.0.113.77", before="src_ip 10.0.0.1",
-        after="src_ip 203.0.113.77"),
-    Row("masquerade", "b", "x", dst=GATEWAY, nft="post masquerade", before="src_ip 10.0.0.2",
-        after="src_ip 203.0.113.1"),
-    Row("DNAT", "x", "a", dst=GATEWAY, dst_ip="203.0.113.1", nft="pre dnat to 10.0.0.1", n=20,
-        before="dst_ip 203.0.113.1",
-        after="dst_ip 10.0.0.1"),
-    Row("DNAT with another port", "x", "b", dst=GATEWAY, dst_ip="203.0.113.1",
-        nft="pre dnat to 10.0.0.2:NEW",
-        dport_changes=True),
-]
 
 VLANS = [
     Row("access to access", "a", "b"),
@@ -118,32 +76,6 @@ def few(bed):
     return [p for p in places(bed) if p.name in FEW]
 
 
-def uplink(bed):
-    """The host routes to x."""
-    bed.vm("x", "ext0", address="203.0.113.9")
-    bed.h.ip(f"link set ext0 address {GATEWAY}")
-    bed.routed("ext0", "203.0.113.1/24", "x")
-    bed.h.sysctl(net__ipv4__ip_forward=1)
-
-
-@contextlib.contextmanager
-def bridge_bed(name="bridge"):
-    """VMs a to d in br0, e in br1, x at the uplink; the host routes between them."""
-    with Bed(name, "abcdex") as bed:
-        for n, letter in enumerate("abcd", 1):
-            bed.vm(letter, f"vnet{n}", "br0")
-        bridge(bed.h, "br1")
-        bed.h.ip(f"link set br1 address {GATEWAY}")
-        bed.vm("e", "vnet5", "br1", "10.1.0.5")
-        bed.routed("br0", "10.0.0.254/24", *"abcd")
-        bed.routed("br1", "10.1.0.254/24", "e")
-        uplink(bed)
-        bed.have(BRIDGE)
-        bed.rewrite()
-        bed.ready()
-        yield bed
-
-
 def bridges():
     """The Linux bridge, and routing with NAT, at all places."""
     with bridge_bed() as bed:
@@ -184,7 +116,7 @@ def while_frames_cross(bed):
             bed.rules()
             bed.rules(f"port {bed.pattern} {row.match(False)} action mirror s")
             at = len(sent) + 20
-            ksft.busywait(lambda n=at: len(sent) > n)
+            busywait(lambda n=at: len(sent) > n)
             copies += bed.collect()
     finally:
         end.set()
@@ -192,8 +124,8 @@ def while_frames_cross(bed):
     copies += bed.collect()
     copies = {n: c for (key, n), c in copies.items() if key == KEYS["s"] and n >= 70000000}
     copies.pop(MARK, None)
-    ok("frames are copied while rules come and go", len(copies) > 100, len(copies))
-    eq("and none of them twice", [n for n, c in copies.items() if c > 1], [])
+    ksft_true(len(copies) > 100, "frames are copied while rules come and go", len(copies))
+    ksft_eq([n for n, c in copies.items() if c > 1], [], "and none of them twice")
 
 
 def bridge_receive():
@@ -209,9 +141,9 @@ def bridge_receive():
             bed.check(*few(bed), what=", br_netfilter")
             # it goes between the hooks of every bridge, those of other programs included
             bed.h.sysctl(**{"net__bridge__bridge-nf-call-iptables": 0})
-            ksft.sh("modprobe -r br_netfilter", check=False)
+            sh("modprobe -r br_netfilter", check=False)
         else:
-            ksft.skip("bridge, br_netfilter", "no such module")
+            ksft_skip("no such module", "bridge, br_netfilter")
         for dev in ports:
             bed.h.sh(f"ethtool -K {dev} gro on")
         bed.check(*few(bed), what=", GRO")
@@ -246,7 +178,7 @@ def vlan_filtering():
 def open_vswitch():
     """Open vSwitch with flows that rewrite; they are in the kernel before anything is counted."""
     if not modprobe("openvswitch"):
-        ksft.skip("Open vSwitch", "not in this kernel")
+        ksft_skip("not in this kernel", "Open vSwitch")
         return
     with Bed("Open vSwitch", "abcdx") as bed, Vswitch(bed.h) as switch:
         switch.vsctl("add-br ovs0 -- set Open_vSwitch . other_config:max-idle=600000 -- "
@@ -268,7 +200,7 @@ def open_vswitch():
         bed.ready()
         bed.rules()
         for _ in range(2):
-            eq("Open vSwitch: its flows do what they are to do", bed.shoot()[1], [])
+            ksft_eq(bed.shoot()[1], [], "Open vSwitch: its flows do what they are to do")
         bed.check(*places(bed, ("ovs-system", lambda row: True)))
         sampling(bed, OVS[0])
         upcalls(bed, switch)
@@ -345,20 +277,20 @@ def same_bytes(bed):
     bed.tx["c"].send(row.frame(bed, 0))  # or the switch takes it for a's
     frame = row.frame(bed, 88000000)
     got = []
-    with ksft.one_cpu(0):
+    with one_cpu(0):
         for _ in range(300):
             for letter in "ac":
                 bed.tx[letter].send(frame)
                 got += bed.rx["b"].frames()  # or their memory is not used again
     got += bed.rx["b"].frames(600 - len(got))
-    eq(f"{bed.name}: 300 frames, each from two ports, arrive", got.count(frame), 600)
-    eq(f"{bed.name}: and each is copied once", bed.collect()[7, 88000000], 600)
+    ksft_eq(got.count(frame), 600, f"{bed.name}: 300 frames, each from two ports, arrive")
+    ksft_eq(bed.collect()[7, 88000000], 600, f"{bed.name}: and each is copied once")
 
 
 def hybrid():
     """OpenStack's hybrid plug: each VM has its own bridge, which a veth pair joins with br-int."""
     if not modprobe("openvswitch"):
-        ksft.skip("hybrid plug", "no Open vSwitch in this kernel")
+        ksft_skip("no Open vSwitch in this kernel", "hybrid plug")
         return
     with Bed("hybrid plug", "abcx") as bed, Vswitch(bed.h) as switch:
         switch.vsctl("add-br br-int -- set Open_vSwitch . other_config:max-idle=600000")
@@ -375,11 +307,12 @@ def hybrid():
         bed.ready()
         bed.rules()
         for _ in range(2):
-            eq("hybrid plug: frames pass", bed.shoot()[1], [])
+            ksft_eq(bed.shoot()[1], [], "hybrid plug: frames pass")
         bed.check(*two_kinds("abc"), Place("master qbr0", ["master qbr0 action mirror s"],
                                            lambda row, bed: int("a" in row.tx + row.rx)))
 
 
 if __name__ == "__main__":
     modprobe("veth", "bridge")
-    ksft.run(bridges, arriving, bridge_receive, vlan_filtering, open_vswitch, proxmox, hybrid)
+    ksft_run([bridges, arriving, bridge_receive, vlan_filtering, open_vswitch, proxmox, hybrid])
+    ksft_exit()

@@ -1,16 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""The frame itself is only read: zero-copy senders keep their pages. What a device is still to
-encrypt is not copied half-made, and raw copies leave with the protocol that they have."""
+"""The tapped frame is only read: zero-copy senders keep their pages. Frames that a device has yet
+to encrypt are not copied unencrypted in part, and raw copies keep their protocol."""
 import contextlib
 import os
 import random
 import socket
 import struct
 
-import ksft
-from ksft import Sender, Sniffer, Topology, busywait, eq, ether, ok, sh, skip, vtap, vtap_json
-from faithful import SOL_UDP, UDP_SEGMENT, configure, stats, transfer
+from lib import (SLOW, Sender, Sniffer, Topology, busywait, ether, ksft_eq, ksft_exit, ksft_run,
+                 ksft_skip, ksft_true, modprobe, one_cpu, sh, vtap, vtap_batch, vtap_json)
+from lib.traffic import SOL_UDP, UDP_SEGMENT, session_stats, transfer
 
 SO_ZEROCOPY, MSG_ZEROCOPY, IP_RECVERR = 60, 0x4000000, 11
 SO_EE_ORIGIN_ZEROCOPY = 5
@@ -21,8 +21,6 @@ def dummies(ns, *names):
     ns.ip(*[f"link add {n} type dummy\nlink set {n} addrgenmode none\nlink set {n} up"
             for n in names])
 
-
-# --- zero-copy senders ---
 
 def completions(s, n):
     """Return: the codes of N zero-copy sends by socket S: whether the kernel had to copy."""
@@ -66,23 +64,21 @@ def zerocopy():
         t.a.ip("address add 198.51.100.1/24 dev d0",
                "neigh add 198.51.100.9 lladdr 02:00:00:00:00:99 dev d0 nud permanent")
         plain = lend(t, (1000, 0), data)
-        eq("untapped: nothing is copied", (len(plain), set(plain)), (10, {0}))
+        ksft_eq((len(plain), set(plain)), (10, {0}), "untapped: nothing is copied")
         # what decap makes of a super-frame of UDP is the kernel's to cut
         for words in ("", "decap on", "snaplen 200"):
-            configure(t.a, f"session add s type port dev d1 {words}",
-                      "rule add pref 10 port d0 dir egress ip_proto udp action mirror s")
+            vtap_batch(t.a, f"session add s type port dev d1 {words}",
+                       "rule add pref 10 port d0 dir egress ip_proto udp action mirror s")
             with Sniffer(t.a, "d1", "out") as rx:
                 codes = lend(t, (1000, 0), data)
                 got = [f[42:] for f in rx.frames(len(want))]
-            eq(f"{words or 'plain'}: tapped: nothing is copied", codes, plain)
+            ksft_eq(codes, plain, f"{words or 'plain'}: tapped: nothing is copied")
             limit = 200 - 42 if "snaplen" in words else 1000
-            ok(f"{words or 'plain'}: every copy is whole", got == [w[:limit] for w in want],
-               len(got))
+            ksft_true(got == [w[:limit] for w in want], f"{words or 'plain'}: every copy is whole",
+                      len(got))
             vtap("rule flush", t.a)
             vtap("session flush", t.a)
 
-
-# --- encryption that is still to come ---
 
 def esp_state(src, dst, spi, mode):
     """Return: commands of `ip` for the security association from SRC to DST."""
@@ -105,16 +101,16 @@ def esp_path(t, mode="transport"):
 
 def esp():
     """ESP that is encrypted only below the hook counts as drop_frame; elsewhere it is copied."""
-    if not ksft.modprobe("esp4"):
-        skip("ESP", "the kernel has none")
+    if not modprobe("esp4"):
+        ksft_skip("the kernel has none", "ESP")
         return
     for late in (False, True):
         loaded = os.path.exists("/sys/module/esp4_offload")
         if not late and loaded and sh("modprobe -r esp4_offload", check=False).returncode:
-            skip("ESP that is encrypted before the hook", "esp4_offload cannot be removed")
+            ksft_skip("esp4_offload cannot be removed", "ESP that is encrypted before the hook")
             continue
-        if late and not ksft.modprobe("esp4_offload"):
-            skip("ESP that is encrypted below the hook", "the kernel lacks esp4_offload")
+        if late and not modprobe("esp4_offload"):
+            ksft_skip("the kernel lacks esp4_offload", "ESP that is encrypted below the hook")
             continue
         for mode in ("transport", "tunnel"):
             what = f"{mode} mode, encrypted {'below' if late else 'before'} the hook"
@@ -123,22 +119,24 @@ def esp():
                 dummies(t.a, "d1")
                 dummies(t.host, "d1")
                 for ns, port, way in ((t.a, "eth0", "egress"), (t.host, "vnet0", "ingress")):
-                    configure(ns, "session add s type port dev d1", f"rule add pref 10 port {port} "
-                              f"dir {way} src_ip {t.IP4['a']} action mirror s")
+                    vtap_batch(ns, "session add s type port dev d1",
+                               f"rule add pref 10 port {port} "
+                               f"dir {way} src_ip {t.IP4['a']} action mirror s")
                 hook = vtap_json("port show eth0", t.a)[0]["egress_hook"]
                 with Sniffer(t.b, "eth0") as far, Sniffer(t.a, "d1", "out") as out:
                     transfer(t, 200000)
                     wire = [f for f in far.frames(1) if f[23] == 50]
                     here, copies = counted(t.a, out)
                     there = stats_of(t.host)
-                ok(f"{what}: the connection is in ESP",
-                   len(wire) > 10 and there["drop_frame"] == 0 < there["sent"], (len(wire), there))
+                ksft_true(len(wire) > 10 and there["drop_frame"] == 0 < there["sent"],
+                          f"{what}: the connection is in ESP", (len(wire), there))
                 if late and hook != "packet":
-                    ok(f"{what}: each frame is counted, none is copied",
-                       here["drop_frame"] == here["matched"] > 10 and not copies, here)
+                    ksft_true(here["drop_frame"] == here["matched"] > 10 and not copies,
+                              f"{what}: each frame is counted, none is copied", here)
                 else:
-                    ok(f"{what}: each frame is copied", here["sent"] == here["matched"] > 10 and
-                       len(copies) == here["sent"] and {f[23] for f in copies} == {50}, here)
+                    ksft_true(here["sent"] == here["matched"] > 10 and len(copies) == here["sent"]
+                              and {f[23] for f in copies} == {50}, f"{what}: each frame is copied",
+                              here)
 
 
 def stats_of(ns):
@@ -165,10 +163,9 @@ def counted(ns, rx):
 def devices():
     """MACsec and TLS that a device does need such a device."""
     for what in ("MACsec", "TLS"):
-        skip(f"{what} that a device encrypts", "no device of these kernels does it: no netdevsim")
+        ksft_skip("no device of these kernels does it: no netdevsim",
+                  f"{what} that a device encrypts")
 
-
-# --- raw copies ---
 
 def llc():
     """Raw copies have the protocol that the kernel gives to such a frame when it receives it."""
@@ -185,19 +182,21 @@ def llc():
     }
     with Topology() as t, Sender(t.a, "eth0") as tx:
         dummies(t.host, "d1")
-        configure(t.host, "session add s type port dev d1",
-                  "rule add pref 10 port vnet0 dir ingress action mirror s")
+        vtap_batch(t.host, "session add s type port dev d1",
+                   "rule add pref 10 port vnet0 dir ingress action mirror s")
         with t.host.enter(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
             s.bind(("d1", 3))
-            s.settimeout(10 * ksft.SLOW)
+            s.settimeout(10 * SLOW)
             for name, (frame, want) in frames.items():
                 tx.send(frame)
                 data, addr = s.recvfrom(1 << 16)
-                eq(f"{name}: the frame and its protocol", (data, hex(addr[1])), (frame, hex(want)))
-        eq("all are counted", stats(t)["s"]["sent"], len(frames))
+                ksft_eq((data, hex(addr[1])), (frame, hex(want)),
+                        f"{name}: the frame and its protocol")
+        ksft_eq(session_stats(t)["s"]["sent"], len(frames), "all are counted")
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge", "dummy", "8021q")
-    with ksft.one_cpu():
-        ksft.run(zerocopy, esp, devices, llc)
+    modprobe("veth", "bridge", "dummy", "8021q")
+    with one_cpu():
+        ksft_run([zerocopy, esp, devices, llc])
+        ksft_exit()

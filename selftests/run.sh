@@ -1,17 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# run.sh [PROGRAM...] - run the self-tests of the Makefile on this machine's kernel; what tools/vm.sh starts in the guest
+# run.sh [PROGRAM...] - run the self-tests of the Makefile on this machine's kernel; what tools/bed/vm.sh starts in the guest
 #
 #   VTAP_KO=PATH   the module to load first and to remove at the end; without it none is
-#   VTAP_YNL=PATH  tools/net/ynl of a kernel source tree, for netlink.py
-#   VTAP_BROKEN=PATH  the module of awake.py: a debug kernel then has to show that its detectors work
+#   VTAP_YNL=PATH  tools/net/ynl of a kernel source tree, for programs that use lib/nl.py
+#   VTAP_BROKEN=PATH  the module of debug/awake.py: a debug kernel then has to show that its detectors work
 #   VTAP_RETRY=1   a program that fails and leaves the kernel log clean has a second try, which counts instead
-#   TESTS="A B"    the programs, when none is named
+#   TESTS="A B"    the programs, when none is named; stress/storm.py may be called storm.py
 # Prints the programs' TAP; a program that ends without its plan kept, or leaves a complaint in the kernel
 # log, is a failed test. The last line says "N passed, N failed, N skipped"; status 1 when any failed.
 set -u
 cd "$(dirname "$(readlink -f "$0")")" || exit 2
 read -r -a programs <<< "${*:-${TESTS:-$(make -s list)}}"
+for i in "${!programs[@]}"; do
+	[ -e "${programs[i]}" ] || programs[i]=$(compgen -G "*/${programs[i]}" || echo "${programs[i]}")
+done
 timeout=$(sed -n 's/^timeout=//p' settings)
 complaint='BUG|WARNING|INFO: |UBSAN|KASAN|suspicious|Oops|general protection|unregister_netdevice|leaked reference|possible .*deadlock'
 leaks=/sys/kernel/debug/kmemleak
@@ -86,14 +89,14 @@ if [ -n "${VTAP_KO:-}" ]; then
 	clean "insmod"
 fi
 for program in "${programs[@]}"; do run "$program"; done
-[ ! -w $leaks ] || run leaks.py
+[ ! -w $leaks ] || run debug/leaks.py
 if [ -n "${VTAP_KO:-}" ] && grep -q "^$(basename "$VTAP_KO" .ko) " /proc/modules; then
 	timeout $((60 * ${VTAP_SLOW:-1})) rmmod "$VTAP_KO"
 	result $? "rmmod"
 	clean "rmmod"
-	[ ! -w $leaks ] || run leaks.py
+	[ ! -w $leaks ] || run debug/leaks.py
 fi
-[ -z "${VTAP_BROKEN:-}" ] || run awake.py
+[ -z "${VTAP_BROKEN:-}" ] || run debug/awake.py
 [ -z "$flaky" ] || echo "# tried twice:$flaky"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]

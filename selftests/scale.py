@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Work that must not grow without a limit: what rules may make a frame cost, and what a change costs that concerns few
-of many ports, rules or sessions."""
+"""Work that must not grow without a limit: what rules may make a frame cost, and what a change
+costs that concerns few of many ports, rules or sessions."""
 import struct
 import time
 
-import ksft
-from ksft import Netns, Sender, busywait, eq, ether, note, ok
-from netlink import BPF, SKIP, bench
+from lib import (KERNEL, NetNS, Sender, busywait, ether, ksft_eq, ksft_exit, ksft_pr, ksft_run,
+                 ksft_true, modprobe)
+from lib.nl import BPF, SKIP, bench
 
 MAX, LONGEST, INNER = 65536, 2048, 16
 # loads that no frame is too short for, and a last word that no frame matches
@@ -16,10 +16,12 @@ FRAME = ether("02:00:00:00:00:01", "02:00:00:00:00:02", 0x0800, bytes(50))
 
 
 def nospc(total):
-    """Return: the refusal of rules that have TOTAL instructions; kernels before 6.2 have no room for the number."""
-    if ksft.KERNEL < (6, 2):
+    """Return: the refusal of rules that have TOTAL instructions; kernels before 6.2 have no room
+    for the number."""
+    if KERNEL < (6, 2):
         return 28, "filters have more than 65536 instructions, with 16 for each inner", None
-    return 28, f"filters have {total} instructions, with 16 for each inner; the limit is {MAX}", None
+    text = f"filters have {total} instructions, with 16 for each inner; the limit is {MAX}"
+    return 28, text, None
 
 
 def inner(n):
@@ -72,9 +74,9 @@ def worst(b):
             tx.send(*[FRAME] * n)
             took[name] = (time.monotonic() - begin) / n
     last = max(b.nl.dump("rule"), key=lambda r: r["pref"])
-    eq("each frame gets to the rule behind all filters", last["packets"] >= n + 5, True)
-    note(f"a frame costs {took['no rule'] * 1e6:.0f} us without rules, "
-         f"{took['the most'] * 1e6:.0f} us with {MAX} instructions of filters")
+    ksft_eq(last["packets"] >= n + 5, True, "each frame gets to the rule behind all filters")
+    ksft_pr(f"a frame costs {took['no rule'] * 1e6:.0f} us without rules, "
+            f"{took['the most'] * 1e6:.0f} us with {MAX} instructions of filters")
 
 
 def ports(b):
@@ -85,7 +87,7 @@ def ports(b):
 def bound(b, name, *want):
     """The ports that have rules are WANT, at once or soon."""
     busywait(lambda: ports(b) == sorted(want))
-    eq(name, ports(b), sorted(want))
+    ksft_eq(ports(b), sorted(want), name)
 
 
 def held(b, rule, want, name):
@@ -93,7 +95,7 @@ def held(b, rule, want, name):
     def get():
         return b.nl.do("rule-get", id=rule).get("ports", 0)
     busywait(lambda: get() == want)
-    eq(name, get(), want)
+    ksft_eq(get(), want, name)
 
 
 @bench
@@ -134,7 +136,8 @@ def concerned(b):
 
 @bench
 def changes(b):
-    """Rules come and go for the ports that they concern, in the end and after a change that is refused."""
+    """Rules come and go for the ports that they concern, in the end and after a change that is
+    refused."""
     b.ns.ip(*(f"link add p{i} type dummy" for i in range(4)))
     none = {"pref": 1, "port": "p0", "action": "mirror", "session": ["none"]}
     for i in range(4):
@@ -144,7 +147,7 @@ def changes(b):
     code, _ = b.nl.ask("commit", {"change": [
         {"rule-new": {"pref": 5, "port": "p[01]", "action": "skip"}}, {"rule-del": {"id": first}},
         {"rule-new": {"pref": 5, "port": "p[23]", "action": "skip"}}, {"rule-new": none}]})
-    ok("a change with an error in it is refused", code)
+    ksft_true(code, "a change with an error in it is refused")
     b.ns.ip("link add p4 type dummy", "link set p0 name q0", "link set p4 name p0")
     held(b, first, 2, "afterwards a new device has the rule, and one of another name has not")
     bound(b, "all ports have rules", "p0", "p1", "p2", "p3")
@@ -163,13 +166,15 @@ def changes(b):
 
 @bench
 def pair(b):
-    """The ends of a veth pair are one place as long as both are in the namespace: a frame is copied once."""
-    b.ns.ip("link add p0 type veth peer name p1", "link add far type dummy", "link set p0 up", "link set p1 up",
-            "link set far up")
+    """The ends of a veth pair are one place as long as both are in the namespace: a frame is copied
+    once."""
+    b.ns.ip("link add p0 type veth peer name p1", "link add far type dummy",
+            *(f"link set {dev} up" for dev in ("p0", "p1", "far")))
     b.nl.do("session-new", name="s", type="port", dev="far")
     busywait(lambda: b.nl.dump("session")[0]["state"] == "active")
     for port in ("p0", "p1"):
-        b.nl.do("rule-new", pref=1, port=port, action="mirror", session=["s"], match={"protocol": 0x800})
+        b.nl.do("rule-new", pref=1, port=port, action="mirror", session=["s"],
+                match={"protocol": 0x800})
     bound(b, "both ends are ports", "p0", "p1")
 
     def copies(n, want, name):
@@ -179,10 +184,10 @@ def pair(b):
         with Sender(b.ns, "p0") as tx:
             tx.send(*[FRAME] * n)
         busywait(lambda: sent() >= before + want)
-        eq(name, sent() - before, want)
+        ksft_eq(sent() - before, want, name)
 
     copies(3, 3, "both ends are here")
-    with Netns("peer") as other:
+    with NetNS("peer") as other:
         b.ns.ip(f"link set p1 netns {other.name}")
         other.ip("link set p1 up")
         bound(b, "an end has left", "p0")
@@ -204,7 +209,8 @@ def grow(b, first, n):
 
 @bench
 def devices(b):
-    """A new device takes hardly longer under many rules, and among many ports, and so does a rule for one port."""
+    """A new device takes hardly longer under many rules, and among many ports, and so does a rule
+    for one port."""
     n_ports, n_rules, n = 100, 3000, 25
     grow(b, 0, n_ports)
     took = {"no rules": min(grow(b, n_ports + i * n, n) for i in range(3))}
@@ -212,24 +218,30 @@ def devices(b):
 
     def rule():
         begin = time.monotonic()
-        b.nl.y.do("commit", {"change": [{"rule-new": {"pref": 1, "port": "tap7", "action": "skip"}}]})
+        change = {"rule-new": {"pref": 1, "port": "tap7", "action": "skip"}}
+        b.nl.y.do("commit", {"change": [change]})
         return time.monotonic() - begin
 
     few = min(rule() for _ in range(10))
     b.nl.do("rule-flush")
-    b.nl.do("commit", change=[{"rule-new": {"pref": 2 + i, "action": "skip", "port": f"tap{i % 150}" if i % 100 else "tap*",
-                                            "match": {"src-port": i + 1}}} for i in range(n_rules)])
+    b.nl.do("commit", change=[
+        {"rule-new": {"pref": 2 + i, "action": "skip", "match": {"src-port": i + 1},
+                      "port": f"tap{i % 150}" if i % 100 else "tap*"}} for i in range(n_rules)])
     busywait(lambda: len(b.nl.dump("port")) == n_ports)
     took["many rules"] = min(grow(b, n_ports + i * n, n) for i in range(3))
     busywait(lambda: len(b.nl.dump("port")) == n_ports + 3 * n)
-    eq("all new devices are ports", len(b.nl.dump("port")), n_ports + 3 * n)
+    ksft_eq(len(b.nl.dump("port")), n_ports + 3 * n, "all new devices are ports")
     many = min(rule() for _ in range(10))
-    note(f"a new device takes {took['no rules'] * 1e3:.2f} ms without rules, {took['many rules'] * 1e3:.2f} ms with {n_rules}")
-    note(f"a rule for one port takes {few * 1e3:.2f} ms with few rules, {many * 1e3:.2f} ms with {n_rules}")
-    ok("a new device takes less than twice the time", took["many rules"] < 2 * took["no rules"])
-    ok("a rule takes less than 4 times the time", many < 4 * few)
+    ksft_pr(f"a new device takes {took['no rules'] * 1e3:.2f} ms without rules, "
+            f"{took['many rules'] * 1e3:.2f} ms with {n_rules}")
+    ksft_pr(f"a rule for one port takes {few * 1e3:.2f} ms with few rules, "
+            f"{many * 1e3:.2f} ms with {n_rules}")
+    ksft_true(took["many rules"] < 2 * took["no rules"],
+              "a new device takes less than twice the time")
+    ksft_true(many < 4 * few, "a rule takes less than 4 times the time")
 
 
 if __name__ == "__main__":
-    ksft.modprobe("dummy", "bridge", "veth")
-    ksft.run(limit, worst, concerned, changes, pair, devices)
+    modprobe("dummy", "bridge", "veth")
+    ksft_run([limit, worst, concerned, changes, pair, devices])
+    ksft_exit()

@@ -9,12 +9,12 @@ import socket
 import struct
 import threading
 
-import ksft
-from ksft import Sender, Sniffer, busywait, eq, ether, modprobe, ok, udp_frame, vtap_json
-from once import BRIDGE, TTL, bridge_bed, uplink
-from ovs import Vswitch
-from rows import FIRST_PORT, GATEWAY, IP, MULTICAST, VM, Bed, Place, Row, in_sysfs, number, places
-from switch import wire
+from lib import (SLOW, VM, Sender, Sniffer, busywait, checksum, ether, frame_number, ksft_eq,
+                 ksft_exit, ksft_run, ksft_skip, ksft_true, libc, modprobe, one_cpu, udp_frame,
+                 vtap_json, wire)
+from lib.beds import BRIDGE, TTL, bridge_bed, uplink
+from lib.ovs import Vswitch
+from lib.rows import FIRST_PORT, GATEWAY, IP, MULTICAST, Bed, Place, Row, in_sysfs, places
 
 
 def shaped():
@@ -36,9 +36,9 @@ def shaped():
         bed.rules(f"port '*' {s}")
         bandwidth_plugin(bed, "vnet1")
         got, lost = bed.shoot()
-        eq("shaping, rule first: each frame once", [n for row in bed.rows for n in got[row, "s"]],
-           [1] * 12)
-        eq("shaping, rule first: all frames arrive", lost, [])
+        ksft_eq([n for row in bed.rows for n in got[row, "s"]], [1] * 12,
+                "shaping, rule first: each frame once")
+        ksft_eq(lost, [], "shaping, rule first: all frames arrive")
         bed.check(*at, what=", qdisc first")
         bed.tc("qdisc del dev vnet1 ingress", "qdisc add dev vnet1 clsact",
                "filter add dev vnet1 ingress matchall action mirred egress mirror dev vnet3")
@@ -83,7 +83,7 @@ def shaped_below_master():
             bandwidth_plugin(bed, dev)
             moved = busywait(lambda d=dev: vtap_json(f"port show {d}",
                                                      bed.h)[0]["ingress_hook"] != "chain", 5)
-            ok(f"shaping, {row.name}: the hook, {hook} before, is ahead of tc", moved)
+            ksft_true(moved, f"shaping, {row.name}: the hook, {hook} before, is ahead of tc")
             bed.check(Place("port '*'", ["port '*' action mirror s"]), Place("no rule", [], 0),
                       rows=[row],
                       what=f", {row.name}")
@@ -166,11 +166,11 @@ def bounced():
             # a veth device takes what its peer sends by XDP when it has a program, too
             links = xdp(bed.h, "vnet2", XDP_PASS), xdp(bed.w.b, "eth0", xdp_tx())
         except OSError as e:
-            ksft.skip("XDP_TX", f"no XDP program: {e}")
+            ksft_skip(f"no XDP program: {e}", "XDP_TX")
             return
         bed.rx["b"].match = lambda f: False
         bed.rows[0].rx = "a"
-        eq("XDP_TX: the frames come back", bed.shoot()[1], [])
+        ksft_eq(bed.shoot()[1], [], "XDP_TX: the frames come back")
         both = [("port '*'", 2), ("port vnet1", 2), ("port vnet2", 2), ("port 'vnet*'", 2),
                 ("port vnet1 dir egress", 1), ("port vnet1 dir ingress", 1),
                 ("port vnet2 dir egress", 1), ("port 'vnet*' dir ingress", 2), (f"mac {VM % 1}", 2)]
@@ -204,7 +204,7 @@ def xdp(ns, dev, prog):
 
     def bpf(command, attr):
         buf = ctypes.create_string_buffer(attr.ljust(128, b"\0"), 128)
-        fd = ksft.libc.syscall(321, command, buf, 128)
+        fd = libc.syscall(321, command, buf, 128)
         if fd < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return fd
@@ -251,21 +251,21 @@ def reused():
             bed.shots += 1
             base = bed.shots * 100000
             first, second = range(base, base + half), range(base + 10000, base + 10000 + half)
-            with ksft.one_cpu(0):
+            with one_cpu(0):
                 for one, two in zip(first, second):
                     bed.tx["a"].send(noted.frame(bed, one))
                     tx.send(row.frame(bed, two))
             arrived = set()
-            busywait(lambda a=arrived, f=far, t=second: a.update(number(x)
+            busywait(lambda a=arrived, f=far, t=second: a.update(frame_number(x)
                                                                  for x in bed.rx[f].frames())
                      or a.issuperset(t), 20)
             copies = bed.collect()
             for kind, numbers in (("that come in by the tapped port", first),
                                   (f"of {what}", second)):
                 counts = collections.Counter(copies[7, n] for n in numbers)
-                eq(f"reuse, {what}: {half} frames {kind} are copied once each", dict(counts),
-                   {1: half})
-            ok(f"reuse, {what}: all arrive", arrived.issuperset(second))
+                ksft_eq(dict(counts), {1: half},
+                        f"reuse, {what}: {half} frames {kind} are copied once each")
+            ksft_true(arrived.issuperset(second), f"reuse, {what}: all arrive")
 
 
 class Queue(threading.Thread):
@@ -298,7 +298,7 @@ class Queue(threading.Thread):
 def held():
     """Frames that a program on another CPU holds and lets go, in memory that others had before."""
     if not modprobe("nfnetlink_queue", "nft_queue"):
-        ksft.skip("held", "no nfnetlink_queue")
+        ksft_skip("no nfnetlink_queue", "held")
         return
     s, n = "action mirror s", 500
     with bridge_bed("held") as bed:
@@ -312,20 +312,20 @@ def held():
                   f"port vnet2 dir egress dst_port {plain.dport} {s}")
         bed.rx["a"].sock.close()  # what it captures is not used again
         arrived = set()
-        with ksft.one_cpu(1):
+        with one_cpu(1):
             for i in range(n):
                 noted.sport, plain.sport = 1024 + i % 50, 2024 + i * 7 % 50
                 bed.tx["x"].send(noted.frame(bed, i), plain.frame(bed, 10000 + i))
         second = range(10000, 10000 + n)
-        busywait(lambda: arrived.update(number(f) for f in bed.rx["b"].frames()) or
+        busywait(lambda: arrived.update(frame_number(f) for f in bed.rx["b"].frames()) or
                  arrived.issuperset(second), 20)
         busywait(lambda: False, 0.1)
         copies = bed.collect()
-        ok("held: all arrive", arrived.issuperset(second), len(arrived))
-        eq("held: what the tapped port noted is copied once",
-           dict(collections.Counter(copies[7, i] for i in range(n))), {1: n})
-        eq("held: what a program held is copied once",
-           dict(collections.Counter(copies[7, i] for i in second)), {1: n})
+        ksft_true(arrived.issuperset(second), "held: all arrive", len(arrived))
+        ksft_eq(dict(collections.Counter(copies[7, i] for i in range(n))), {1: n},
+                "held: what the tapped port noted is copied once")
+        ksft_eq(dict(collections.Counter(copies[7, i] for i in second)), {1: n},
+                "held: what a program held is copied once")
 
 
 def merged():
@@ -358,12 +358,12 @@ def merged():
                             got[seq] += length - ihl - doff
                     return sum(got.values()) >= times * len(data)
                 busywait(covered, 10)
-                busywait(lambda: False, 0.1 / ksft.SLOW)
+                busywait(lambda: False, 0.1 / SLOW)
                 covered()
                 resent = retransmitted(bed.w.a)
-                ok(f"GRO: {words}: every byte {times} times",
-                   times * len(data) <= sum(got.values()) <=
-                   times * (len(data) + resent * 1500), (sum(got.values()), len(data), resent))
+                ksft_true(times * len(data) <= sum(got.values()) <= times *
+                          (len(data) + resent * 1500), f"GRO: {words}: every byte {times} times",
+                          (sum(got.values()), len(data), resent))
 
 
 def retransmitted(ns):
@@ -390,8 +390,8 @@ def stream(bed):
         thread.start()
         with bed.w.a.enter(), socket.create_connection((IP % 2, 5001)) as sock:
             sock.sendall(data)
-        thread.join(60 * ksft.SLOW)
-        eq("GRO: the transfer is complete", bytes(result) == data, True)
+        thread.join(60 * SLOW)
+        ksft_eq(bytes(result) == data, True, "GRO: the transfer is complete")
     return send
 
 
@@ -408,24 +408,25 @@ def multicast():
         bed.ready()
         for letter in "bc":
             igmp = struct.pack("!BBH4s", 0x16, 0, 0, socket.inet_aton("239.1.2.3"))
-            igmp = igmp[:2] + struct.pack("!H", ksft.checksum(igmp)) + igmp[4:]
+            igmp = igmp[:2] + struct.pack("!H", checksum(igmp)) + igmp[4:]
             head = struct.pack("!BBHHHBBH", 0x46, 0xc0, 24 + len(igmp), 1, 0, 1, 2, 0)
             head += socket.inet_aton(bed.address(letter)) + socket.inet_aton("239.1.2.3")
             head += b"\x94\x04\0\0"  # router alert
-            head = head[:10] + struct.pack("!H", ksft.checksum(head)) + head[12:]
+            head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
             bed.tx[letter].send(ether(MULTICAST, bed.mac(letter), 0x0800, head + igmp))
 
         def members():
             return bed.h.sh("bridge mdb show dev br0").stdout
         joined = busywait(lambda: members().count("grp 239.1.2.3") >= 2, 10)
-        ok("multicast to unicast: both have joined", joined, members)
+        ksft_true(joined, "multicast to unicast: both have joined", members)
         bed.rules()
 
         def addressed():
             """Return: whether b gets it under its own address, as it does with a querier."""
             bed.tx["a"].send(bed.rows[0].frame(bed, 77000000))
             return bed.mac("b") in [f[:6].hex(":") for f in bed.rx["b"].frames(1, 1)]
-        ok("multicast to unicast: b gets it under its own address", busywait(addressed, 30, 0.5))
+        ksft_true(busywait(addressed, 30, 0.5),
+                  "multicast to unicast: b gets it under its own address")
         # the bridge makes them with skb_copy(): neither skb nor data are those that came in
         bed.rows[0].more = 2
         bed.check(*[p for p in places(bed) if "matches" not in p.name])
@@ -433,4 +434,5 @@ def multicast():
 
 if __name__ == "__main__":
     modprobe("veth", "bridge", "bonding", "ifb", "macvlan", "vrf")
-    ksft.run(shaped, shaped_below_master, stacked, bounced, reused, held, merged, multicast)
+    ksft_run([shaped, shaped_below_master, stacked, bounced, reused, held, merged, multicast])
+    ksft_exit()

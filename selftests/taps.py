@@ -7,8 +7,8 @@ import contextlib
 import struct
 import tempfile
 
-import ksft
-from ksft import Sender, Sniffer, Topology, eq, ok, vtap, vtap_json
+from lib import (Sender, Sniffer, Topology, ksft_eq, ksft_exit, ksft_run, ksft_true, modprobe,
+                 tcp_frame, udp_frame, vtap, vtap_batch, vtap_json)
 
 COLLECTOR = "type gre remote 192.0.2.9"
 ENDS = Topology.MAC["b"], Topology.MAC["a"], "10.9.0.1", "10.9.0.2"
@@ -34,16 +34,14 @@ class Bed:
 
     def tell(self, *lines, good=True):
         """Give the tool LINES as one transaction. Return: what it said."""
-        p = self.host.sh([ksft.VTAP, "-b", "-"], input="\n".join(lines) + "\n", check=False)
-        if good != (p.returncode == 0):
-            raise AssertionError(f"{lines}: exit {p.returncode}\n{p.stdout}{p.stderr}")
-        return p.stderr
+        return vtap_batch(self.host, *lines, ok=good).stderr
 
     def refused(self, name, text, *lines):
         """The tool is told LINES, says TEXT, and changes nothing."""
         before = self.state()
-        eq(f"{name} is refused", self.tell(*lines, good=False).split(": ", 2)[-1].strip(), text)
-        eq(f"{name}: nothing has changed", self.state(), before)
+        ksft_eq(self.tell(*lines, good=False).split(": ", 2)[-1].strip(), text,
+                f"{name} is refused")
+        ksft_eq(self.state(), before, f"{name}: nothing has changed")
 
     def state(self, tap=None):
         """Return: rules, sessions and taps as they are shown, with counters; of one TAP or all."""
@@ -55,7 +53,7 @@ class Bed:
     def shoot(self, n=1, kind="udp", **kw):
         """Send N frames from a to b, which does not answer. Return: {key: [copies of each frame]}
         of those that have any."""
-        make = getattr(ksft, kind + "_frame")
+        make = {"udp": udp_frame, "tcp": tcp_frame}[kind]
         names = [b"vtap#%08d" % i for i in range(self.sent, self.sent + n)]
         self.sent += n
         before = self.copied()
@@ -94,30 +92,31 @@ def observers():
     """Two taps with rules that overlap, and sessions of one name: each gets what it wants, once."""
     with Bed(*TWO, "rule add pref 10 port vnet0 dir ingress ip_proto udp action mirror s",
              "rule add tap sec pref 5 port vnet* dir ingress action mirror s") as bed:
-        eq("both get a UDP frame, each once", bed.shoot(3), {1: [1] * 3, 2: [1] * 3})
-        eq("only one gets a TCP frame", bed.shoot(3, "tcp"), {2: [1] * 3})
+        ksft_eq(bed.shoot(3), {1: [1] * 3, 2: [1] * 3}, "both get a UDP frame, each once")
+        ksft_eq(bed.shoot(3, "tcp"), {2: [1] * 3}, "only one gets a TCP frame")
         counts = bed.ports()
-        eq("a frame that both taps match is matched once",
-           (counts["seen"], counts["matched"], counts["unmatched"]), (6, 6, 0))
+        ksft_eq((counts["seen"], counts["matched"], counts["unmatched"]), (6, 6, 0),
+                "a frame that both taps match is matched once")
         shown = vtap_json("tap show", bed.host)
-        eq("tap show tells of each what it has and what it decided on",
-           [(t["name"], t["rules"], t["sessions"], t["ports"], t["packets"]) for t in shown],
-           [("main", 1, 1, 1, 3), ("sec", 1, 1, 2, 6)])
-        eq("the rules tell on how many ports they are",
-           [(r["tap"], r["ports"]) for r in vtap_json("rule", bed.host)], [("main", 1), ("sec", 2)])
+        ksft_eq([(t["name"], t["rules"], t["sessions"], t["ports"], t["packets"]) for t in shown],
+                [("main", 1, 1, 1, 3), ("sec", 1, 1, 2, 6)],
+                "tap show tells of each what it has and what it decided on")
+        ksft_eq([(r["tap"], r["ports"]) for r in vtap_json("rule", bed.host)],
+                [("main", 1), ("sec", 2)], "the rules tell on how many ports they are")
         bed.tell("rule add pref 1 port vnet0 dir ingress action skip")
-        eq("skip in one tap is no skip in the other", bed.shoot(3), {2: [1] * 3})
+        ksft_eq(bed.shoot(3), {2: [1] * 3}, "skip in one tap is no skip in the other")
         bed.tell("rule flush", "rule add tap sec pref 1 port vnet0 ip_proto tcp action skip")
-        eq("first match within the tap", (bed.shoot(2), bed.shoot(2, "tcp")), ({2: [1] * 2}, {}))
+        ksft_eq((bed.shoot(2), bed.shoot(2, "tcp")), ({2: [1] * 2}, {}),
+                "first match within the tap")
         before = bed.ports()
         bed.tell("rule flush tap sec", "rule add pref 1 port vnet0 ip_proto tcp action mirror s",
                  "rule add tap sec pref 1 port vnet0 vlan_id 7 action mirror s")
-        eq("no tap matches: no copy", bed.shoot(2), {})
+        ksft_eq(bed.shoot(2), {}, "no tap matches: no copy")
         counts = bed.ports() - before
-        eq("and the frames count as unmatched, once",
-           (counts["matched"], counts["unmatched"]), (0, 2))
+        ksft_eq((counts["matched"], counts["unmatched"]), (0, 2),
+                "and the frames count as unmatched, once")
         bed.tell("rule flush", "rule flush tap sec")
-        eq("no rule is left: no copy", bed.shoot(2), {})
+        ksft_eq(bed.shoot(2), {}, "no rule is left: no copy")
 
 
 def tunnels():
@@ -126,12 +125,12 @@ def tunnels():
              f"session add s tap sec {COLLECTOR} key 2 decap on",
              "rule add pref 1 port vnet0 tunnel vxlan dst_port 8472 action mirror in",
              "rule add tap sec pref 1 port vnet0 ip_proto udp action mirror s") as bed:
-        inner = ksft.udp_frame(*ENDS, payload=b"inside" + bytes(40))
-        frame = ksft.udp_frame(*ENDS, dport=8472, payload=b"\x08\0\0\0\0\0\7\0" + inner)
+        inner = udp_frame(*ENDS, payload=b"inside" + bytes(40))
+        frame = udp_frame(*ENDS, dport=8472, payload=b"\x08\0\0\0\0\0\7\0" + inner)
         bed.tx.send(frame)
-        eq("the frame arrives", bed.rx.frames(1), [frame])
+        ksft_eq(bed.rx.frames(1), [frame], "the frame arrives")
         got = {struct.unpack("!I", f[38:42])[0]: f[42:] for f in bed.copies(0)}
-        eq("each session gets what its tap's rule says", got, {1: inner, 2: frame})
+        ksft_eq(got, {1: inner, 2: frame}, "each session gets what its tap's rule says")
 
 
 def apart():
@@ -142,36 +141,36 @@ def apart():
         bed.shoot(2, sport=10)
         bed.shoot(3, sport=20)
         kept = bed.state("main")
-        eq("there is something to keep", [r["packets"] for r in kept[0]], [2, 3])
+        ksft_eq([r["packets"] for r in kept[0]], [2, 3], "there is something to keep")
         text = vtap("save tap sec", bed.host).stdout
-        ok("save of one tap needs no tap words", " tap " not in text and text.count("add") == 3,
-           text)
+        ksft_true(" tap " not in text and text.count("add") == 3,
+                  "save of one tap needs no tap words", text)
         vtap("rule flush tap sec pref 20", bed.host)
-        eq("flush by pref of a tap", [r["pref"] for r in vtap_json("rule show tap sec", bed.host)],
-           [10])
+        ksft_eq([r["pref"] for r in vtap_json("rule show tap sec", bed.host)], [10],
+                "flush by pref of a tap")
         vtap("rule flush tap sec", bed.host)
         vtap("session flush tap sec", bed.host)
-        eq("flush of one tap: it is gone", bed.state("sec"), [[], [], []])
-        eq("flush of one tap: the other is as it was", bed.state("main"), kept)
+        ksft_eq(bed.state("sec"), [[], [], []], "flush of one tap: it is gone")
+        ksft_eq(bed.state("main"), kept, "flush of one tap: the other is as it was")
         apply(bed, "tap sec", text)
-        eq("apply of what was saved: it is back", vtap("save tap sec", bed.host).stdout, text)
+        ksft_eq(vtap("save tap sec", bed.host).stdout, text, "apply of what was saved: it is back")
         apply(bed, "tap other", text)
-        eq("or goes to another tap", vtap("save tap other", bed.host).stdout, text)
-        eq("apply to one tap: the other is as it was", bed.state("main"), kept)
+        ksft_eq(vtap("save tap other", bed.host).stdout, text, "or goes to another tap")
+        ksft_eq(bed.state("main"), kept, "apply to one tap: the other is as it was")
         apply(bed, "tap other", "")
-        eq("apply of an empty file empties a tap", bed.state("other"), [[], [], []])
+        ksft_eq(bed.state("other"), [[], [], []], "apply of an empty file empties a tap")
         kept = bed.state()
-        eq("apply again changes nothing", apply(bed, "-d tap sec", text), "")
-        eq("and nothing it is", bed.state(), kept)
+        ksft_eq(apply(bed, "-d tap sec", text), "", "apply again changes nothing")
+        ksft_eq(bed.state(), kept, "and nothing it is")
         vtap("session set s tap sec ttl 9", bed.host)
-        eq("set of a session of one tap",
-           [s["ttl"] for s in vtap_json("session", bed.host)], [64, 9])
-        eq("show names both", vtap_json("session show s tap sec", bed.host)[0]["ttl"], 9)
+        ksft_eq([s["ttl"] for s in vtap_json("session", bed.host)], [64, 9],
+                "set of a session of one tap")
+        ksft_eq(vtap_json("session show s tap sec", bed.host)[0]["ttl"], 9, "show names both")
         kept = bed.state("sec")
         vtap("rule flush", bed.host)
         vtap("session del s", bed.host)
-        eq("without a tap, what is changed is main", bed.state("main"), [[], [], []])
-        eq("and main alone", bed.state("sec"), kept)
+        ksft_eq(bed.state("main"), [[], [], []], "without a tap, what is changed is main")
+        ksft_eq(bed.state("sec"), kept, "and main alone")
 
 
 def apply(bed, words, text, good=True):
@@ -192,30 +191,32 @@ def files():
              *[f"rule add tap {tap} pref 1 port vnet0 action mirror s"
                for tap in ("main", "sec", "third")]) as bed:
         saved = vtap("save", bed.host).stdout
-        eq("save names taps, but for main", [line.count(" tap ") for line in saved.splitlines()],
-           [0, 1, 1, 0, 1, 1])
+        ksft_eq([line.count(" tap ") for line in saved.splitlines()], [0, 1, 1, 0, 1, 1],
+                "save names taps, but for main")
         kept = bed.state()
-        eq("apply of what is there changes nothing", apply(bed, "-d ", saved), "")
-        eq("and nothing it is", bed.state(), kept)
+        ksft_eq(apply(bed, "-d ", saved), "", "apply of what is there changes nothing")
+        ksft_eq(bed.state(), kept, "and nothing it is")
         main, third = bed.state("main"), bed.state("third")
         apply(bed, "", f"session add n tap sec {COLLECTOR} key 9\n")
-        eq("a file that names one tap: that one is replaced",
-           vtap("save tap sec", bed.host).stdout, "session add n type gre remote 192.0.2.9 key 9\n")
-        eq("main is as it was", bed.state("main"), main)
-        eq("and so is the third", bed.state("third"), third)
+        ksft_eq(vtap("save tap sec", bed.host).stdout,
+                "session add n type gre remote 192.0.2.9 key 9\n",
+                "a file that names one tap: that one is replaced")
+        ksft_eq(bed.state("main"), main, "main is as it was")
+        ksft_eq(bed.state("third"), third, "and so is the third")
         apply(bed, "", "")
-        eq("an empty file empties main", bed.state("main"), [[], [], []])
-        eq("and main alone", bed.state("third"), third)
+        ksft_eq(bed.state("main"), [[], [], []], "an empty file empties main")
+        ksft_eq(bed.state("third"), third, "and main alone")
         apply(bed, "", saved)
-        eq("all of it comes back", sorted(vtap("save", bed.host).stdout.splitlines()),
-           sorted(saved.splitlines()))
+        ksft_eq(sorted(vtap("save", bed.host).stdout.splitlines()), sorted(saved.splitlines()),
+                "all of it comes back")
         kept = bed.state()
-        eq("a file of another tap is refused", apply(bed, "tap sec", saved, False),
-           'vtap: FILE:3: tap "third" in a file that is applied to tap "sec"\n')
-        eq("a session of another tap is none of the file", apply(
-            bed, "", saved + "rule add tap new pref 1 port x action mirror s\n", False),
-           'vtap: FILE:7: session "s" of tap "new" is not in the file\n')
-        eq("refused files change nothing", bed.state(), kept)
+        ksft_eq(apply(bed, "tap sec", saved, False),
+                'vtap: FILE:3: tap "third" in a file that is applied to tap "sec"\n',
+                "a file of another tap is refused")
+        ksft_eq(apply(bed, "", saved + "rule add tap new pref 1 port x action mirror s\n", False),
+                'vtap: FILE:7: session "s" of tap "new" is not in the file\n',
+                "a session of another tap is none of the file")
+        ksft_eq(bed.state(), kept, "refused files change nothing")
 
 
 def limits():
@@ -224,12 +225,12 @@ def limits():
     with Bed() as bed:
         bed.tell(*[f"session add s tap {t} {COLLECTOR} key {t[1:]}" for t in taps],
                  *[f"rule add tap {t} pref 1 port vnet* action mirror s" for t in taps])
-        eq("16 taps", [t["name"] for t in vtap_json("tap", bed.host)], taps)
-        eq("each gets a frame that passes two ports once", bed.shoot(2),
-           {i: [1, 1] for i in range(1, 17)})
+        ksft_eq([t["name"] for t in vtap_json("tap", bed.host)], taps, "16 taps")
+        ksft_eq(bed.shoot(2), {i: [1, 1] for i in range(1, 17)},
+                "each gets a frame that passes two ports once")
         counts = bed.ports()
-        eq("matched once at each port", (counts["matched"], counts["unmatched"]), (4, 0))
-        eq("copies that were not made again", counts["dup"], 32)
+        ksft_eq((counts["matched"], counts["unmatched"]), (4, 0), "matched once at each port")
+        ksft_eq(counts["dup"], 32, "copies that were not made again")
         text = "a namespace has at most 16 taps"
         bed.refused("a 17th tap, by a session", text, f"session add s tap new {COLLECTOR}")
         bed.refused("a 17th tap, by a rule", text, "rule add tap new pref 1 port x action skip")
@@ -237,18 +238,18 @@ def limits():
         bed.tell("rule flush tap t3", "session flush tap t3",
                  f"session add s tap new {COLLECTOR} key 99",
                  "rule add tap new pref 1 port vnet* action mirror s")
-        eq("one that takes the place of another", bed.shoot(1), {i: [1] for i in (
-            1, 2, *range(4, 17), 99)})
+        ksft_eq(bed.shoot(1), {i: [1] for i in (
+            1, 2, *range(4, 17), 99)}, "one that takes the place of another")
         bed.refused("one deleted, and two new", text, "rule flush tap t4", "session flush tap t4",
                     "rule add tap x pref 1 port x action skip",
                     "rule add tap y pref 1 port x action skip")
         for tap in taps[:2]:
             bed.tell(f"rule flush tap {tap}")
-        eq("a tap stays for its session", len(vtap_json("tap", bed.host)), 16)
+        ksft_eq(len(vtap_json("tap", bed.host)), 16, "a tap stays for its session")
         bed.tell("session flush tap t1")
-        eq("and goes with it", len(vtap_json("tap", bed.host)), 15)
+        ksft_eq(len(vtap_json("tap", bed.host)), 15, "and goes with it")
         bed.tell("rule add pref 1 port x action skip")
-        eq("then there is room", vtap_json("tap", bed.host)[-1]["name"], "main")
+        ksft_eq(vtap_json("tap", bed.host)[-1]["name"], "main", "then there is room")
 
 
 def sampling():
@@ -256,33 +257,35 @@ def sampling():
     with Bed(*TWO, "rule add pref 1 port vnet* sample 2 action mirror s",
              "rule add tap sec pref 1 port vnet* action mirror s") as bed:
         got = bed.shoot(64)
-        ok("about half of the frames for one, once each",
-           10 < sum(got[1]) < 54 and set(got[1]) == {0, 1}, got)
-        eq("all for the other, once each", got[2], [1] * 64)
+        ksft_true(10 < sum(got[1]) < 54 and set(got[1]) == {0, 1},
+                  "about half of the frames for one, once each", got)
+        ksft_eq(got[2], [1] * 64, "all for the other, once each")
         bed.tell("rule flush tap sec",
                  "rule add tap sec pref 1 port vnet* sample 2 action mirror s")
         got = bed.shoot(64)
         for key in (1, 2):
-            ok(f"both sample: half for tap {key}", 10 < sum(got[key]) < 54, got)
-            eq(f"both sample: once each for tap {key}", set(got[key]), {0, 1})
-        ok("each chose by itself", got[1] != got[2], got)
+            ksft_true(10 < sum(got[key]) < 54, f"both sample: half for tap {key}", got)
+            ksft_eq(set(got[key]), {0, 1}, f"both sample: once each for tap {key}")
+        ksft_true(got[1] != got[2], "each chose by itself", got)
 
 
 def once():
     """A frame that passes two ports goes once to a session, whatever the other tap does with it."""
     with Bed(*TWO, "rule add pref 1 port vnet0 dir ingress action mirror s",
              "rule add tap sec pref 1 port vnet1 dir egress action mirror s") as bed:
-        eq("one at ingress, the other at egress: each once", bed.shoot(4), {1: [1] * 4, 2: [1] * 4})
-        eq("nothing was left out", bed.ports()["dup"], 0)
+        ksft_eq(bed.shoot(4), {1: [1] * 4, 2: [1] * 4},
+                "one at ingress, the other at egress: each once")
+        ksft_eq(bed.ports()["dup"], 0, "nothing was left out")
         bed.tell("rule flush", "rule flush tap sec", "rule add pref 1 port vnet* action mirror s",
                  "rule add tap sec pref 1 port vnet* action mirror s dup on")
         before = bed.ports()
-        eq("dup on in one tap alone", bed.shoot(4), {1: [1] * 4, 2: [2] * 4})
+        ksft_eq(bed.shoot(4), {1: [1] * 4, 2: [2] * 4}, "dup on in one tap alone")
         counts = bed.ports() - before
-        eq("the other one's copies are counted as dup", counts["dup"], 4)
+        ksft_eq(counts["dup"], 4, "the other one's copies are counted as dup")
         stats = [s["stats"] for s in vtap_json("-s session show", bed.host)]
-        eq("matched of sessions is sent and drops", [s["matched"] for s in stats],
-           [s["sent"] + sum(n for k, n in s.items() if k.startswith("drop")) for s in stats])
+        ksft_eq([s["matched"] for s in stats],
+                [s["sent"] + sum(n for k, n in s.items() if k.startswith("drop")) for s in stats],
+                "matched of sessions is sent and drops")
 
 
 def together():
@@ -305,12 +308,13 @@ def together():
                     *good, "session flush tap sec")
         bed.refused("a tap with a blank", "a tap's name has letters, digits and _.:@- only",
                     *good, f"session add s tap 'a b' {COLLECTOR}")
-        eq("nothing came of all that", bed.shoot(2), {1: [1, 1], 2: [1, 1]})
+        ksft_eq(bed.shoot(2), {1: [1, 1], 2: [1, 1]}, "nothing came of all that")
         bed.tell(*good)
-        eq("without the bad change", bed.shoot(2), {3: [1, 1], 9: [1, 1]})
-        eq("the taps", [t["name"] for t in vtap_json("tap", bed.host)], ["main", "sec", "new"])
+        ksft_eq(bed.shoot(2), {3: [1, 1], 9: [1, 1]}, "without the bad change")
+        ksft_eq([t["name"] for t in vtap_json("tap", bed.host)], ["main", "sec", "new"], "the taps")
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge")
-    ksft.run(observers, tunnels, apart, files, limits, sampling, once, together)
+    modprobe("veth", "bridge")
+    ksft_run([observers, tunnels, apart, files, limits, sampling, once, together])
+    ksft_exit()

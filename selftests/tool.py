@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""The vtap tool against the kernel: its examples, output, files, monitor and exit codes; and its own test.sh."""
+"""The vtap tool against the kernel: its examples, output, files, monitor and exit codes; and its
+own test.sh."""
 import contextlib
 import json
 import os
@@ -11,22 +12,25 @@ import tempfile
 
 import yaml
 
-import ksft
-from ksft import REPO, VTAP, Netns, Sender, Sniffer, Topology, busywait, eq, ok, sh, vtap, vtap_json
+from lib import (REPO, VTAP, NetNS, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit,
+                 ksft_run, ksft_true, modprobe, sh, vtap, vtap_json)
 
 EXAMPLES = """
     vtap session add ids type erspan2 remote 192.0.2.9 id 100
     vtap session add rec type gre remote 2001:db8::9 key 7 snaplen 256 mtu truncate rate 1gbit
     vtap rule add pref 10 port 'vnet*' dir both ip_proto tcp dst_port 445 action skip
     vtap rule add pref 20 port 'vnet*' dir both src_ip 10.0.0.0/8 action mirror ids,rec
-    vtap rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' action mirror ids sample 10
-    vtap -s session show; vtap port show; vtap -j -p rule show; timeout 1 vtap monitor || test $? = 124
+    vtap rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' \
+        action mirror ids sample 10
+    vtap -s session show; vtap port show; vtap -j -p rule show
+    timeout 1 vtap monitor || test $? = 124
     vtap save > /etc/vtap/vtap.conf; vtap apply /etc/vtap/vtap.conf
 """
 CONFIG = r"""
     # every word once, and all that needs quoting
-    session add gre type gre remote 192.0.2.9 local 192.0.2.1 dev up0 key 0 ttl 1 tos 4 snaplen 60 mtu truncate seq on \
-        rate 2.5gbit pps 7 burst 64k decap on seed 18446744073709551615
+    session add gre type gre remote 192.0.2.9 local 192.0.2.1 dev up0 key 0 ttl 1 tos 4 \
+        snaplen 60 mtu truncate seq on rate 2.5gbit pps 7 burst 64k decap on \
+        seed 18446744073709551615
     session add off type gre remote 192.0.2.9 offload on
     session add sum type gre remote 192.0.2.9 csum on
     session add ll type gre remote fe80::9%up0 csum on
@@ -39,26 +43,29 @@ CONFIG = r"""
     rule add pref 0 port 'v*[0-9]?' dir ingress action mirror gre,e1,e2,e3,vx,raw
     rule add pref 0 master br0 dir egress action skip
     rule add pref 5 mac 02:00:00:00:00:0c action mirror raw dup on
-    rule add pref 5 port x src_mac 02:00:00:00:00:01/ff:ff:ff:00:00:00 dst_mac 02:00:00:00:00:02 vlan_id 0 vlan_prio 7 \
-        protocol ip src_ip 10.0.0.0/8 dst_ip 10.1.2.3 ip_proto tcp src_port 1-1024 dst_port 80 tcp_flags syn/syn,ack \
-        action skip
+    rule add pref 5 port x src_mac 02:00:00:00:00:01/ff:ff:ff:00:00:00 dst_mac 02:00:00:00:00:02 \
+        vlan_id 0 vlan_prio 7 protocol ip src_ip 10.0.0.0/8 dst_ip 10.1.2.3 ip_proto tcp \
+        src_port 1-1024 dst_port 80 tcp_flags syn/syn,ack action skip
     rule add pref 6 port x src_ip 2001:db8::/32 icmp_type 128 icmp_code 0 action skip
-    rule add pref 7 port x src_ip 2001:db8::/32 dst_port 8472 tunnel vxlan tunnel_key 77 inner vlan_id 5 src_ip 10.0.0.0/8 \
-        dst_port 80-90 action skip
-    rule add pref 7 port x tunnel gre inner src_mac 02:00:00:00:00:00/ff:00:00:00:00:00 tcp_flags syn/syn,ack \
-        ip_flags nofrag action skip
+    rule add pref 7 port x src_ip 2001:db8::/32 dst_port 8472 tunnel vxlan tunnel_key 77 \
+        inner vlan_id 5 src_ip 10.0.0.0/8 dst_port 80-90 action skip
+    rule add pref 7 port x tunnel gre inner src_mac 02:00:00:00:00:00/ff:00:00:00:00:00 \
+        tcp_flags syn/syn,ack ip_flags nofrag action skip
     rule add pref 7 port x tunnel geneve tunnel_key 0 action skip
     rule add pref 4294967295 port x ip_flags nofrag action skip
 """
-SMALL = "session add s type gre remote 192.0.2.9\nrule add pref 1 port vnet0 dir ingress src_ip 10.0.0.1 action mirror s\n" \
+SMALL = "session add s type gre remote 192.0.2.9\n" \
+        "rule add pref 1 port vnet0 dir ingress src_ip 10.0.0.1 action mirror s\n" \
         "rule add pref 2 port vnet1 ip_proto udp action skip\n"
 
 
 def spec():
-    """Return: the attribute names of each set of the specification, as the tool writes them, without padding."""
+    """Return: the attribute names of each set of the specification, as the tool writes them,
+    without padding."""
     with open(REPO + "/Documentation/netlink/specs/vtap.yaml", encoding="utf-8") as f:
         sets = yaml.load(f, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["attribute-sets"]
-    return {s["name"]: {a["name"].replace("-", "_") for a in s["attributes"]} - {"pad"} for s in sets}
+    return {s["name"]: {a["name"].replace("-", "_") for a in s["attributes"]} - {"pad"}
+            for s in sets}
 
 
 @contextlib.contextmanager
@@ -74,7 +81,8 @@ def refused(name, args, code, text, ns, **kw):
     """Report whether the command fails with CODE and says TEXT, on standard error only."""
     with ns.enter():
         p = sh([VTAP, *args], check=False, **kw)
-    ok(f"{name}: exit {code}", p.returncode == code and text in p.stderr and not p.stdout, (args, p))
+    ksft_true(p.returncode == code and text in p.stderr and not p.stdout, f"{name}: exit {code}",
+              (args, p))
 
 
 def everything(ns):
@@ -102,7 +110,8 @@ class Monitor:
         self.p.stdout.close()
 
     def _listens(self):
-        """Cause an event. Return: the lines up to it; then no older event is on its way any more."""
+        """Cause an event. Return: the lines up to it; then no older event is on its way any
+        more."""
         self.probes += 1
         vtap(f"session add probe{self.probes} type port dev none", self.ns)
         vtap(f"session del probe{self.probes}", self.ns)
@@ -127,23 +136,29 @@ def examples():
         page = f.read().split(".SH EXAMPLES")[1].split(".SH")[0].replace("\\-", "-")
     page = "\n".join(re.findall(r"^\.B (vtap .*)", page, re.M))
     for name, text, more in (("design", EXAMPLES, 0), ("manual page", page, 1)):
-        with Netns("ex") as ns, tempfile.TemporaryDirectory(dir="/run") as etc:
+        with NetNS("ex") as ns, tempfile.TemporaryDirectory(dir="/run") as etc:
             ns.ip("link add vnet0 type dummy")
             for line in filter(None, map(str.strip, text.splitlines())):
-                path = os.path.dirname(VTAP) + ":" + os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-                p = ns.sh(["bash", "-e", "-c", line.replace("/etc/vtap", etc)], check=False, env={**os.environ, "PATH": path})
-                ok(f"{name}: {line}", p.returncode == 0 and not p.stderr, p.stdout + p.stderr)
+                path = os.path.dirname(VTAP) + ":" + os.environ.get("PATH",
+                                                                    "/usr/sbin:/usr/bin:/sbin:/bin")
+                p = ns.sh(["bash", "-e", "-c", line.replace("/etc/vtap", etc)], check=False,
+                          env={**os.environ, "PATH": path})
+                ksft_true(p.returncode == 0 and not p.stderr, f"{name}: {line}",
+                          p.stdout + p.stderr)
             sessions, rules = everything(ns)
-            eq(f"{name}: what is there then", ([s["name"] for s in sessions], [r["pref"] for r in rules]),
-               (["ids", "rec", *["acme", "dns"] * more], [10, 20, 30, *[40] * more]))
-            want = "rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' action mirror ids sample 10"
-            ok(f"{name}: nothing of a rule got lost", any(
-                set(want.split()) <= set(line.split()) for line in vtap("save", ns).stdout.splitlines()),
-               lambda: vtap("save", ns).stdout)
+            ksft_eq(([s["name"] for s in sessions], [r["pref"] for r in rules]),
+                    (["ids", "rec", *["acme", "dns"] * more], [10, 20, 30, *[40] * more]),
+                    f"{name}: what is there then")
+            want = "rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' " \
+                   "action mirror ids sample 10"
+            ksft_true(any(set(want.split()) <= set(line.split())
+                          for line in vtap("save", ns).stdout.splitlines()),
+                      f"{name}: nothing of a rule got lost", lambda: vtap("save", ns).stdout)
 
 
 def output():
-    """JSON has the names of the specification; text and JSON have counters with -s only, and the right ones."""
+    """JSON has the names of the specification; text and JSON have counters with -s only, and the
+    right ones."""
     names = spec()
     with Topology() as t:
         h = t.host
@@ -154,128 +169,163 @@ def output():
             tx.send(*[t.udp()] * 5)
             rx.frames(5)
         plain, full = vtap_json("session show", h), vtap_json("-s session show", h)
-        eq("sessions have all keys of the specification", set().union(*full), names["session"] - {"loop_port", "unset"})
-        eq("and their counters", {frozenset(s["stats"]) for s in full}, {frozenset(names["session-stats"])})
-        eq("without -s they are as with it, but for the counters",
-           plain, [{k: v for k, v in s.items() if k != "stats"} for s in full])
+        ksft_eq(set().union(*full), names["session"] - {"loop_port", "unset"},
+                "sessions have all keys of the specification")
+        ksft_eq({frozenset(s["stats"]) for s in full}, {frozenset(names["session-stats"])},
+                "and their counters")
+        ksft_eq(plain, [{k: v for k, v in s.items() if k != "stats"} for s in full],
+                "without -s they are as with it, but for the counters")
         raw = {s["name"]: s for s in full}["raw"]
-        eq("a counter", (raw["stats"]["matched"], raw["stats"]["sent"], raw["stats"]["bytes"]), (5, 5, 5 * len(t.udp())))
-        only = {"key": "gre vx llm", "id": "e2 e3", "index": "e2", "vlan": "e2 e3", "seq": "gre off sum ll", "subheader": "e3",
+        ksft_eq((raw["stats"]["matched"], raw["stats"]["sent"], raw["stats"]["bytes"]),
+                (5, 5, 5 * len(t.udp())), "a counter")
+        only = {"key": "gre vx llm", "id": "e2 e3", "index": "e2", "vlan": "e2 e3",
+                "seq": "gre off sum ll", "subheader": "e3",
                 "dport": "vx llm", "offload": "gre off sum ll", "csum": "gre off sum ll"}
-        eq("a session has the words that its type takes", {w: {s["name"] for s in plain if w in s} for w in only if w != "key"},
-           {w: set(types.split()) for w, types in only.items() if w != "key"})
-        eq("a key only if it has one", {s["name"] for s in plain if "key" in s}, set(only["key"].split()))
+        ksft_eq({w: {s["name"] for s in plain if w in s} for w in only if w != "key"},
+                {w: set(types.split()) for w, types in only.items() if w != "key"},
+                "a session has the words that its type takes")
+        ksft_eq({s["name"] for s in plain if "key" in s}, set(only["key"].split()),
+                "a key only if it has one")
         text = vtap("-d session show raw", h).stdout
-        ok("text with defaults: the same", " ttl 64 " in text and " seq " not in text, text)
+        ksft_true(" ttl 64 " in text and " seq " not in text, "text with defaults: the same", text)
         rules = vtap_json("-d -s rule show", h)
-        eq("rules have no other keys than the specification", set().union(*rules) - names["rule"] - {"bytecode"}, set())
-        eq("nor have matches", set().union(*[r.get("match", {}) for r in rules]) - names["match"], set())
-        eq("a rule's counters", [(r["packets"], r["bytes"]) for r in rules if r["pref"] == 1], [(5, 5 * len(t.udp()))])
-        ok("without -s none", "packets" not in vtap("-j rule show", h).stdout)
+        ksft_eq(set().union(*rules) - names["rule"] - {"bytecode"}, set(),
+                "rules have no other keys than the specification")
+        ksft_eq(set().union(*[r.get("match", {}) for r in rules]) - names["match"], set(),
+                "nor have matches")
+        ksft_eq([(r["packets"], r["bytes"]) for r in rules if r["pref"] == 1],
+                [(5, 5 * len(t.udp()))], "a rule's counters")
+        ksft_true("packets" not in vtap("-j rule show", h).stdout, "without -s none")
         port = vtap_json("-s port show vnet0", h)[0]
-        eq("ports have all keys of the specification", set(port), names["port"] - {"reason", "rule", "session", "tap"})
-        eq("and their counters", set(port["ingress"]), names["port-stats"])
-        ok("-p is JSON over several lines", vtap("-p port show", h).stdout.count("\n") > 5)
-        eq("of the same content", [p["name"] for p in json.loads(vtap("-p port show", h).stdout)],
-           [p["name"] for p in vtap_json("port show", h)])
+        ksft_eq(set(port), names["port"] - {"reason", "rule", "session", "tap"},
+                "ports have all keys of the specification")
+        ksft_eq(set(port["ingress"]), names["port-stats"], "and their counters")
+        ksft_true(vtap("-p port show", h).stdout.count("\n") > 5, "-p is JSON over several lines")
+        ksft_eq([p["name"] for p in json.loads(vtap("-p port show", h).stdout)],
+                [p["name"] for p in vtap_json("port show", h)], "of the same content")
         text = vtap("-s session show raw", h).stdout
-        ok("text: one session with its counters", text.startswith("raw type port dev up0 ") and " sent 5 " in text, text)
-        ok("text: no counters without -s", "sent" not in vtap("session show raw", h).stdout)
+        ksft_true(text.startswith("raw type port dev up0 ") and " sent 5 " in text,
+                  "text: one session with its counters", text)
+        ksft_true("sent" not in vtap("session show raw", h).stdout, "text: no counters without -s")
         found = json.loads(vtap(f"-n {h.name} -j rule show id {rules[0]['id']}").stdout)
-        eq("-n names the namespace", [r["id"] for r in found], [rules[0]["id"]])
+        ksft_eq([r["id"] for r in found], [rules[0]["id"]], "-n names the namespace")
         rule = {r["pref"]: r for r in rules}[1]["id"]
         for words, key, want in (
-                (f"port show rule {rule}", "name", ["vnet0"]), ("port show session raw", "name", ["vnet0", "vnet1"]),
-                ("rule show port vnet0", "pref", [0, 1, 5]), ("rule show session raw port vnet0", "pref", [1, 5]),
-                ("rule show session gre port vnet0", "pref", []), ("rule show session off", "pref", []),
-                ("rule show session raw tap main port vnet1", "pref", [5]),
-                ("session show type vxlan", "name", ["llm", "vx"]), ("port show tap main", "name", ["vnet0", "vnet1"])):
-            eq(words, [o[key] for o in vtap_json(words, h)], want)
-        eq("a filter is no word of an object", [w for w in vtap("rule show session raw", h).stdout.split() if w == "session"], [])
-        eq("another namespace has nothing", vtap_json("session show", t.col), [])
+            (f"port show rule {rule}", "name", ["vnet0"]), ("port show session raw", "name",
+                                                            ["vnet0", "vnet1"]),
+            ("rule show port vnet0", "pref", [0, 1, 5]), ("rule show session raw port vnet0",
+                                                          "pref", [1, 5]),
+            ("rule show session gre port vnet0", "pref", []), ("rule show session off", "pref", []),
+            ("rule show session raw tap main port vnet1", "pref", [5]),
+            ("session show type vxlan", "name", ["llm", "vx"]), ("port show tap main", "name",
+                                                                 ["vnet0", "vnet1"])):
+            ksft_eq([o[key] for o in vtap_json(words, h)], want, words)
+        ksft_eq([w for w in vtap("rule show session raw", h).stdout.split() if w == "session"], [],
+                "a filter is no word of an object")
+        ksft_eq(vtap_json("session show", t.col), [], "another namespace has nothing")
 
 
 def codes():
-    """Exit code 0, 1 when the kernel refuses, 2 for wrong usage; messages name the reason, and the line of a file."""
+    """Exit code 0, 1 when the kernel refuses, 2 for wrong usage; messages name the reason, and the
+    line of a file."""
     names = spec()
-    with Netns("codes") as ns:
-        eq("0: done", vtap("session add s type gre remote 192.0.2.9", ns).returncode, 0)
-        refused("a name that is taken", ["session", "add", "s", "type", "gre", "remote", "192.0.2.9"], 1,
-                "a session with this name exists", ns)
-        refused("the kernel's text", ["session", "set", "s", "snaplen", "59"], 1, "snaplen is 0 or at least 60", ns)
+    with NetNS("codes") as ns:
+        ksft_eq(vtap("session add s type gre remote 192.0.2.9", ns).returncode, 0, "0: done")
+        refused("a name that is taken", ["session", "add", "s", "type", "gre", "remote",
+                                         "192.0.2.9"], 1, "a session with this name exists", ns)
+        refused("the kernel's text", ["session", "set", "s", "snaplen", "59"], 1,
+                "snaplen is 0 or at least 60", ns)
         refused("no such rule", ["rule", "del", "id", "99"], 1, "no rule has this id", ns)
-        refused("no such rule, by its number alone", ["rule", "del", "99"], 1, "no rule has this id", ns)
-        refused("what is out of range", ["session", "set", "s", "tos", "253"], 1, "ECN bits of tos", ns)
-        refused("the range", ["session", "add", "t", "type", "erspan2", "remote", "192.0.2.9", "id", "1024"], 1,
-                "id: integer out of range: it is 0 to 1023", ns)
+        refused("no such rule, by its number alone", ["rule", "del", "99"], 1,
+                "no rule has this id", ns)
+        refused("what is out of range", ["session", "set", "s", "tos", "253"], 1, "ECN bits of tos",
+                ns)
+        refused("the range", ["session", "add", "t", "type", "erspan2", "remote", "192.0.2.9", "id",
+                              "1024"], 1, "id: integer out of range: it is 0 to 1023", ns)
         refused("not root", ["session"], 1, "it takes CAP_NET_ADMIN", ns, user=65534)
         refused("no such port", ["port", "show", "x"], 1, "there is no such device", ns)
-        refused("rules of no such port", ["rule", "show", "port", "x"], 1, "there is no such device", ns)
-        refused("ports of no such rule", ["port", "show", "rule", "99"], 1, "no rule has this id", ns)
-        refused("ports of no such session", ["port", "show", "session", "x"], 1, "no session has this name", ns)
+        refused("rules of no such port", ["rule", "show", "port", "x"], 1,
+                "there is no such device", ns)
+        refused("ports of no such rule", ["port", "show", "rule", "99"], 1, "no rule has this id",
+                ns)
+        refused("ports of no such session", ["port", "show", "session", "x"], 1,
+                "no session has this name", ns)
         refused("one session by its type", ["rule", "show", "id", "1", "port", "x"], 1,
                 "port: this attribute picks objects of a dump", ns)
         refused("no such namespace", ["-n", "vtap-none", "session"], 1, "vtap-none", ns)
         refused("no such word", ["session", "set", "s", "tt", "1"], 2, '"tt"', ns)
-        bad = "session add a type gre remote 192.0.2.9\n\nsession del none\nsession add b type gre remote 192.0.2.9\n"
+        bad = "session add a type gre remote 192.0.2.9\n\nsession del none\n" \
+              "session add b type gre remote 192.0.2.9\n"
         with conf(bad) as path:
-            refused("batch: a line that the kernel refuses", ["-b", path], 1, f"{path}:3: no session has this name", ns)
-            eq("batch: then none of its lines is done", [s["name"] for s in vtap_json("session show", ns)], ["s"])
-            refused("batch: -force", ["-force", "-b", path], 1, f"{path}:3: no session has this name", ns)
-            eq("batch: -force does the others", [s["name"] for s in vtap_json("session show", ns)], ["s", "a", "b"])
+            refused("batch: a line that the kernel refuses", ["-b", path], 1,
+                    f"{path}:3: no session has this name", ns)
+            ksft_eq([s["name"] for s in vtap_json("session show", ns)], ["s"],
+                    "batch: then none of its lines is done")
+            refused("batch: -force", ["-force", "-b", path], 1,
+                    f"{path}:3: no session has this name", ns)
+            ksft_eq([s["name"] for s in vtap_json("session show", ns)], ["s", "a", "b"],
+                    "batch: -force does the others")
         with conf("session del s\nsession add c tpye gre\n") as path:
             refused("batch: a line that is wrong", ["-b", path], 2, f"{path}:2: ", ns)
         refused("batch: no such file", ["-b", "/run/none"], 1, "/run/none", ns)
         with ns.enter():
             sh([VTAP, "-b", "-"], input="session flush # all of them\n")
-        eq("batch: from standard input", vtap_json("session show", ns), [])
+        ksft_eq(vtap_json("session show", ns), [], "batch: from standard input")
         for words in ("help", "session help", "rule help", "port help"):
-            ok(f"vtap {words}", "vtap" in vtap(words).stdout)
-        for kind, without in (("session", {"name", "state", "egress", "path_mtu", "loop_port", "stats", "unset"}),
-                              ("rule", {"id", "packets", "bytes", "match", "session", "ports", "unset"})):
+            ksft_true("vtap" in vtap(words).stdout, f"vtap {words}")
+        for kind, without in (("session", {"name", "state", "egress", "path_mtu", "loop_port",
+                                           "stats", "unset"}),
+                              ("rule", {"id", "packets", "bytes", "match", "session", "ports",
+                                        "unset"})):
             text = vtap(kind + " help").stdout
-            words = names[kind] - without - {"filter_text", "sample_flow"} | (names["match"] if kind == "rule" else set())
+            words = names[kind] - without - {"filter_text",
+                                             "sample_flow"} | (names["match"] if kind == "rule"
+                                                               else set())
             words = [w for w in words if not w.endswith(("_mask", "_len", "_max"))]
             missing = [w for w in words if not re.search(r"\b" + w + r"\b", text)]
-            eq(f"{kind} help has every word", missing, [])
+            ksft_eq(missing, [], f"{kind} help has every word")
 
 
 def apply():
-    """save | apply gives the same again; apply touches only what differs, and nothing when the file is wrong."""
-    with Netns("apply") as ns, Monitor(ns) as events:
+    """save | apply gives the same again; apply touches only what differs, and nothing when the file
+    is wrong."""
+    with NetNS("apply") as ns, Monitor(ns) as events:
         ns.ip("link add up0 type dummy")
         with conf(CONFIG) as path:
             vtap(["apply", path], ns)
         saved, before = vtap("save", ns).stdout, everything(ns)
-        eq("all is there", [len(part) for part in before], [10, 9])
+        ksft_eq([len(part) for part in before], [10, 9], "all is there")
         with ns.enter():
             sh([VTAP, "apply", "-"], input=saved)
-        eq("save | apply changes nothing, ids included", everything(ns), before)
+        ksft_eq(everything(ns), before, "save | apply changes nothing, ids included")
         vtap("session add fence type port dev none", ns)
         lines = events.lines("fence")
-        eq("and is no event", [line for line in lines if "add" not in line.split()[1] and "change" not in line.split()[1]], [])
-        eq("each object was added once", len([line for line in lines if line.split()[1] == "add"]), 20)
+        ksft_eq([line for line in lines if "add" not in line.split()[1]
+                 and "change" not in line.split()[1]], [], "and is no event")
+        ksft_eq(len([line for line in lines if line.split()[1] == "add"]), 20,
+                "each object was added once")
         vtap("rule flush", ns)
         vtap("session flush", ns)
         with ns.enter():
             sh([VTAP, "apply", "-"], input=saved)
-        eq("into an empty namespace it makes the same", vtap("save", ns).stdout, saved)
-        for name, text, code in (("a wrong word", "session add x tpye gre\n", 2), ("a name twice", SMALL + SMALL[:40] + "\n", 2)):
+        ksft_eq(vtap("save", ns).stdout, saved, "into an empty namespace it makes the same")
+        for name, text, code in (("a wrong word", "session add x tpye gre\n", 2),
+                                 ("a name twice", SMALL + SMALL[:40] + "\n", 2)):
             with conf(text) as path:
                 refused(f"apply: {name}", ["apply", path], code, path + ":", ns)
-            eq(f"apply: {name}: nothing changed", vtap("save", ns).stdout, saved)
+            ksft_eq(vtap("save", ns).stdout, saved, f"apply: {name}: nothing changed")
         with conf(SMALL.replace("192.0.2.9", "0.0.0.0")) as path:
             refused("apply: what the kernel refuses", ["apply", path], 1,
                     f"{path}:1: remote is not a usable collector address", ns)
         refused("apply of nothing", ["apply", "/dev/null"], 2, "there is no command in it", ns)
-        eq("apply of nothing: nothing changed", vtap("save", ns).stdout, saved)
+        ksft_eq(vtap("save", ns).stdout, saved, "apply of nothing: nothing changed")
         vtap("-force apply /dev/null", ns)
-        eq("apply of nothing with -force removes all", everything(ns), ([], []))
+        ksft_eq(everything(ns), ([], []), "apply of nothing with -force removes all")
 
 
 def save():
     """save FILE replaces the file as a whole, and never with nothing unless it is told to."""
-    with Netns("save") as ns, tempfile.TemporaryDirectory(dir="/run") as d, conf(CONFIG) as config:
+    with NetNS("save") as ns, tempfile.TemporaryDirectory(dir="/run") as d, conf(CONFIG) as config:
         path = d + "/vtap.conf"
 
         def content():
@@ -283,60 +333,67 @@ def save():
                 return f.read()
 
         vtap(["save", path], ns)
-        eq("nothing into a new file", content(), "")
+        ksft_eq(content(), "", "nothing into a new file")
         vtap(["apply", config], ns)
         saved = vtap("save", ns).stdout
         os.chmod(path, 0o640)
         os.chown(path, 1, 2)
         os.symlink("vtap.conf", d + "/link")
         vtap(["save", d + "/link"], ns)
-        eq("the file is what save prints", content(), saved)
+        ksft_eq(content(), saved, "the file is what save prints")
         st = os.stat(path)
-        eq("with its mode and owner", (st.st_mode & 0o777, st.st_uid, st.st_gid), (0o640, 1, 2))
-        ok("a link stays one", os.path.islink(d + "/link"))
+        ksft_eq((st.st_mode & 0o777, st.st_uid, st.st_gid), (0o640, 1, 2),
+                "with its mode and owner")
+        ksft_true(os.path.islink(d + "/link"), "a link stays one")
         vtap("rule flush", ns)
         vtap("session flush", ns)
-        refused("nothing over something", ["save", path], 1, f"{path}: there is nothing to save", ns)
-        eq("the file is kept", content(), saved)
+        refused("nothing over something", ["save", path], 1, f"{path}: there is nothing to save",
+                ns)
+        ksft_eq(content(), saved, "the file is kept")
         vtap(["-force", "save", path], ns)
-        eq("-force empties it", content(), "")
+        ksft_eq(content(), "", "-force empties it")
         refused("a directory", ["save", d], 1, f"{d}: not a regular file", ns)
         refused("no such directory", ["save", d + "/none/x"], 1, "No such file or directory", ns)
-        eq("nothing is left beside it", sorted(os.listdir(d)), ["link", "vtap.conf"])
+        ksft_eq(sorted(os.listdir(d)), ["link", "vtap.conf"], "nothing is left beside it")
 
 
 def check():
     """-check asks the kernel, and changes nothing, ids and events included."""
-    with Netns("check") as ns, Monitor(ns) as events, conf(CONFIG) as config:
+    with NetNS("check") as ns, Monitor(ns) as events, conf(CONFIG) as config:
         p = vtap(["-c", "apply", config], ns)
-        eq("a good file", (p.returncode, p.stdout, p.stderr), (0, "", ""))
-        eq("nothing is there", everything(ns), ([], []))
+        ksft_eq((p.returncode, p.stdout, p.stderr), (0, "", ""), "a good file")
+        ksft_eq(everything(ns), ([], []), "nothing is there")
         vtap(["apply", config], ns)
         before = everything(ns)
-        eq("rule ids start at 1", min(r["id"] for r in before[1]), 1)
+        ksft_eq(min(r["id"] for r in before[1]), 1, "rule ids start at 1")
         with conf(SMALL) as path:
             p = vtap(["-c", "-d", "apply", path], ns)
-            ok("-d prints what would be done", p.returncode == 0 and "session add s" in p.stdout, p.stdout + p.stderr)
-        eq("nothing has changed", everything(ns), before)
+            ksft_true(p.returncode == 0 and "session add s" in p.stdout,
+                      "-d prints what would be done", p.stdout + p.stderr)
+        ksft_eq(everything(ns), before, "nothing has changed")
         with conf("\n" + SMALL.replace("192.0.2.9", "0.0.0.0")) as path:
             refused("what the kernel refuses", ["-c", "apply", path], 1,
                     f"{path}:2: remote is not a usable collector address", ns)
             with conf(f"include {path}\n") as outer:
-                refused("and from an included file", ["-c", "apply", outer], 1, f"{path}:2: remote", ns)
+                refused("and from an included file", ["-c", "apply", outer], 1, f"{path}:2: remote",
+                        ns)
                 refused("apply names that file, too", ["apply", outer], 1, f"{path}:2: remote", ns)
                 refused("and so does a batch", ["-b", outer], 1, f"{path}:2: remote", ns)
         with conf(f"include {config}\n") as outer:
             p = vtap(["-c", "-d", "apply", outer], ns)
-            eq("a file that includes what is there changes nothing", (p.returncode, p.stdout, p.stderr), (0, "", ""))
-        eq("still nothing has changed", everything(ns), before)
+            ksft_eq((p.returncode, p.stdout, p.stderr), (0, "", ""),
+                    "a file that includes what is there changes nothing")
+        ksft_eq(everything(ns), before, "still nothing has changed")
         vtap("session add fence type port dev none", ns)
-        lines = [line for line in events.lines("fence") if "add" not in line.split()[1] and "change" not in line.split()[1]]
-        eq("and nothing was an event", lines, [])
+        lines = [line for line in events.lines("fence") if "add" not in line.split()[1]
+                 and "change" not in line.split()[1]]
+        ksft_eq(lines, [], "and nothing was an event")
 
 
 def boot():
-    """What vtap.service runs: start applies, reload changes all or nothing, stop removes what start applied."""
-    with Netns("boot") as ns, tempfile.TemporaryDirectory(dir="/run") as d:
+    """What vtap.service runs: start applies, reload changes all or nothing, stop removes what start
+    applied."""
+    with NetNS("boot") as ns, tempfile.TemporaryDirectory(dir="/run") as d:
         os.makedirs(d + "/etc/vtap.d")
         env = {**os.environ, "VTAP": VTAP, "VTAP_ETC": d + "/etc", "RUNTIME_DIRECTORY": d}
 
@@ -350,25 +407,26 @@ def boot():
             return [s["name"] for s in everything(ns)[0]]
 
         vtap("session add own type gre remote 192.0.2.9", ns)
-        eq("start without a file", service("start").returncode, 0)
-        eq("stop after that", service("stop").returncode, 0)
-        eq("leave what there is", names(), ["own"])
+        ksft_eq(service("start").returncode, 0, "start without a file")
+        ksft_eq(service("stop").returncode, 0, "stop after that")
+        ksft_eq(names(), ["own"], "leave what there is")
         p = service("start", SMALL)
-        eq("start", (p.returncode, p.stderr), (0, ""))
-        eq("applies the file", names(), ["s"])
+        ksft_eq((p.returncode, p.stderr), (0, ""), "start")
+        ksft_eq(names(), ["s"], "applies the file")
         p = service("reload", SMALL.replace("192.0.2.9", "0.0.0.0"))
-        ok("reload of a wrong file fails and says why", p.returncode == 1 and "vtap.conf:1: remote" in p.stderr, p.stderr)
-        eq("and changes nothing", vtap_json("session show", ns)[0]["remote"], "192.0.2.9")
+        ksft_true(p.returncode == 1 and "vtap.conf:1: remote" in p.stderr,
+                  "reload of a wrong file fails and says why", p.stderr)
+        ksft_eq(vtap_json("session show", ns)[0]["remote"], "192.0.2.9", "and changes nothing")
         ids = [r["id"] for r in everything(ns)[1]]
-        eq("reload", service("reload", SMALL.replace("192.0.2.9", "192.0.2.8")).returncode, 0)
-        eq("changes what differs", vtap_json("session show", ns)[0]["remote"], "192.0.2.8")
-        eq("and nothing else", [r["id"] for r in everything(ns)[1]], ids)
-        eq("stop", service("stop").returncode, 0)
-        eq("removes all", everything(ns), ([], []))
-        eq("start again", service("start").returncode, 0)
+        ksft_eq(service("reload", SMALL.replace("192.0.2.9", "192.0.2.8")).returncode, 0, "reload")
+        ksft_eq(vtap_json("session show", ns)[0]["remote"], "192.0.2.8", "changes what differs")
+        ksft_eq([r["id"] for r in everything(ns)[1]], ids, "and nothing else")
+        ksft_eq(service("stop").returncode, 0, "stop")
+        ksft_eq(everything(ns), ([], []), "removes all")
+        ksft_eq(service("start").returncode, 0, "start again")
         os.remove(d + "/etc/vtap.conf")
-        eq("reload without the file", service("reload").returncode, 0)
-        eq("removes what it had applied", everything(ns), ([], []))
+        ksft_eq(service("reload").returncode, 0, "reload without the file")
+        ksft_eq(everything(ns), ([], []), "removes what it had applied")
 
 
 def counters_go_on():
@@ -376,7 +434,7 @@ def counters_go_on():
     with Topology() as t, Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as rx:
         def send(n):
             tx.send(*[t.udp()] * n)
-            eq(f"{n} frames arrive", len(rx.frames(n)), n)
+            ksft_eq(len(rx.frames(n)), n, f"{n} frames arrive")
 
         def counters():
             return (vtap_json("-s session show", t.host)[0]["stats"]["sent"],
@@ -385,93 +443,119 @@ def counters_go_on():
         with t.host.enter():
             sh([VTAP, "apply", "-"], input=SMALL)
         send(3)
-        eq("before", counters(), (3, {1: 3, 2: 3}))
+        ksft_eq(counters(), (3, {1: 3, 2: 3}), "before")
         ids = [r["id"] for r in vtap_json("rule show", t.host)]
         with t.host.enter():
-            p = sh([VTAP, "-d", "apply", "-"], input=SMALL.replace("pref 2 port vnet1", "pref 2 port vnet1 dir egress")
-                   .replace("192.0.2.9", "192.0.2.9 ttl 9"))
+            new = SMALL.replace("pref 2 port vnet1", "pref 2 port vnet1 dir egress")
+            p = sh([VTAP, "-d", "apply", "-"],
+                   input=new.replace("192.0.2.9", "192.0.2.9 ttl 9"))
         send(2)
         now = counters()
-        eq("the session, which was changed, and the rule that stayed go on counting", (now[0], now[1][1]), (5, 5))
-        eq("the rule that stayed is the same", vtap_json("rule show", t.host)[0]["id"], ids[0])
-        ok("-d tells what was done", "session set s" in p.stdout and "pref 1" not in p.stdout, p.stdout)
+        ksft_eq((now[0], now[1][1]), (5, 5),
+                "the session, which was changed, and the rule that stayed go on counting")
+        ksft_eq(vtap_json("rule show", t.host)[0]["id"], ids[0], "the rule that stayed is the same")
+        ksft_true("session set s" in p.stdout and "pref 1" not in p.stdout,
+                  "-d tells what was done", p.stdout)
 
 
 def monitor():
     """Changes are printed as they come."""
-    with Netns("monitor") as ns, Monitor(ns) as text, Monitor(ns, "-j") as js:
+    with NetNS("monitor") as ns, Monitor(ns) as text, Monitor(ns, "-j") as js:
         vtap("session add s type gre remote 192.0.2.9", ns)
-        eq("a new session", text.lines("add s")[-1:], ["session add s type gre remote 192.0.2.9 state no-route"])
+        ksft_eq(text.lines("add s")[-1:],
+                ["session add s type gre remote 192.0.2.9 state no-route"], "a new session")
         vtap("rule add pref 7 port 'p*' dir ingress action mirror s", ns)
-        eq("a new rule", text.lines("rule add"), ["rule add id 1 pref 7 port 'p*' dir ingress action mirror s ports 0"])
+        ksft_eq(text.lines("rule add"), ["rule add id 1 pref 7 port 'p*' dir ingress action mirror "
+                                         "s ports 0"], "a new rule")
         ns.ip("link add p0 index 77 type dummy")
-        eq("a new port", text.lines("port add"),
-           ["port add p0 ifindex 77 ingress_hook packet egress_hook none vm_sends ingress"])
+        ksft_eq(text.lines("port add"), ["port add p0 ifindex 77 ingress_hook packet egress_hook "
+                                         "none vm_sends ingress"], "a new port")
         vtap("rule set id 1 pref 8", ns)
-        eq("a changed rule", text.lines("rule change"),
-           ["rule change id 1 pref 8 port 'p*' dir ingress action mirror s ports 1"])
+        ksft_eq(text.lines("rule change"), ["rule change id 1 pref 8 port 'p*' dir ingress action "
+                                            "mirror s ports 1"], "a changed rule")
         ns.ip("link del p0")
-        ok("a port less", text.lines("port del p0"))
+        ksft_true(text.lines("port del p0"), "a port less")
         vtap("rule flush", ns)
-        ok("a rule less", text.lines("rule del id 1"))
+        ksft_true(text.lines("rule del id 1"), "a rule less")
         vtap("session del s", ns)
-        ok("a session less", text.lines("session del s"))
+        ksft_true(text.lines("session del s"), "a session less")
         seen = [json.loads(line) for line in js.lines('"event":"del","name":"s"')]
         seen = [f"{e['object']} {e['event']}" for e in seen]
-        want = ["session add", "rule add", "port add", "rule change", "port del", "rule del", "session del"]
-        eq("JSON: an object for each", seen, want)
+        want = ["session add", "rule add", "port add", "rule change", "port del", "rule del",
+                "session del"]
+        ksft_eq(seen, want, "JSON: an object for each")
 
 
 def unset():
-    """no WORD gives a word its default back; apply does so as well, and leaves the object what it is."""
-    with Netns("unset") as ns:
-        vtap("session add s type gre remote 192.0.2.9 key 7 local 192.0.2.1 dev up0 ttl 9 rate 1mbit burst 1k", ns)
+    """no WORD gives a word its default back; apply does so as well, and leaves the object what it
+    is."""
+    with NetNS("unset") as ns:
+        vtap("session add s type gre remote 192.0.2.9 key 7 local 192.0.2.1 dev up0 ttl 9 rate "
+             "1mbit burst 1k", ns)
         vtap("session set s no key no local no dev no burst no rate ttl 3", ns)
-        eq("a session", vtap("save", ns).stdout, "session add s type gre remote 192.0.2.9 ttl 3\n")
-        vtap("rule add pref 1 port a* master br0 dir egress src_ip 10.0.0.1 filter udp action mirror s sample flow 9 dup on", ns)
+        ksft_eq(vtap("save", ns).stdout, "session add s type gre remote 192.0.2.9 ttl 3\n",
+                "a session")
+        vtap("rule add pref 1 port a* master br0 dir egress src_ip 10.0.0.1 filter udp action "
+             "mirror s sample flow 9 dup on", ns)
         vtap("rule set id 1 no master no dir no match no filter no sample no dup", ns)
-        eq("a rule", vtap("rule show", ns).stdout, "id 1 pref 1 port 'a*' action mirror s ports 0\n")
+        ksft_eq(vtap("rule show", ns).stdout, "id 1 pref 1 port 'a*' action mirror s ports 0\n",
+                "a rule")
         refused("a word without default", ["rule", "set", "id", "1", "no", "pref"], 1,
                 "id, tap, pref and action cannot be unset", ns)
-        refused("another one", ["session", "set", "s", "no", "remote"], 1, "name, tap, type and remote cannot be unset", ns)
-        refused("one that is needed", ["rule", "set", "id", "1", "no", "port"], 1, "a rule needs port, master or mac", ns)
-        more = "session add s type gre remote 192.0.2.9 key 1\nrule add pref 1 port a* tcp_flags syn action mirror s\n"
+        refused("another one", ["session", "set", "s", "no", "remote"], 1,
+                "name, tap, type and remote cannot be unset", ns)
+        refused("one that is needed", ["rule", "set", "id", "1", "no", "port"], 1,
+                "a rule needs port, master or mac", ns)
+        more = "session add s type gre remote 192.0.2.9 key 1\n" \
+               "rule add pref 1 port a* tcp_flags syn action mirror s\n"
         with conf(more) as path:
             vtap(["apply", path], ns)
-        with conf("session add s type gre remote 192.0.2.9\nrule add pref 1 port a* action mirror s\n") as path:
+        with conf("session add s type gre remote 192.0.2.9\n"
+                  "rule add pref 1 port a* action mirror s\n") as path:
             out = vtap(["-d", "apply", path], ns).stdout
-        eq("apply: by set", out, "session set s no key\nrule set id 1 no match\n")
-        eq("and so it is", vtap("save", ns).stdout,
-           "session add s type gre remote 192.0.2.9\nrule add pref 1 port 'a*' action mirror s\n")
+        ksft_eq(out, "session set s no key\nrule set id 1 no match\n", "apply: by set")
+        ksft_eq(vtap("save", ns).stdout, "session add s type gre remote 192.0.2.9\n"
+                "rule add pref 1 port 'a*' action mirror s\n", "and so it is")
 
 
 def versions():
-    """-V tells two versions, and loads nothing; a word that an older module does not know is refused with both."""
+    """-V tells two versions, and loads nothing; a word that an older module does not know is
+    refused with both."""
     with open(REPO + "/kmod/version.h", encoding="ascii") as f:
         version = re.search(r'VTAP_VERSION\t"(.*)"', f.read())[1]
-    eq("-V", vtap("-V").stdout, f"vtap {version}, module {version}\n")
+    ksft_eq(vtap("-V").stdout, f"vtap {version}, module {version}\n", "-V")
     hidden = f"mount -t tmpfs none /sys/module && {VTAP} -V"
-    eq("-V without the module", sh(["unshare", "-m", "sh", "-c", hidden]).stdout, f"vtap {version}, module not loaded\n")
+    ksft_eq(sh(["unshare", "-m", "sh", "-c", hidden]).stdout,
+            f"vtap {version}, module not loaded\n", "-V without the module")
     made = sh(["make", "-s", "-C", REPO, "dkms-install", "-n", "tools="]).stdout
-    ok("DKMS gets the same", f"/usr/src/vtap-{version}/dkms.conf" in made and f"s/#MODULE_VERSION#/{version}/" in made, made)
+    ksft_true(f"/usr/src/vtap-{version}/dkms.conf" in made
+              and f"s/#MODULE_VERSION#/{version}/" in made, "DKMS gets the same", made)
     newer, words = REPO + "/selftests/vtap-newer", "session add s type gre remote 192.0.2.9 csum on"
-    text = f"csum is unknown to the module, version {version}, which is older than the tool, version 99.9\n"
-    with Netns("newer") as ns, conf("session flush\n" + words) as path:
-        for name, args, where in (("a command", words.split(), ""), ("a file", ["-b", path], f"{path}:2: ")):
+    text = f"csum is unknown to the module, version {version}, " \
+           "which is older than the tool, version 99.9\n"
+    with NetNS("newer") as ns, conf("session flush\n" + words) as path:
+        for name, args, where in (("a command", words.split(), ""),
+                                  ("a file", ["-b", path], f"{path}:2: ")):
             p = ns.sh([newer, *args], check=False)
-            eq(f"{name} of a newer tool", (p.returncode, p.stdout, p.stderr), (1, "", f"vtap: {where}{text}"))
-        eq("and nothing is made", vtap_json("session show", ns), [])
+            ksft_eq((p.returncode, p.stdout, p.stderr), (1, "", f"vtap: {where}{text}"),
+                    f"{name} of a newer tool")
+        ksft_eq(vtap_json("session show", ns), [], "and nothing is made")
         ns.sh([newer, *words.split()[:-2]])
-        eq("what the module knows it takes from a newer tool", [s["name"] for s in vtap_json("session show", ns)], ["s"])
+        ksft_eq([s["name"] for s in vtap_json("session show", ns)], ["s"],
+                "what the module knows it takes from a newer tool")
 
 
 def own_test():
     """The tool's own tests, which need no kernel."""
-    p = sh([REPO + "/tools/vtap/test.sh", VTAP], check=False, timeout=250, env={**os.environ, "TMPDIR": "/run"})
+    p = sh([REPO + "/tools/vtap/test.sh", VTAP], check=False, timeout=250,
+           env={**os.environ, "TMPDIR": "/run"})
     bad = re.findall(r"^not ok.*(?:\n#.*)*", p.stdout, re.M)
-    ok(f"test.sh: {len(re.findall('^ok', p.stdout, re.M))} tests", p.returncode == 0 and not bad, "\n".join(bad) + p.stderr)
+    ksft_true(p.returncode == 0 and not bad,
+              f"test.sh: {len(re.findall('^ok', p.stdout, re.M))} tests", "\n".join(bad) + p.stderr)
 
 
 if __name__ == "__main__":
-    ksft.modprobe("veth", "bridge", "dummy")
-    ksft.run(examples, output, codes, apply, save, check, boot, counters_go_on, monitor, unset, versions, own_test)
+    modprobe("veth", "bridge", "dummy")
+    ksft_run([examples, output, codes, apply, save, check, boot, counters_go_on, monitor, unset,
+              versions, own_test])
+    ksft_exit()

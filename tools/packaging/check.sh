@@ -7,7 +7,7 @@
 # shellcheck disable=SC2317 # functions are called by check()
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 2
-tools/setup.sh build package || exit 1
+tools/bed/setup.sh build package || exit 1
 cache=${VTAP_CACHE:-/var/cache/vtap}/packages
 old=$(sed -n 's/^#define VTAP_VERSION[^_].*"\(.*\)"/\1/p' kmod/version.h)
 new=$old.1
@@ -45,9 +45,9 @@ make_base() {
 	local sec
 	[ ! -f "$cache/bookworm.tar" ] || return 0
 	mkdir -p "$cache/archives/partial" "$cache/lists/partial"
-	sec=$(tools/setup.sh mirror -security)
+	sec=$(tools/bed/setup.sh mirror -security)
 	{
-		echo "deb $(tools/setup.sh mirror) bookworm main"
+		echo "deb $(tools/bed/setup.sh mirror) bookworm main"
 		[ -z "$sec" ] || echo "deb $sec bookworm-security main"
 	} | mmdebstrap --quiet --format=tar --mode=root --variant=apt --aptopt='Acquire::Retries "3"' \
 		bookworm "$cache/bookworm.tar.new" - && mv "$cache/bookworm.tar.new" "$cache/bookworm.tar"

@@ -4,7 +4,7 @@
 # VERSION replaces that of kmod/version.h. Packages of other versions stay where they are.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
-tools/setup.sh package
+tools/bed/setup.sh package
 version=${1:-$(sed -n 's/^#define VTAP_VERSION[^_].*"\(.*\)"/\1/p' kmod/version.h)}
 out=$PWD/build/deb
 src=$out/src/vtap-$version

@@ -3,7 +3,7 @@
 # rpm.sh - build the RPM packages vtap and vtap-dkms into build/rpm, from Debian as well, where it looks up no dependencies
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
-tools/setup.sh package
+tools/bed/setup.sh package
 version=$(sed -n 's/^#define VTAP_VERSION[^_].*"\(.*\)"/\1/p' kmod/version.h)
 out=$PWD/build/rpm
 rm -rf "$out"

@@ -21,7 +21,7 @@ const char *item_name(const struct item *i)
 	return mnl_attr_get_str(item_attr(i, VTAP_A_SESSION_NAME));
 }
 
-/* Takes the message over. */
+/* Takes ownership of the message. */
 static void items_add(struct items *l, const struct object *o, struct nlmsghdr *nlh, int line)
 {
 	const struct nlattr *a;

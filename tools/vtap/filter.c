@@ -11,7 +11,7 @@
 
 #define FILTER_SNAPLEN	65535
 
-/* what the kernel knows as struct sock_filter */
+/* the kernel calls it struct sock_filter */
 _Static_assert(sizeof(struct bpf_insn) == 8, "struct bpf_insn is not struct sock_filter");
 
 static int filter_put(struct parse *p, const struct word *w, uint16_t attr,
@@ -44,7 +44,7 @@ static bool filter_has_vlan(const char *text)
 	return false;
 }
 
-/* Make a load read a frame whose tag stands beside it; -1 when that is not possible. */
+/* Make a load read a frame whose tag the kernel keeps apart; -1 when that is not possible. */
 static int filter_move_load(struct bpf_insn *i)
 {
 	unsigned int size = BPF_SIZE(i->code) == BPF_W ? 4 : BPF_SIZE(i->code) == BPF_H ? 2 : 1;
@@ -68,7 +68,7 @@ static int filter_move_load(struct bpf_insn *i)
 	return 0;
 }
 
-/* Return: the number of instructions, 0 when the expression cannot be had. */
+/* Return: the number of instructions, 0 when the expression cannot be translated. */
 static size_t filter_double(struct bpf_insn *to, const struct bpf_insn *from, size_t n)
 {
 	struct bpf_insn *i = to;
@@ -94,7 +94,7 @@ static int filter_put_vlan(struct parse *p, const struct word *w, const struct b
 	if (len)
 		rc = filter_put(p, w, w->attr2, both, len);
 	else
-		rc = usage("\"%s\": vlan and bytes 12 to 15 of the frame cannot be had together",
+		rc = usage("\"%s\": an expression with vlan cannot read bytes 12 to 15 of the frame",
 			   w->name);
 	free(both);
 	return rc;
@@ -107,14 +107,14 @@ static int filter_parse(struct parse *p, const struct word *w, const char *val)
 	pcap_t *pcap;
 	int rc;
 
-	if (!*val)	/* none, rather than one that every frame passes */
+	if (!*val)	/* no filter, rather than one that accepts every frame */
 		return word_put(p, w, w->attr2, NULL, 0);
 
 	if (strlen(val) > w->max)
 		return usage("\"%s\" has more than %u characters", w->name, w->max);
 
 	text = check_mem(strdup(val));
-	for (char *c = text; *c; c++)	/* kept for display, in one line */
+	for (char *c = text; *c; c++)	/* it is shown in one line */
 		if (iscntrl((unsigned char)*c))
 			*c = ' ';
 	pcap = check_mem(pcap_open_dead(DLT_EN10MB, FILTER_SNAPLEN));

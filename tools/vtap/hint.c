@@ -122,7 +122,8 @@ static void hint_port(FILE *f, const char *val)
 		fputs(": a port is a number from 0 to 65535, or a range such as 1024-2047", f);
 }
 
-static void hint_value(FILE *f, const struct word *w, const char *val)
+/* Print what a value may be. */
+void hint_value(FILE *f, const struct word *w, const char *val)
 {
 	const char *place;
 
@@ -150,18 +151,4 @@ static void hint_value(FILE *f, const struct word *w, const char *val)
 		fputs(w->attr2 ? ": an IPv4 or IPv6 address, with or without /PREFIX" :
 		      ": an IPv4 or IPv6 address, not a name", f);
 	}
-}
-
-/* Return: USAGE, after telling that a value is wrong and what it may be. */
-int word_bad(const struct word *w, const char *val)
-{
-	static struct text text;
-	FILE *f = text_begin(&text);
-	char *hint;
-
-	hint_value(f, w, val);
-	hint = text_end(&text);
-	usage("\"%s\" is not a valid value for \"%s\"%s", val, w->name, hint);
-	free(hint);
-	return USAGE;
 }

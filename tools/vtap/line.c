@@ -25,7 +25,7 @@ static void line_end_word(struct line *l, bool *open)
 	*open = false;
 }
 
-/* The words lie one behind the other. */
+/* Set argv to the words, which follow each other in text. */
 static void line_end(struct line *l)
 {
 	char *word = l->text;
@@ -41,7 +41,7 @@ static void line_end(struct line *l)
 	l->argv[l->argc] = NULL;
 }
 
-/* The next character, without the newlines that a backslash takes away. */
+/* The next character; newlines after a backslash are skipped. */
 static inline int line_getc(FILE *f, struct line *l, int quote)
 {
 	int c = getc_unlocked(f);
@@ -59,14 +59,14 @@ static inline int line_getc(FILE *f, struct line *l, int quote)
 }
 
 /**
- * line_read - Read a command, passing over lines without one.
- * @l: Starts as all zero; the numbers of the lines are counted on.
+ * line_read - Read a command; lines without one are skipped.
+ * @l: All zero before the first line.
  *
  * Return: OK, with no words at the end of the file; USAGE.
  */
 int line_read(FILE *f, struct line *l)
 {
-	bool open = false;	/* a word has begun, be it an empty one */
+	bool open = false;	/* a word has begun, which may be empty */
 	int quote = 0;
 	int c;
 
@@ -95,7 +95,7 @@ int line_read(FILE *f, struct line *l)
 		} else if (quote == '\'') {
 			line_putc(l, c);
 		} else if (c == '\\') {
-			/* between double quotes it takes the meaning of these two only */
+			/* between double quotes, a backslash escapes only these two */
 			c = getc(f);
 			if (c == EOF || (quote && c != '"' && c != '\\')) {
 				ungetc(c, f);
@@ -117,7 +117,7 @@ int line_read(FILE *f, struct line *l)
 				return OK;
 			}
 		} else {
-			/* up to what may have a meaning */
+			/* up to the next character that may be special */
 			do {
 				line_putc(l, c);
 				c = getc_unlocked(f);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Changes as they happen. */
+/* Print changes as they happen. */
 
 #include "vtap.h"
 
@@ -7,7 +7,7 @@ static const char *const events[] = { "add", "del", "change" };
 
 static void monitor_cb(const struct nlmsghdr *nlh, void *data)
 {
-	unsigned int cmd = nl_cmd(nlh);
+	unsigned int cmd = msg_cmd(nlh);
 
 	(void)data;
 	for (int i = 0; objects[i]; i++)
@@ -19,7 +19,7 @@ static void monitor_cb(const struct nlmsghdr *nlh, void *data)
 int monitor_run(char **argv)
 {
 	if (*argv)
-		return usage("\"%s\" after \"monitor\"", *argv);
+		return usage("unexpected \"%s\" after \"monitor\"", *argv);
 	opt.oneline = true;
 	return nl_monitor(monitor_cb);
 }

@@ -18,69 +18,10 @@ static struct mnl_socket *nl;
 static uint16_t nl_family;
 static uint32_t nl_group;
 static unsigned int nl_seq;
-static const struct txn *nl_txn;		/* that is being sent */
 static char nl_buf[128 * 1024];
 
-/* Begin a message in a buffer. */
-struct nlmsghdr *msg_put(void *buf, uint8_t cmd)
-{
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
-
-	genl->cmd = cmd;
-	genl->version = VTAP_GENL_VERSION;
-	return nlh;
-}
-
-struct nlmsghdr *msg_new(uint8_t cmd)
-{
-	return msg_put(check_mem(malloc(MSG_MAX)), cmd);
-}
-
-struct nlmsghdr *msg_dup(const struct nlmsghdr *nlh)
-{
-	return memcpy(check_mem(malloc(NLMSG_ALIGN(nlh->nlmsg_len))), nlh, nlh->nlmsg_len);
-}
-
-void msgs_add(struct msgs *m, struct nlmsghdr *nlh)
-{
-	/* grows at powers of two */
-	if (!(m->n & (m->n + 1)))
-		m->v = check_mem(realloc(m->v, 2 * (m->n + 1) * sizeof(*m->v)));
-	m->v[m->n++] = nlh;
-}
-
-void msgs_free(struct msgs *m)
-{
-	for (size_t i = 0; i < m->n; i++)
-		free(m->v[i]);
-	free(m->v);
-	*m = (struct msgs){};
-}
-
-uint8_t nl_cmd(const struct nlmsghdr *nlh)
-{
-	return ((struct genlmsghdr *)mnl_nlmsg_get_payload(nlh))->cmd;
-}
-
-/* The keyword of the attribute at an offset in a request, NULL for none. */
-static const char *nl_attr_name(const struct nlmsghdr *req, uint32_t offset)
-{
-	const struct object *const *o = objects;
-
-	if (nl_txn && nl_txn->nlh == req)
-		return txn_blame(nl_txn, offset);
-	while (*o && nl_cmd(req) >= (*o)->ntf)
-		o++;
-	if (!*o || req->nlmsg_type != nl_family)
-		return NULL;
-	return object_attr_name(*o, req,
-				mnl_nlmsg_get_payload_offset(req, sizeof(struct genlmsghdr)),
-				mnl_nlmsg_get_payload_len(req) - sizeof(struct genlmsghdr), offset);
-}
-
 /* The limits of a number that is out of range, as the kernel's policy has them. */
-static void nl_limits(char *buf, size_t size, const struct nlattr *policy)
+static void nl_limits(struct nl_error *e, const struct nlattr *policy)
 {
 	const struct nlattr *a, *min = NULL, *max = NULL;
 
@@ -91,77 +32,67 @@ static void nl_limits(char *buf, size_t size, const struct nlattr *policy)
 			max = a;
 	}
 	if (min && max)
-		snprintf(buf, size, ": it is %llu to %llu",
+		snprintf(e->limits, sizeof(e->limits), ": it is %llu to %llu",
 			 (unsigned long long)mnl_attr_get_u64(min),
 			 (unsigned long long)mnl_attr_get_u64(max));
 }
 
-/*
- * The kernel's text in an acknowledgment, or NULL; @name is set to the keyword it
- * is about, @limits to its range.
- */
-static const char *nl_text(const struct nlmsghdr *req, const struct nlmsghdr *nlh,
-			   unsigned int tlvs, const char **name, char *limits, size_t size)
+/* Take the kernel's text, the offset and the limits out of an acknowledgment. */
+static void nl_error_set(struct nl_error *e, int code, const struct nlmsghdr *nlh,
+			 unsigned int tlvs)
 {
 	const struct nlattr *a;
-	const char *msg = NULL;
 
+	*e = (struct nl_error){ .code = code, .text = code ? strerror(code) : NULL };
+	if (code == EPERM)
+		e->text = "Operation not permitted: it takes CAP_NET_ADMIN, which root has";
 	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
-		return NULL;
+		return;
 	mnl_attr_for_each(a, nlh, tlvs) {
 		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG &&
 		    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
-			msg = mnl_attr_get_str(a);
+			e->text = mnl_attr_get_str(a);
 		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_OFFS &&
 		    mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
-			*name = nl_attr_name(req, mnl_attr_get_u32(a));
+			e->offset = mnl_attr_get_u32(a);
 		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_POLICY)
-			nl_limits(limits, size, a);
+			nl_limits(e, a);
 	}
-	return msg;
 }
 
 /* The kernel's words for an attribute that the module does not take. */
 static bool nl_is_unknown(const char *msg)
 {
-	return msg && (!strcmp(msg, "Unknown attribute type") ||
-		       !strcmp(msg, "Unsupported attribute"));
+	return !strcmp(msg, "Unknown attribute type") || !strcmp(msg, "Unsupported attribute");
 }
 
-/* Say what the kernel said. */
-static void nl_report(const struct nlmsghdr *req, int error, const struct nlmsghdr *nlh,
-		      unsigned int tlvs)
+/**
+ * nl_report - Print what the kernel answered, if anything.
+ * @name: Keyword of the attribute at @e->offset, NULL for none.
+ */
+void nl_report(const struct nl_error *e, const char *name)
 {
-	char limits[64] = "";
-	const char *name = NULL;
-	const char *msg = nl_text(req, nlh, tlvs, &name, limits, sizeof(limits));
 	const char *module;
 
-	if (!msg && error == -EPERM)
-		msg = "Operation not permitted: it takes CAP_NET_ADMIN, which root has";
-	if (!msg && !error)
+	if (!e->text)
 		return;
-	if (error && nl_is_unknown(msg)) {
+	if (e->code && nl_is_unknown(e->text)) {
 		/* the answer takes the place of this one */
-		module = version_module();
+		module = nl_module_version();
 		err("%s is unknown to the module, version %s, which is older than the tool, version %s",
 		    name ? name : "the command", module ? module : "unknown", VTAP_VERSION);
 		return;
 	}
-	if (!msg)
-		msg = strerror(-error);
-	if (!error) {
-		err("warning: %s", msg);
-		return;
-	}
-	if (name && !strstr(msg, name))
-		err("%s: %s%s", name, msg, limits);
+	if (!e->code)
+		err("warning: %s", e->text);
+	else if (name && !strstr(e->text, name))
+		err("%s: %s%s", name, e->text, e->limits);
 	else
-		err("%s%s", msg, limits);
+		err("%s%s", e->text, e->limits);
 }
 
-/* Send a request and read what answers it; -EINTR when a dump is not consistent. */
-static int nl_exchange(struct nlmsghdr *req, nl_cb cb, void *data)
+/* Send a request and read the answer; -EINTR when a dump is not consistent. */
+static int nl_exchange(struct nlmsghdr *req, nl_cb cb, void *data, struct nl_error *e)
 {
 	bool dump = req->nlmsg_flags & NLM_F_DUMP;
 	unsigned int portid = mnl_socket_get_portid(nl);
@@ -170,6 +101,7 @@ static int nl_exchange(struct nlmsghdr *req, nl_cb cb, void *data)
 	const int *error;
 	int len;
 
+	*e = (struct nl_error){};
 	req->nlmsg_seq = ++nl_seq;
 	if (mnl_socket_sendto(nl, req, req->nlmsg_len) < 0) {
 		err("netlink: %m");
@@ -195,7 +127,7 @@ static int nl_exchange(struct nlmsghdr *req, nl_cb cb, void *data)
 			switch (nlh->nlmsg_type) {
 			case NLMSG_ERROR:
 				if (!*error) {
-					nl_report(req, 0, nlh, sizeof(struct nlmsgerr));
+					nl_error_set(e, 0, nlh, sizeof(struct nlmsgerr));
 					return OK;
 				}
 				if (!nl_family && *error == -ENOENT) {
@@ -205,16 +137,13 @@ static int nl_exchange(struct nlmsghdr *req, nl_cb cb, void *data)
 
 					if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
 						tlvs += req->nlmsg_len - sizeof(*req);
-					if (nl_txn && nl_txn->nlh == req &&
-					    txn_passed(nl_txn, nlh, tlvs))
-						return OK;
-					nl_report(req, *error, nlh, tlvs);
+					nl_error_set(e, -*error, nlh, tlvs);
 				}
 				return REFUSED;
 			case NLMSG_DONE:
 				if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(*error) &&
 				    *error < 0) {
-					nl_report(req, *error, nlh, sizeof(*error));
+					nl_error_set(e, -*error, nlh, sizeof(*error));
 					return REFUSED;
 				}
 				if (dump)
@@ -274,6 +203,7 @@ static int nl_open(void)
 {
 	uint16_t family = 0;
 	struct nlmsghdr *req;
+	struct nl_error e;
 	int on = 1;
 	int rc;
 
@@ -295,7 +225,8 @@ static int nl_open(void)
 	req->nlmsg_type = GENL_ID_CTRL;
 	req->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
 	mnl_attr_put_strz(req, CTRL_ATTR_FAMILY_NAME, VTAP_GENL_NAME);
-	rc = nl_exchange(req, nl_family_cb, &family);
+	rc = nl_exchange(req, nl_family_cb, &family, &e);
+	nl_report(&e, NULL);
 	free(req);
 	nl_family = family;
 	return rc;
@@ -304,35 +235,51 @@ static int nl_open(void)
 /**
  * nl_talk - Send a request and wait for its acknowledgment.
  * @cb: Called with each message of the reply, may be NULL.
+ * @e: Set to what the kernel answered, for nl_report(); everything else is printed here.
  *
- * Return: OK, or REFUSED after telling why.
+ * A message may be longer than a socket takes by default.
+ *
+ * Return: OK or REFUSED.
  */
-int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data)
+int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data, struct nl_error *e)
 {
+	int size = nlh->nlmsg_len;
 	int rc = nl_open();
 
-	if (rc)
-		return rc;
-	nlh->nlmsg_type = nl_family;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	return nl_exchange(nlh, cb, data);
-}
-
-/* The same for a transaction, which may be longer than a socket takes by default. */
-int nl_talk_txn(const struct txn *t, nl_cb cb, void *data)
-{
-	int size = t->nlh->nlmsg_len;
-	int rc = nl_open();
-
+	*e = (struct nl_error){};
 	if (rc)
 		return rc;
 	if (size > 64 * 1024 &&
 	    setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
 		setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	nl_txn = t;
-	rc = nl_talk(t->nlh, cb, data);
-	nl_txn = NULL;
-	return rc;
+	nlh->nlmsg_type = nl_family;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	return nl_exchange(nlh, cb, data, e);
+}
+
+static void version_cb(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *a;
+	char **version = data;
+
+	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(a) == VTAP_A_MODULE_VERSION && !*version)
+			*version = check_mem(strdup(mnl_attr_get_str(a)));
+}
+
+/* The module's version; NULL when it is not loaded, which asking its family would change. */
+const char *nl_module_version(void)
+{
+	static char *version;
+	struct nlmsghdr *req;
+	struct nl_error e;
+
+	if (version || access("/sys/module/vtap", F_OK))
+		return version;
+	req = msg_new(VTAP_CMD_MODULE_GET);
+	nl_talk(req, version_cb, &version, &e);
+	free(req);
+	return version;
 }
 
 static void nl_dump_cb(const struct nlmsghdr *nlh, void *data)
@@ -343,13 +290,15 @@ static void nl_dump_cb(const struct nlmsghdr *nlh, void *data)
 /**
  * nl_dump_some - Get the objects that a request picks as they were at one moment.
  * @m: Starts empty; the caller frees it, after an error as well.
+ * @e: As in nl_talk().
  *
- * Return: OK, or REFUSED after telling why.
+ * Return: OK or REFUSED.
  */
-int nl_dump_some(struct nlmsghdr *req, struct msgs *m)
+int nl_dump_some(struct nlmsghdr *req, struct msgs *m, struct nl_error *e)
 {
 	int rc = nl_open();
 
+	*e = (struct nl_error){};
 	if (rc)
 		return rc;
 	req->nlmsg_type = nl_family;
@@ -357,7 +306,7 @@ int nl_dump_some(struct nlmsghdr *req, struct msgs *m)
 	rc = -EINTR;
 	for (int i = 0; rc == -EINTR && i < NL_DUMP_TRIES; i++) {
 		msgs_free(m);
-		rc = nl_exchange(req, nl_dump_cb, m);
+		rc = nl_exchange(req, nl_dump_cb, m, e);
 	}
 	if (rc == -EINTR) {
 		err("the objects change faster than they can be listed");
@@ -366,12 +315,14 @@ int nl_dump_some(struct nlmsghdr *req, struct msgs *m)
 	return rc;
 }
 
-/* The same for all objects of a kind. */
+/* The same for all objects of a kind; errors are printed. */
 int nl_dump(uint8_t cmd, struct msgs *m)
 {
 	struct nlmsghdr *req = msg_new(cmd);
-	int rc = nl_dump_some(req, m);
+	struct nl_error e;
+	int rc = nl_dump_some(req, m, &e);
 
+	nl_report(&e, NULL);
 	free(req);
 	return rc;
 }
@@ -386,7 +337,7 @@ int nl_monitor(nl_cb cb)
 
 	if (rc)
 		return rc;
-	/* best effort, the default holds some hundred events */
+	/* best effort; the default size holds a few hundred events */
 	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (mnl_socket_setsockopt(nl, NETLINK_ADD_MEMBERSHIP, &nl_group, sizeof(nl_group)) < 0) {
 		err("cannot join group \"" VTAP_MCGRP_MONITOR "\": %m");
@@ -397,7 +348,7 @@ int nl_monitor(nl_cb cb)
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno == ENOBUFS) {
-			err("events were lost");
+			err("some events were lost: they came faster than they were read");
 			continue;
 		}
 		if (len < 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The commands on objects, driven by their tables of words. */
+/* An object as text, as JSON and as a message, driven by its table of words. */
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -7,11 +7,7 @@
 
 #include "vtap.h"
 
-static const struct {
-	const char *name;
-	uint16_t flags;		/* words that may be given */
-	bool key;		/* the key must be given */
-} commands[CMDS] = {
+const struct command_info commands[CMDS] = {
 	[CMD_SHOW] = { "show", W_KEY | W_PICK, false },
 	[CMD_ADD] = { "add", W_ADD, false },
 	[CMD_SET] = { "set", W_SET | W_KEY, true },
@@ -73,7 +69,7 @@ void word_write(FILE *f, const struct word *w, const char *text)
 		out_quoted(f, text);
 }
 
-/* The words that add would need for such an object, to be freed. */
+/* The words with which add would create the object; to be freed. */
 char *object_text(const struct object *o, const struct nlmsghdr *nlh)
 {
 	static struct text text;
@@ -192,7 +188,7 @@ void object_print(const struct object *o, const struct nlmsghdr *nlh, const char
 /* building messages */
 
 /* A keyword that a command takes, NULL for none. */
-const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
+static const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
 {
 	const struct word *w;
 
@@ -201,6 +197,32 @@ const struct word *word_find(const struct object *o, const char *name, uint16_t 
 		    !strcmp(w->name, name))
 			return w;
 	return NULL;
+}
+
+/* Take the word behind "no". Match words replace each other: one alone has no default. */
+static int words_unset(struct parse *p, const struct object *o)
+{
+	const struct word *w = *p->argv ? word_find(o, *p->argv, W_SET) : NULL;
+	uint32_t attr, attr2;
+	int rc;
+
+	if (!*p->argv)
+		return usage("\"no\" requires a word");
+	if (!w)
+		return usage("\"%s\" is unknown to \"%s set ... no\", see \"vtap %s help\"",
+			     *p->argv, o->name, o->name);
+	if (w->flags & W_MATCH)
+		return usage("\"no %s\": give the match words that are to stay, or \"no match\"",
+			     w->name);
+	p->argv++;
+	attr = w->attr;
+	attr2 = w->attr2;
+	rc = word_see(p, w);
+	if (!rc)
+		rc = word_put(p, w, o->unset, &attr, sizeof(attr));
+	if (!rc && attr2)
+		rc = word_put(p, w, o->unset, &attr2, sizeof(attr2));
+	return rc;
 }
 
 static int words_parse(struct parse *p, const struct object *o, enum command cmd)
@@ -242,10 +264,10 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 
 /**
  * object_parse - Make the message of a command.
- * @argv: The words behind the command, ends with NULL.
+ * @argv: The words after the command, ends with NULL.
  * @nlh: Set to the message, to be freed, when OK is returned.
  *
- * Return: OK; USAGE after telling what is wrong.
+ * Return: OK, or USAGE after printing what is wrong.
  */
 int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh)
 {
@@ -270,52 +292,7 @@ int object_parse(const struct object *o, enum command cmd, char **argv, struct n
 	return rc;
 }
 
-/* commands */
-
-static void object_keep(const struct nlmsghdr *nlh, void *data)
-{
-	msgs_add(data, msg_dup(nlh));
-}
-
-/* Return: OK, or REFUSED after telling why there is no such object. */
-static int object_check(const struct object *o, const struct nlmsghdr *nlh)
-{
-	const char *why;
-	struct view v;
-
-	if (!o->absent)
-		return OK;
-	view_init(&v, o, nlh);
-	why = o->absent(&v);
-	if (!why)
-		return OK;
-	err("%s: %s", mnl_attr_get_str(v.tb[o->words->attr]), why);
-	return REFUSED;
-}
-
-static int object_show(const struct object *o, struct nlmsghdr *nlh)
-{
-	const struct nlattr *a;
-	struct msgs m = {};
-	bool one = false;
-	int rc;
-
-	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
-		one |= mnl_attr_get_type(a) == o->words->attr;
-	rc = one ? nl_talk(nlh, object_keep, &m) : nl_dump_some(nlh, &m);
-	if (!rc && one && m.n)
-		rc = object_check(o, m.v[0]);
-	if (!rc && opt.json)
-		out_open(NULL, '[');
-	for (size_t i = 0; !rc && i < m.n; i++)
-		object_print(o, m.v[i], NULL);
-	if (!rc && opt.json)
-		out_close(']');
-	msgs_free(&m);
-	return rc;
-}
-
-/* Is the attribute at an offset in a message one of those in @nest, or in one of these? */
+/* Find the attribute at an offset in a message inside @nest, at any depth. */
 static bool attr_at(const struct nlattr *nest, const struct nlmsghdr *nlh, uint32_t offset,
 		    uint16_t *type)
 {
@@ -361,7 +338,7 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 	return NULL;
 }
 
-/* Tell which key the kernel gave. */
+/* Print the key that the kernel assigned. */
 void object_print_key(const struct object *o, uint64_t key)
 {
 	if (opt.json) {
@@ -373,46 +350,4 @@ void object_print_key(const struct object *o, uint64_t key)
 	} else if (opt.details) {
 		printf("%s %" PRIu64 "\n", o->words->name, key);
 	}
-}
-
-/**
- * object_run - Carry out a command.
- * @argv: The words behind the object.
- * @txn: Takes changes up instead; other commands send what is in it first. NULL for none.
- */
-int object_run(const struct object *o, char **argv, struct txn *txn)
-{
-	enum command cmd = CMD_SHOW;
-	struct txn single = {};
-	struct nlmsghdr *nlh;
-	int rc;
-
-	if (*argv) {
-		if (!strcmp(*argv, "help")) {
-			object_help(o);
-			return OK;
-		}
-		while (cmd < CMDS && ((cmd != CMD_SHOW && !o->change[cmd]) ||
-				      strcmp(*argv, commands[cmd].name)))
-			cmd++;
-		if (cmd == CMDS)
-			return usage("\"%s\" is not a command of \"%s\", see \"vtap %s help\"",
-				     *argv, o->name, o->name);
-		argv++;
-	}
-	rc = object_parse(o, cmd, argv, &nlh);
-	if (rc)
-		return rc;
-	if (cmd == CMD_SHOW) {
-		if (txn)
-			rc = txn_send(txn, err_file, true);
-		if (!rc)
-			rc = object_show(o, nlh);
-	} else {
-		txn_add(txn ? txn : &single, o, cmd, nlh, err_line, NULL);
-		if (!txn)
-			rc = txn_send(&single, err_file, true);
-	}
-	free(nlh);
-	return rc;
 }

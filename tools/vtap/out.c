@@ -8,7 +8,7 @@
 #include "vtap.h"
 
 static int out_depth;
-static bool out_more;	/* something stands before at this depth */
+static bool out_more;	/* a value precedes at this depth */
 
 static void out_json_string(const char *s)
 {
@@ -83,7 +83,7 @@ void out_str(const char *key, const char *val)
 	out_json_string(val);
 }
 
-/* As a shell and line.c read it. */
+/* Quoted as the shell and line.c read it. */
 void out_quoted(FILE *f, const char *s)
 {
 	const char *c = s;

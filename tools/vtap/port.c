@@ -26,7 +26,7 @@ static const char *const reasons[] = {
 	[VTAP_REASON_VRF] = "a VRF device has no frames of its own; tap the devices in it",
 	[VTAP_REASON_LOOPBACK] =
 		"no rule binds to the loopback device by its name; patterns, master and mac do not",
-	[VTAP_REASON_UNREGISTERED] = "the device is about to go away, or to another namespace",
+	[VTAP_REASON_UNREGISTERED] = "the device is being removed or moved to another namespace",
 };
 
 #define A(n)	.attr = VTAP_A_PORT_STATS_##n, .type = &type_u64
@@ -59,7 +59,7 @@ static const struct word port_words[] = {
 	{}
 };
 
-/* A device that is no port */
+/* Why a device is not a port, NULL if it is one. */
 static const char *port_absent(const struct view *v)
 {
 	const struct nlattr *a = v->tb[VTAP_A_PORT_REASON];

@@ -18,7 +18,7 @@ static const char *dev_given(const struct parse *p)
 	return NULL;
 }
 
-/* The device may be given twice, by dev and behind the address, but it must be the same. */
+/* dev and the part after % may both name the device, but it must be the same. */
 static int dev_put(struct parse *p, const struct word *w, const char *dev)
 {
 	const char *given = dev_given(p);
@@ -64,7 +64,7 @@ static int remote_parse(struct parse *p, const struct word *w, const char *val)
 	} else if (!IN6_IS_ADDR_LINKLOCAL(&ip) && !IN6_IS_ADDR_MC_LINKLOCAL(&ip)) {
 		rc = usage("\"%s\": only a link-local IPv6 address takes %%DEV", val);
 	} else if (!*dev) {
-		rc = usage("\"%s\": the device is missing behind the %%", val);
+		rc = usage("\"%s\": a device name must follow the %%", val);
 	} else if (strlen(dev) > 15) {
 		rc = usage("\"%s\" is too long for a device, at most 15 characters", dev);
 	} else {

@@ -87,7 +87,7 @@ static const struct word rule_words[] = {
 	{}
 };
 
-/* A program with its expression is shown as that; the two cannot be given together. */
+/* A filter's expression is shown instead of its program: they cannot be given together. */
 static bool rule_implied(const struct word *w, const struct view *v, bool all)
 {
 	return w->type == &type_bytecode && v->tb[VTAP_A_RULE_FILTER_TEXT] &&

@@ -192,7 +192,7 @@ bad "$different" session set s remote ff02::9%up0 dev up1
 for a in 2001:db8::9 ::1 fec0::9 ff05::9 ff0e::9 :: 192.0.2.9 169.254.0.9; do
 	bad "\"$a%up0\": only a link-local IPv6 address takes %DEV" $L "$a%up0"
 done
-bad 'the device is missing behind the %' $L fe80::9%
+bad 'a device name must follow the %' $L fe80::9%
 bad '"abcdefghijklmnop" is too long for a device' $L fe80::9%abcdefghijklmnop
 bad '"fe80::g%up0" is not a valid value for "remote"' $L fe80::g%up0
 bad '"fe80::9/64%up0" is not a valid value for "remote"' $L fe80::9/64%up0

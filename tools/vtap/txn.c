@@ -28,7 +28,7 @@ static void *txn_room(struct txn *t, size_t len)
 /**
  * txn_add - Put a command at the end of a transaction.
  * @nlh: The command's message; still the caller's.
- * @text: Stands for the line where there is none; must live as long as @t.
+ * @text: For messages if @line is 0; must live as long as @t.
  */
 void txn_add(struct txn *t, const struct object *o, enum command cmd,
 	     const struct nlmsghdr *nlh, int line, const char *text)
@@ -50,7 +50,7 @@ void txn_add(struct txn *t, const struct object *o, enum command cmd,
 	};
 }
 
-/* The change that has a byte of the message. */
+/* The change that an offset in the message belongs to. */
 static const struct txn_change *txn_find(const struct txn *t, uint32_t offset)
 {
 	for (size_t i = 0; i < t->n; i++)
@@ -59,8 +59,8 @@ static const struct txn_change *txn_find(const struct txn *t, uint32_t offset)
 	return NULL;
 }
 
-/* Errors name the line that was refused, and the keyword if there is one. */
-const char *txn_blame(const struct txn *t, uint32_t offset)
+/* Makes messages name the line that was refused. Return: the keyword, NULL for none. */
+static const char *txn_blame(const struct txn *t, uint32_t offset)
 {
 	const struct txn_change *c = txn_find(t, offset);
 	const struct nlattr *nest;
@@ -94,16 +94,9 @@ void txn_only_check(struct txn *t)
 }
 
 /* Whether an error is about that last change. */
-bool txn_passed(const struct txn *t, const struct nlmsghdr *nlh, unsigned int tlvs)
+static bool txn_passed(const struct txn *t, const struct nl_error *e)
 {
-	const struct nlattr *a;
-
-	if (!t->check || !(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
-		return false;
-	mnl_attr_for_each(a, nlh, tlvs)
-		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_OFFS)
-			return txn_find(t, mnl_attr_get_u32(a)) == &t->v[t->n - 1];
-	return false;
+	return t->check && e->code && e->offset && txn_find(t, e->offset) == &t->v[t->n - 1];
 }
 
 static void txn_reply(const struct nlmsghdr *nlh, void *data)
@@ -117,23 +110,28 @@ static void txn_reply(const struct nlmsghdr *nlh, void *data)
 }
 
 /**
- * txn_send - Send the changes there are, and begin anew.
- * @file: Where they come from, for messages.
- * @keys: Print the keys that the kernel gave.
+ * txn_send - Send the changes collected so far, and empty the transaction.
+ * @file: The file they come from, for messages.
+ * @keys: Print the keys that the kernel assigned.
  *
- * Return: OK, or REFUSED after telling why; then nothing has changed.
+ * Return: OK, or REFUSED after printing why; then nothing has changed.
  */
 int txn_send(struct txn *t, const char *file, bool keys)
 {
 	const char *outer_file = err_file;
 	int outer_line = err_line;
 	uint64_t id = 0;
+	struct nl_error e;
 	int rc = OK;
 
 	if (t->n) {
 		err_file = file;
 		err_line = t->n == 1 ? t->v[0].line : 0;
-		rc = nl_talk_txn(t, txn_reply, &id);
+		rc = nl_talk(t->nlh, txn_reply, &id, &e);
+		if (txn_passed(t, &e))
+			rc = OK;
+		else
+			nl_report(&e, e.offset ? txn_blame(t, e.offset) : NULL);
 		err_file = outer_file;
 		err_line = outer_line;
 	}

@@ -1,63 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vtap: configures the virtual network TAP. Options, batches and messages. */
+/* vtap: configures the virtual network TAP. Options and batches. */
 
-#include <errno.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../kmod/version.h"
 #include "vtap.h"
-
-struct options opt;
-const char *err_file;
-int err_line;
-
-const struct object *const objects[] = {
-	&session_object, &rule_object, &port_object, &tap_object, NULL
-};
-
-static void err_print(const char *fmt, va_list ap)
-{
-	fflush(stdout);
-	fputs("vtap: ", stderr);
-	if (err_file)
-		fprintf(stderr, "%s:", err_file);
-	if (err_file && err_line)
-		fprintf(stderr, "%d:", err_line);
-	if (err_file)
-		putc(' ', stderr);
-	vfprintf(stderr, fmt, ap);
-	putc('\n', stderr);
-}
-
-void err(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	err_print(fmt, ap);
-	va_end(ap);
-}
-
-int usage(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	err_print(fmt, ap);
-	va_end(ap);
-	return USAGE;
-}
-
-void *check_mem(void *p)
-{
-	if (!p) {
-		err("out of memory");
-		exit(REFUSED);
-	}
-	return p;
-}
 
 static void help(FILE *f)
 {
@@ -71,7 +18,7 @@ static void help(FILE *f)
 	      "                    -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
 }
 
-/* Changes go into @txn if there is one; other commands send what is in it first. */
+/* With @txn, changes are added to it, and other commands send it first. */
 static int run(char **argv, struct txn *txn)
 {
 	int rc;
@@ -124,7 +71,7 @@ static int batch(const char *name)
 	return first ? first : rc;
 }
 
-/* -j and -json and --json are one. */
+/* -j, -json and --json are the same option. */
 static bool is_opt(const char *arg, const char *name)
 {
 	arg++;
@@ -139,6 +86,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	(void)argc;
+	word_hint = hint_value;
 	for (argv++; *argv && **argv == '-'; argv++) {
 		const char *arg = *argv;
 
@@ -176,7 +124,7 @@ int main(int argc, char **argv)
 	}
 
 	if (file && *argv)
-		return usage("\"%s\" after option -batch", *argv);
+		return usage("unexpected \"%s\" after option -batch", *argv);
 	if (opt.force && !file && (!*argv || (strcmp(*argv, "apply") && strcmp(*argv, "save"))))
 		return usage("option -force without -batch, apply or save");
 	if (opt.check && (file || !*argv || strcmp(*argv, "apply")))

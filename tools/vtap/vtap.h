@@ -9,17 +9,13 @@
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <linux/vtap.h>
+
+#include "util.h"
 #include "../../kmod/version.h"
 
 #define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
 #define ATTR_MAX	63		/* no attribute set of the spec is larger */
-
-/* What functions that can fail return, and the exit codes. */
-enum {
-	OK,
-	REFUSED,	/* by the kernel, or a system call failed */
-	USAGE,		/* the words are wrong; nothing was changed */
-};
+#define MAC_LEN		6
 
 enum {
 	W_ADD		= 1 << 0,	/* may be given to add */
@@ -27,13 +23,13 @@ enum {
 	W_FLUSH		= 1 << 2,	/* picks what flush deletes */
 	W_KEY		= 1 << 3,	/* names the object for set, del and show */
 	W_POS		= 1 << 4,	/* comes first, without its keyword */
-	W_FIXED		= 1 << 5,	/* cannot change while the object exists */
-	W_MATCH		= 1 << 6,	/* stands in the nested attribute match */
+	W_FIXED		= 1 << 5,	/* cannot be changed while the object exists */
+	W_MATCH		= 1 << 6,	/* is in the nested attribute match */
 	W_STATS		= 1 << 7,	/* shown with -s only */
 	W_BREAK		= 1 << 8,	/* counters: starts a line */
 	W_HEX		= 1 << 9,	/* a number without name is shown as 0x%04x */
 	W_VERBATIM	= 1 << 10,	/* more than one word: never quoted as a whole */
-	W_INNER		= 1 << 11,	/* may stand behind inner, too */
+	W_INNER		= 1 << 11,	/* may also follow inner */
 	W_PICK		= 1 << 12,	/* picks what show shows; alone, it is not shown itself */
 };
 
@@ -53,12 +49,13 @@ struct unit {
 
 /**
  * struct type - How values of a kind are read and written.
- * @help: Stands for the value in the help text, NULL for the names.
+ * @help: Placeholder for the value in the help text, NULL to list the names.
  * @size: Bytes of a number's attribute; 0 when @parse and @format do all.
- * @sep: Divides two numbers: '/' a value and its mask, '-' the ends of a range.
+ * @sep: Separates two numbers: '/' a value and its mask, '-' the ends of a range.
  * @json: How a number is written: 'n' as number, 's' as text, 'b' as true or false.
- * @mask: The mask that is not written, since it leaves nothing out.
- * @units: Of a number, the first one that divides it is written.
+ * @mask: The full mask, which is not written.
+ * @many: There may be several attributes of type attr2.
+ * @units: Units of a number; the first one that divides it is written.
  * @read: Reads a number.
  * @write: Writes it as @read takes it.
  * @parse: Puts a value into the message; takes further arguments itself.
@@ -71,6 +68,7 @@ struct type {
 	char sep;
 	char json;
 	uint64_t mask;
+	bool many;
 	const struct unit *units;
 	int (*read)(const struct word *w, const char *s, uint64_t *val);
 	void (*write)(FILE *f, const struct word *w, uint64_t val);
@@ -82,7 +80,7 @@ struct type {
 /**
  * struct word - A keyword of an object: drives parsing, show, save and apply.
  * @name: Keyword, and key in JSON.
- * @def: Text of the default, which set takes to bring it back; NULL for none.
+ * @def: Text of the default, which set accepts to restore it; NULL for none.
  * @name2: Key of @attr2 in JSON.
  * @attr2: Prefix length, mask, upper end or other second half of the value.
  * @max: Longest string.
@@ -102,14 +100,14 @@ struct word {
 
 /* A message that is being built of words. */
 struct parse {
-	char **argv;			/* what is still to be read */
+	char **argv;			/* words not read yet */
 	struct nlmsghdr *nlh;
 	struct nlmsghdr *match;		/* collects the nested attributes */
 	const struct word *word;
-	const struct word *addr;	/* the first address, for its family */
+	const struct word *addr;	/* the first address, whose family the others must have */
 	uint16_t addr_len;
 	bool has_match;
-	uint64_t seen[2];		/* attributes outside and inside of match, or of inner */
+	uint64_t seen[2];		/* attributes given outside and inside match or inner */
 };
 
 /* A message that is being read. */
@@ -125,7 +123,7 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * struct object - A kind of object.
  * @words: In the order in which they are shown; the key comes first.
  * @implied: Whether a value follows from others and is not shown, @all as in word_text().
- * @absent: Why there is no such object, when a reply says no more than that; else NULL.
+ * @absent: If a reply says only why there is no such object, returns the reason; else NULL.
  * @get: The command on the wire for show.
  * @change: The attribute that makes each of the other commands part of a commit, 0 for none.
  * @ntf: The first of the notifications add, del and change.
@@ -146,23 +144,6 @@ struct object {
 	uint8_t unset;
 };
 
-/* vtap.c */
-struct options {
-	bool json, pretty, stats, details;
-	bool force;	/* go on after errors; lose what was saved, delete what is there */
-	bool check;	/* apply changes nothing */
-	bool oneline;	/* counters go into the line of their object */
-	const char *netns;
-};
-
-extern struct options opt;
-extern const struct object *const objects[];
-extern const char *err_file;	/* goes before messages, with err_line if not 0 */
-extern int err_line;
-void err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-int usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void *check_mem(void *p);
-
 /* line.c */
 struct line {
 	char **argv;		/* ends with NULL */
@@ -170,7 +151,7 @@ struct line {
 	int first;		/* number of the line it starts in */
 	int next;		/* number of the line after it */
 	int argv_size;
-	char *text;		/* the words, for the next line to be used again */
+	char *text;		/* the words; reused by the next line */
 	size_t len, size;
 };
 
@@ -184,23 +165,37 @@ int source_read(struct source **top, struct line **line);
 void source_close(struct source **top);
 
 /* words.c */
-extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
-	type_rate, type_size, type_since, type_mac, type_mac_mask, type_ports, type_tcp_flags,
-	type_addr, type_str, type_ip_flags, type_action, type_sample, type_any, type_nest,
-	type_inner;
-extern const struct name onoff_names[];
-int num_parse(const char *s, uint64_t max, uint64_t *val);
 uint64_t attr_num(const struct nlattr *a);
 const struct nlattr *view_attr(const struct view *v, const struct word *w, uint16_t attr);
+uint64_t view_num(const struct view *v, const struct word *w, uint16_t attr, uint64_t none);
 int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len);
+int word_put_num(struct parse *p, const struct word *w, uint16_t attr, size_t size, uint64_t val);
 int word_parse(struct parse *p, const struct word *w, const char *val);
 bool word_same(const struct word *w, const struct view *a, const struct view *b);
+extern void (*word_hint)(FILE *f, const struct word *w, const char *val);
+int word_bad(const struct word *w, const char *val);
+int word_see(struct parse *p, const struct word *w);
 int word_take(struct parse *p, const struct word *w);
 void word_format(FILE *f, const struct word *w, const struct view *v);
 void word_json(const struct word *w, const struct view *v);
 
+/* num.c */
+extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
+	type_rate, type_size, type_since, type_mac, type_mac_mask, type_ports,
+	type_tcp_flags;
+extern const struct name onoff_names[];
+int num_parse(const char *s, uint64_t max, uint64_t *val);
+const struct name *name_find(const struct name *names, const char *s);
+
+/* types.c */
+extern const struct type type_addr, type_str, type_ip_flags, type_action, type_sample,
+	type_any;
+
+/* nest.c */
+extern const struct type type_nest, type_inner;
+
 /* hint.c */
-int word_bad(const struct word *w, const char *val);
+void hint_value(FILE *f, const struct word *w, const char *val);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 
 /* remote.c */
@@ -217,7 +212,7 @@ void out_bool(const char *key, bool val);
 void out_str(const char *key, const char *val);
 void out_quoted(FILE *f, const char *s);
 
-/* Text that is put together, in a place that the next one uses again; starts as all zero. */
+/* A buffer for text that is reused; all zero at the beginning. */
 struct text {
 	FILE *f;
 	char *buf;
@@ -234,10 +229,10 @@ struct txn_change {
 	int line;
 	const char *text;
 	const char *file;	/* of the line */
-	uint32_t end;		/* offset of what comes behind it in the message */
+	uint32_t end;		/* offset in the message of what follows it */
 };
 
-/* A transaction that is being put together; starts as all zero. */
+/* A transaction that is being built; all zero at the beginning. */
 struct txn {
 	struct nlmsghdr *nlh;
 	size_t size;
@@ -248,42 +243,53 @@ struct txn {
 
 void txn_add(struct txn *t, const struct object *o, enum command cmd,
 	     const struct nlmsghdr *nlh, int line, const char *text);
-const char *txn_blame(const struct txn *t, uint32_t offset);
 int txn_send(struct txn *t, const char *file, bool keys);
 void txn_free(struct txn *t);
 void txn_only_check(struct txn *t);
-bool txn_passed(const struct txn *t, const struct nlmsghdr *nlh, unsigned int tlvs);
 
-/* nl.c */
+/* msg.c */
 struct msgs {
 	struct nlmsghdr **v;
 	size_t n;
 };
-
-typedef void (*nl_cb)(const struct nlmsghdr *nlh, void *data);
 
 struct nlmsghdr *msg_put(void *buf, uint8_t cmd);
 struct nlmsghdr *msg_new(uint8_t cmd);
 struct nlmsghdr *msg_dup(const struct nlmsghdr *nlh);
 void msgs_add(struct msgs *m, struct nlmsghdr *nlh);
 void msgs_free(struct msgs *m);
-int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data);
-int nl_talk_txn(const struct txn *t, nl_cb cb, void *data);
+uint8_t msg_cmd(const struct nlmsghdr *nlh);
+
+/* nl.c */
+/* The kernel's answer to a request; its text is overwritten by the next answer. */
+struct nl_error {
+	int code;		/* 0 for a warning, or when there was no error */
+	const char *text;	/* NULL when there is nothing to print */
+	uint32_t offset;	/* of the attribute in question in the request, 0 for none */
+	char limits[64];	/* of a number, as text */
+};
+
+typedef void (*nl_cb)(const struct nlmsghdr *nlh, void *data);
+
+const char *nl_module_version(void);
+void nl_report(const struct nl_error *e, const char *name);
+int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data, struct nl_error *e);
 int nl_dump(uint8_t cmd, struct msgs *m);
-int nl_dump_some(struct nlmsghdr *req, struct msgs *m);
+int nl_dump_some(struct nlmsghdr *req, struct msgs *m, struct nl_error *e);
 int nl_monitor(nl_cb cb);
-uint8_t nl_cmd(const struct nlmsghdr *nlh);
 
 /* version.c */
-const char *version_module(void);
 void version_print(void);
 
-/* unset.c */
-int word_see(struct parse *p, const struct word *w);
-int words_unset(struct parse *p, const struct object *o);
-
 /* object.c */
-const struct word *word_find(const struct object *o, const char *name, uint16_t flags);
+/* What a command takes. */
+struct command_info {
+	const char *name;
+	uint16_t flags;		/* words that may be given */
+	bool key;		/* the key must be given */
+};
+
+extern const struct command_info commands[CMDS];
 void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh);
 char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all);
 void word_write(FILE *f, const struct word *w, const char *text);
@@ -295,7 +301,6 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			     const struct nlattr *first, size_t len, uint32_t offset);
 void object_print_key(const struct object *o, uint64_t key);
 void object_help(const struct object *o);
-int object_run(const struct object *o, char **argv, struct txn *txn);
 
 /* session.c, rule.c, port.c */
 extern const struct object session_object, rule_object, port_object;
@@ -307,6 +312,12 @@ const char *tap_of(const struct object *o, const struct nlmsghdr *nlh);
 int tap_set(const struct object *o, struct nlmsghdr **nlh, const char *tap);
 void tap_hide(const struct object *o, struct nlmsghdr *nlh);
 int tap_arg(char ***argv, const char **tap);
+
+/* objects.c */
+extern const struct object *const objects[];
+
+/* command.c */
+int object_run(const struct object *o, char **argv, struct txn *txn);
 
 /* monitor.c */
 int monitor_run(char **argv);

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# check.sh [KERNEL...] - all checks: lint and builds here, the self-tests in a VM under each kernel (default 6.1)
+#
+# TESTS="a.py b.py" runs only these self-tests, and no lint. SMOKE="5.10 sid=7.2" are kernels for the most important
+# self-tests alone: one that cannot be fetched, or has become another than the series behind "=", is skipped.
+# Kernel "debug" is built first, once (for SMOKE it is not), and each run under it ends with proof that its detectors
+# are awake. "plain" (for SMOKE) is a module under 6.1 without all parts that it can do without. RETRY=1 gives programs
+# that fail a second try. What failed is named again at the end; the last line counts all tests; status 1 when any failed.
+set -uo pipefail
+cd "$(dirname "$(readlink -f "$0")")/../.." || exit 2
+passed=0 failed=0 skipped=0 failures=() parts=()
+[ $# -gt 0 ] || set -- 6.1
+
+check() {	# NAME COMMAND...
+	local name=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+		echo "ok - $name"
+	else
+		failed=$((failed + 1)) failures+=("$name")
+		echo "not ok - $name"
+		return 1
+	fi
+}
+
+skip() {	# NAME REASON
+	skipped=$((skipped + 1))
+	echo "ok - $1 # SKIP $2"
+}
+
+debug_kernel() {	# sets broken
+	tools/bed/debug-kernel.sh && mkdir -p build/broken && rsync -a selftests/debug/broken/ build/broken/ &&
+		make -s -C "$(tools/bed/kernel.sh kdir debug)" M="$PWD/build/broken" modules >&2 || return
+	broken=$PWD/build/broken/vtap_broken.ko
+	export VTAP_TIMEOUT=${VTAP_TIMEOUT:-9000}
+}
+
+build() {	# KERNEL: sets ko; a warning is an error
+	local rc log
+	ko="" broken=""
+	[ "$1" != debug ] || debug_kernel || return
+	[ -f kmod/Kbuild ] || return 0
+	log=$(mktemp)
+	ko=$(tools/bed/kernel.sh build "$1" W=1 "${parts[@]}" 2> "$log")
+	rc=$?
+	cat "$log" >&2
+	! grep -q 'warning: ' "$log" || rc=1
+	rm -f "$log"
+	return "$rc"
+}
+
+lint() {		# each of its lines is a test
+	local line
+	while IFS= read -r line; do
+		printf '%s\n' "$line"
+		case $line in
+		"ok - "*) passed=$((passed + 1)) ;;
+		"not ok - "*) failed=$((failed + 1)) failures+=("lint: $line") ;;
+		esac
+	done < <(tools/bed/lint.sh)
+	wait $!
+	[ $? -le 1 ]
+}
+
+selftests() {	# KERNEL TESTS: the guest's own last line is counted instead of printed
+	local line ended="" program="" failing=()
+	while IFS= read -r line; do
+		case $line in
+		"# "*": failed: once more") failing=() ;;
+		"# "*.py) failures+=("${failing[@]}") failing=() program=${line#\# } ;;
+		"not ok "*) failing+=("$1 $program: $line") ;;
+		esac
+		[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || { printf '%s\n' "$line"; continue; }
+		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
+		ended=yes
+		echo "# $1: $line"
+	done < <(tools/bed/vm.sh "$1" env VTAP_KO="$ko" VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
+	failures+=("${failing[@]}")
+	wait $!
+	[ $? -le 1 ] && [ -n "$ended" ]
+}
+
+tools/bed/setup.sh build kernel vm test || exit 1
+[ -n "${TESTS:-}" ] || [ ! -x tools/bed/lint.sh ] || check "lint ran to its end" lint
+[ ! -f tools/vtap/Makefile ] || check "tool" make -s -C tools/vtap
+[ ! -f selftests/stress/collect.c ] || check "programs of the self-tests" make -s -C selftests all
+ynl=$(tools/bed/kernel.sh source)/tools/net/ynl
+for kernel; do
+	check "build for $kernel" build "$kernel" || continue
+	check "self-tests under $kernel ran to their end" selftests "$kernel" "${TESTS:-}"
+done
+for smoke in ${SMOKE:-}; do
+	kernel=${smoke%%=*} series=${smoke#"${smoke%%=*}"} parts=()
+	case $kernel in
+	5.10 | sid) tests="bed.py classify.py hooks.py" ;;
+	debug) tests="bed.py kunit.py faults.py" ;;
+	plain)
+		kernel=6.1 parts=(VTAP_{CHAIN,RING,DIRECT,CUT,SIEVE}"=n")
+		tests="bed.py classify.py cut.py" ;;
+	*) tests="bed.py classify.py" ;;
+	esac
+	if [ "$kernel" = debug ] && ! tools/bed/debug-kernel.sh cached; then
+		skip "smoke test under $kernel" "it is not built, which takes 12 minutes of two processors: make debug-kernel"
+	elif ! release=$(tools/bed/kernel.sh release "$kernel"); then
+		skip "smoke test under $kernel" "the kernel cannot be fetched"
+	elif [[ $release != "${series#=}"* ]]; then
+		skip "smoke test under $kernel" "it is $release now, not ${series#=}"
+	else
+		check "build for $smoke" build "$kernel" || continue
+		check "smoke test under $smoke ran to its end" selftests "$kernel" "$tests"
+	fi
+done
+[ $failed = 0 ] || printf '# failed: %s\n' "${failures[@]}"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
