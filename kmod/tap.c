@@ -147,7 +147,7 @@ noinline void vtap_tap_own(struct vtap_port *port, unsigned int dir, struct vtap
 
 /* Note a frame that another port will see next. */
 static noinline void vtap_tap_sent(const struct vtap_port *port, const struct sk_buff *skb,
-			    const struct vtap_given *given)
+				   const struct vtap_given *given)
 {
 	int queue = READ_ONCE(port->queue_out);
 
