@@ -49,8 +49,8 @@ int vtap_note_init(void);
 void vtap_note_exit(void);
 
 /*
- * Can vtap_note_find() know the frame? It cannot if this CPU has received too much since a port left
- * a note on it, unless tc sets frames aside, or an outer transmission has the frame.
+ * Can vtap_note_find() know the frame? It cannot if this CPU has received too much since a port
+ * left a note on it, unless tc sets frames aside, or an outer transmission has the frame.
  */
 static __always_inline bool vtap_note_may_know(const struct vtap_port *port,
 					       const struct sk_buff *skb)

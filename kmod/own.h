@@ -131,14 +131,14 @@ static inline u64 vtap_own_mac_bit(const u8 *mac)
 bool vtap_own_look(const struct vtap_own *o, const struct vtap_frame *f);
 
 /**
- * vtap_own - do a frame's headers say that a session of this namespace made it, or an error about it?
+ * vtap_own - do the headers say that a session of this namespace made the frame?
  * @vn: the namespace's vtap
  * @f: parsed frame; RCU read side
  *
  * Only the outermost headers decide. Most frames cannot be a copy, and the common case has to be
  * cheap.
  *
- * Return: true when it is.
+ * Return: true when it did, or when the frame is an error about one that it made.
  */
 static __always_inline bool vtap_own(const struct vtap_net *vn, const struct vtap_frame *f)
 {

@@ -170,7 +170,8 @@ noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *who
 		why = VTAP_SESSION_STAT_DROP_XMIT;
 		off += n;
 		left -= n;
-		held = f->watched && vtap_copy_hold(t, skb, f, hash, left ? (struct vtap_send_stats){} : all);
+		held = f->watched &&
+		       vtap_copy_hold(t, skb, f, hash, left ? (struct vtap_send_stats){} : all);
 		if (!held && vtap_copy_xmit(t, skb, f, hash))
 			goto drop;
 	}
