@@ -92,20 +92,62 @@ static void vtap_hook_remove_out(struct vtap_port *port)
 #define VTAP_HOOK_OUT	VTAP_HOOK_PACKET
 #endif
 
+/* Every frame that comes in by any port leaves a note, until somebody asks whether they must. */
+static void vtap_hook_note_all(struct vtap_net *vn)
+{
+	struct vtap_port *port;
+	bool any = false;
+
+	list_for_each_entry(port, &vn->ports, list) {
+		if (port->noting || port->hook[VTAP_IN] == VTAP_HOOK_NONE)
+			continue;
+		WRITE_ONCE(port->noting, true);
+		any = true;
+	}
+	if (any)
+		synchronize_net();
+}
+
+static void vtap_hook_remove_in(struct vtap_port *port, u32 hook)
+{
+	if (hook == VTAP_HOOK_PACKET)
+		__dev_remove_pack(&port->packet[VTAP_IN]);
+	else if (hook == VTAP_HOOK_CHAIN)
+		vtap_chain_remove(port);
+}
+
+/**
+ * vtap_hook_finish - remove the ingress hooks that others have replaced; RTNL
+ * @vn: the namespace's vtap
+ *
+ * One grace period serves all ports that vtap_hook_reconcile() was called for.
+ */
+void vtap_hook_finish(struct vtap_net *vn)
+{
+	struct vtap_port *port, *next;
+
+	if (list_empty(&vn->handovers))
+		return;
+	/* frames on their way may not have seen the new ones */
+	synchronize_net();
+	list_for_each_entry_safe(port, next, &vn->handovers, handover) {
+		list_del_init(&port->handover);
+		vtap_hook_remove_in(port, port->old_in);
+	}
+}
+
 /*
- * From one ingress hook to another. The new one is in place before the old one
- * goes, and a frame that passes both is known by its note: none is lost, none is
- * taken twice.
+ * From one ingress hook to another. The new one is in place before vtap_hook_finish() removes the
+ * old one, and a frame that passes both is known by its note: none is lost, none is taken twice.
  */
 static void vtap_hook_set_in(struct vtap_port *port, u32 want)
 {
 	const u32 old = port->hook[VTAP_IN];
-	const bool handover = old != VTAP_HOOK_NONE && want != VTAP_HOOK_NONE;
 
-	if (handover && !port->noting) {
-		WRITE_ONCE(port->noting, true);
-		synchronize_net();
-	}
+	if (!list_empty(&port->handover))
+		vtap_hook_finish(port->vn);
+	if (old != VTAP_HOOK_NONE && want != VTAP_HOOK_NONE)
+		vtap_hook_note_all(port->vn);
 	if (old == VTAP_HOOK_NONE)
 		port->id.serial = ++vtap_hook_serials ?: ++vtap_hook_serials;
 	if (want == VTAP_HOOK_CHAIN && !vtap_chain_add(port))
@@ -115,13 +157,12 @@ static void vtap_hook_set_in(struct vtap_port *port, u32 want)
 	if (want == VTAP_HOOK_PACKET)
 		vtap_hook_add_packet_in(port);
 	WRITE_ONCE(port->hook[VTAP_IN], want);
-	/* frames on their way may not have seen the new one */
-	if (handover)
-		synchronize_net();
-	if (old == VTAP_HOOK_PACKET)
-		__dev_remove_pack(&port->packet[VTAP_IN]);
-	else if (old == VTAP_HOOK_CHAIN)
-		vtap_chain_remove(port);
+	if (old == VTAP_HOOK_NONE || want == VTAP_HOOK_NONE) {
+		vtap_hook_remove_in(port, old);
+	} else {
+		port->old_in = old;
+		list_add(&port->handover, &port->vn->handovers);
+	}
 }
 
 static void vtap_hook_set_out(struct vtap_port *port, u32 want)
@@ -143,7 +184,8 @@ static void vtap_hook_set_out(struct vtap_port *port, u32 want)
  * @may_chain: a chain may begin
  * @leaving: a chain has to end
  *
- * While the master of a device changes it may be about to take its rx_handler away.
+ * While the master of a device changes it may be about to take its rx_handler away. What is
+ * replaced at ingress goes with vtap_hook_finish(), which must follow before RTNL is released.
  *
  * Return: true if a hook changed.
  */

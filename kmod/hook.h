@@ -6,6 +6,7 @@
 #include "port.h"
 
 bool vtap_hook_reconcile(struct vtap_port *port, u32 dirs, bool may_chain, bool leaving);
+void vtap_hook_finish(struct vtap_net *vn);
 
 /* chain.c: in front of the rx_handler of a port's master; RTNL */
 #if IS_ENABLED(CONFIG_VTAP_CHAIN)

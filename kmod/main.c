@@ -28,6 +28,7 @@ static void vtap_port_bind(struct vtap_net *vn, struct net_device *dev)
 		return;
 	if (!vtap_port_prepare(vn, dev, &b))
 		vtap_port_commit(vn, &b, false);
+	vtap_hook_finish(vn);
 	vtap_due_dev(vn, dev->ifindex);
 	vtap_due_soon(vn, 0);
 }
@@ -65,6 +66,7 @@ static void vtap_port_fall_back(struct vtap_port *port)
 	if (vtap_hook_reconcile(port, vtap_port_dirs(port), false, true) &&
 	    rcu_access_pointer(port->table))
 		vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
+	vtap_hook_finish(port->vn);
 	vtap_due_dev(port->vn, port->id.ifindex);
 	vtap_due_soon(port->vn, 0);
 }

@@ -31,6 +31,7 @@ struct vtap_rule_block;
  * @n_taps: those of @taps that have rules or sessions; RTNL
  * @last_tap: last vtap_tap.id given; RTNL
  * @ports: struct vtap_port in the order of their index; RTNL
+ * @handovers: ports that have two hooks at ingress for a moment; RTNL
  * @port_index: the same by ifindex; written under RTNL, read under RCU
  * @ovs_internal: not NULL while an internal port of Open vSwitch is a port; written under RTNL,
  *	read under RCU
@@ -70,6 +71,7 @@ struct vtap_net {
 	unsigned int n_taps;
 	u64 last_tap;
 	struct list_head ports;
+	struct list_head handovers;
 	DECLARE_HASHTABLE(port_index, 6);
 	const void *ovs_internal;
 	unsigned int n_ovs_internal;

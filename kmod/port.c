@@ -46,6 +46,7 @@ static struct vtap_port *vtap_port_alloc(struct vtap_net *vn, struct net_device 
 		return NULL;
 	}
 	INIT_LIST_HEAD(&port->list);
+	INIT_LIST_HEAD(&port->handover);
 	port->vn = vn;
 	port->dev = dev;
 	port->id.ifindex = dev->ifindex;
@@ -183,6 +184,7 @@ static void vtap_port_review_noting(struct vtap_net *vn)
 	list_for_each_entry(port, &vn->ports, list)
 		noting |= vtap_port_needs_notes(port->dev, rtnl_dereference(port->table));
 	vtap_port_set_noting(vn, noting);
+	vtap_hook_finish(vn);
 }
 
 /* The device is no port any more, or goes away; RTNL. */
@@ -340,6 +342,7 @@ int vtap_port_bind_due(struct vtap_net *vn)
 		else
 			vtap_port_commit(vn, &b[i], true);
 	}
+	vtap_hook_finish(vn);
 	if (!err)
 		vtap_port_review_noting(vn);
 	kvfree(b);
@@ -370,6 +373,8 @@ void vtap_port_recheck(struct vtap_net *vn)
 		    rcu_access_pointer(port->table))
 			vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
 	}
+	vtap_hook_finish(vn);
+	vtap_port_review_noting(vn);
 	rtnl_unlock();
 }
 
@@ -377,6 +382,7 @@ void vtap_port_recheck(struct vtap_net *vn)
 void vtap_port_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->ports);
+	INIT_LIST_HEAD(&vn->handovers);
 	hash_init(vn->port_index);
 	vtap_due_init_net(vn);
 	INIT_DELAYED_WORK(&vn->bind, vtap_port_bind_work);

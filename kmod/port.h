@@ -78,6 +78,8 @@ struct vtap_port_id {
  * @stacked: frames that go out here may go out by another port at once; as @noting
  * @id: what notes know the port by
  * @hook: enum vtap_hook in use for each direction; written under RTNL
+ * @handover: in vtap_net.handovers while it has two hooks at ingress; RTNL
+ * @old_in: the one that is replaced; RTNL
  * @bare: frames begin with a network header; written under RTNL, read under RCU
  * @sends: where its VM's frames are seen, as vtap_kind_sends() has it; with VTAP_OUT alone,
  *	frames enter the switch at egress and leave it at ingress; written under RTNL, read under
@@ -107,6 +109,8 @@ struct vtap_port {
 	bool stacked;
 	struct vtap_port_id id;
 	u32 hook[VTAP_NDIR];
+	struct list_head handover;
+	u32 old_in;
 	bool bare;
 	u8 sends;
 	struct vtap_chain *chain;

@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """Work that must not grow without a limit: what rules may make a frame cost, and what a change
 costs that concerns few of many ports, rules or sessions."""
+import os
 import struct
 import time
 
-from lib import (KERNEL, NetNS, Sender, busywait, ether, ksft_eq, ksft_exit, ksft_pr, ksft_run,
-                 ksft_true, modprobe)
+from lib import (KERNEL, PARAM, SLOW, KsftSkipEx, NetNS, Sender, busywait, ether, ksft_eq,
+                 ksft_exit, ksft_pr, ksft_run, ksft_true, modprobe, param)
 from lib.nl import BPF, SKIP, bench
 
 MAX, LONGEST, INNER = 65536, 2048, 16
 # loads that no frame is too short for, and a last word that no frame matches
-SLOW = struct.pack("HBBI", 0x30, 0, 0, 12) * (LONGEST - 1) + struct.pack("HBBI", 6, 0, 0, 0)
+LOADS = struct.pack("HBBI", 0x30, 0, 0, 12) * (LONGEST - 1) + struct.pack("HBBI", 6, 0, 0, 0)
 FRAME = ether("02:00:00:00:00:01", "02:00:00:00:00:02", 0x0800, bytes(50))
 
 
@@ -34,18 +35,18 @@ def inner(n):
 def limit(b):
     """The work of all rules has a limit, to the instruction; what is refused changes nothing."""
     for _ in range(MAX // LONGEST):
-        b.nl.do("rule-new", **SKIP, filter=SLOW)
+        b.nl.do("rule-new", **SKIP, filter=LOADS)
     b.settle()
     one = {**SKIP, "filter": BPF}
     b.refused("a filter of one instruction more", nospc(MAX + 1), "rule-new", one)
     b.refused("an inner match more", nospc(MAX + INNER), "rule-new", inner(1)[0]["rule-new"])
     b.refused("a longer filter in a rule's place", nospc(MAX + 1), "commit",
-              {"change": [{"rule-del": {"id": 1}}, {"rule-new": {**SKIP, "filter": SLOW}},
+              {"change": [{"rule-del": {"id": 1}}, {"rule-new": {**SKIP, "filter": LOADS}},
                           {"rule-new": {**SKIP, "filter": BPF}}]})
     b.nl.do("rule-new", **SKIP)
     # a change counts as what it leaves, whatever was there on the way
-    b.nl.do("commit", change=[{"rule-new": {**SKIP, "filter": SLOW}}, {"rule-del": {"id": 2}}])
-    b.nl.do("rule-set", id=1, filter=SLOW[:-8 * (INNER + 2)] + SLOW[-8:])
+    b.nl.do("commit", change=[{"rule-new": {**SKIP, "filter": LOADS}}, {"rule-del": {"id": 2}}])
+    b.nl.do("rule-set", id=1, filter=LOADS[:-8 * (INNER + 2)] + LOADS[-8:])
     b.nl.do("commit", change=inner(1))
     b.nl.do("rule-new", **SKIP, filter=BPF)
     b.settle()
@@ -65,7 +66,7 @@ def worst(b):
     n, took = 50, {}
     for name, rules in (("no rule", 0), ("the most", MAX // LONGEST)):
         for _ in range(rules):
-            b.nl.do("rule-new", pref=1, port="p0", action="skip", filter=SLOW)
+            b.nl.do("rule-new", pref=1, port="p0", action="skip", filter=LOADS)
         if rules:
             b.nl.do("rule-new", pref=2, port="p0", action="skip")
         with Sender(b.ns, "p0") as tx:
@@ -241,7 +242,42 @@ def devices(b):
     ksft_true(many < 4 * few, "a rule takes less than 4 times the time")
 
 
+def moved(b, n):
+    """Return: how long others wait, in seconds, while N ports move to the hook in front of their
+    macvlan's handler."""
+    b.ns.ip(*(f"link add m{i} type dummy" for i in range(n)),
+            *(f"link add v{i} link m{i} type macvlan" for i in range(n)))
+    with param(PARAM, "0"):
+        b.nl.do("rule-new", pref=1, port="m*", action="skip")
+        busywait(lambda: len(ports(b)) == n)
+        hooks = {p["ingress-hook"] for p in b.nl.dump("port")}
+        ksft_eq(hooks, {"packet"}, f"{n} ports: none is in front of the handlers")
+    # no event tells of the parameter: the tick follows it, which is there for sessions
+    b.nl.do("session-new", name="s", type="port", dev="far")
+    waited, end = 0, time.monotonic() + 30 * SLOW
+    while hooks != {"chain"} and time.monotonic() < end:
+        begin = time.monotonic()
+        hooks = {p["ingress-hook"] for p in b.nl.dump("port")}
+        waited = max(waited, time.monotonic() - begin)
+    ksft_eq(hooks, {"chain"}, f"{n} ports: all are")
+    b.nl.do("rule-flush")
+    b.nl.do("session-flush")
+    b.ns.ip(*(f"link del m{i}" for i in range(n)))
+    return waited
+
+
+@bench
+def handover(b):
+    """Ports that move from one hook to another share their grace periods."""
+    if not os.path.exists(PARAM):
+        raise KsftSkipEx("the module has no rx_chain")
+    b.ns.ip("link add far type dummy")
+    few, many = (min(moved(b, n) for _ in range(3)) for n in (2, 60))
+    ksft_pr(f"others wait {few * 1e3:.1f} ms for 2 ports, {many * 1e3:.1f} ms for 60")
+    ksft_true(many < 10 * few, "60 ports take less than 10 times as long as 2")
+
+
 if __name__ == "__main__":
-    modprobe("dummy", "bridge", "veth")
-    ksft_run([limit, worst, concerned, changes, pair, devices])
+    modprobe("dummy", "bridge", "veth", "macvlan")
+    ksft_run([limit, worst, concerned, changes, pair, devices, handover])
     ksft_exit()

@@ -323,6 +323,12 @@ def taps(n, dst_port):
     return [line.replace("rule add", f"rule add tap t{i // 2}") for i, line in enumerate(lines)]
 
 
+def many_sessions(n):
+    """Return: the commands for N sessions, s among them, of two types and with a key or an id each."""
+    return [session()] + [f"session add s{i} remote 192.0.2.9 " + (f"type vxlan key {i}" if i % 2 else f"type erspan2 id {i % 1024}")
+                          for i in range(1, n)]
+
+
 def five(n):
     """Return: the words of the Nth 5-tuple of 16 masks over the fields that are random in the packets."""
     rng = random.Random(n)
@@ -442,6 +448,7 @@ def define_sizes():
         for n in (2, 4):
             Row(table, f"erspan2 x{n}", size, source,
                 tapped(*[session(name=f"s{i}") for i in range(n)], rule(to=",".join(f"s{i}" for i in range(n)))), n)
+        Row(table, "miss sessions 1000", size, source, tapped(*many_sessions(1000), rule(dst_port=54)))
         for n in (2, 4, 16):
             Row(table, f"miss taps {n}", size, source, tapped(*taps(n, 54)))
         for n in (2, 4):
@@ -583,6 +590,44 @@ def load(n=10000):
     return result
 
 
+def settled():
+    """Wait until all devices are bound. Return: the ports."""
+    got = None
+    while got != (got := vtap_json("port show")):
+        time.sleep(0.5)
+    return got
+
+
+def new_devices(first, n=20):
+    """Return: instructions of the whole machine for each of N new devices, as far as it was busy."""
+    def busy():
+        return sum(int(v) for i, v in enumerate(read("/proc/stat").split("\n", 1)[0].split()[1:9]) if i not in (3, 4))
+
+    before = busy()
+    ip(*(f"link add h{i} type dummy" for i in range(first, first + n)))
+    settled()
+    return (busy() - before) * 1e9 / os.sysconf("SC_CLK_TCK") / n
+
+
+def host(n_ports=300, n_rules=10000):
+    """Return: what a new device, and one rule more, take among many ports and rules."""
+    ip(*(f"link add h{i} type dummy" for i in range(n_ports)))
+    result = {"ports": n_ports, "rules": n_rules, "device, no rules": new_devices(n_ports)}
+    lines = [f"rule add pref {i + 10} port h{f'{i % n_ports}' if i % 100 else '*'} ip_proto udp dst_port {i + 1} action skip"
+             for i in range(n_rules)]
+    vtap(*lines)
+    if len(settled()) < n_ports:
+        raise RuntimeError(f"{len(vtap_json('port show'))} ports have rules, not {n_ports}")
+    result["device"] = new_devices(n_ports + 20)
+    took = [timed(["rule", "add", "pref", "5", "port", "h7", "action", "skip"])[1] for _ in range(5)]
+    result["rule"] = statistics.median(took)
+    vtap("rule flush")
+    ip(*(f"link del h{i}" for i in range(n_ports + 40)))
+    print(f"a new device among {n_ports} ports: {result['device, no rules'] / 1e6:.2f} million instructions without rules, "
+          f"{result['device'] / 1e6:.2f} with {n_rules}; one rule more: {result['rule'] / 1e6:.2f}", flush=True)
+    return result
+
+
 # --- main ---
 
 def baseline(row):
@@ -612,14 +657,16 @@ def measure(row, results):
 def count(wanted):
     """Measure the rows WANTED (all when empty). Return: the exit status."""
     define()
-    unknown = set(wanted) - set(rows) - {"load"}
+    unknown = set(wanted) - set(rows) - {"load", "host"}
     if unknown:
-        print("no row", *unknown, "- there are: load", *rows, file=sys.stderr)
+        print("no row", *unknown, "- there are: load host", *rows, file=sys.stderr)
         return 2
     topology()
     results, out = {}, {"kernel": platform.release(), "repeat": REPEAT}
     if not wanted or "load" in wanted:
         out["load"] = load()
+    if not wanted or "host" in wanted:
+        out["host"] = host()
     for row in [r for r in rows.values() if r.name in wanted or not wanted]:
         measure(baseline(row), results)
         measure(row, results)

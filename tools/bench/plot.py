@@ -77,6 +77,14 @@ def loads(load):
             grid(["loading", "instructions a rule: tool", "kernel", "millions in all"] + [k + " KiB" for k in kinds], lines))
 
 
+def hosts(got):
+    """Return: text on changes of a host with many ports and rules."""
+    lines = [["a new device, no rules", f"{got['device, no rules'] / 1e6:.2f}"],
+             [f"a new device, {got['rules']} rules", f"{got['device'] / 1e6:.2f}"],
+             [f"one rule more than {got['rules']}", f"{got['rule'] / 1e6:.2f}"]]
+    return grid([f"{got['ports']} ports", "millions of instructions"], lines)
+
+
 def text(data):
     """Return: the report."""
     rows = list(data.get("rows", {}).values())
@@ -93,6 +101,8 @@ def text(data):
                           [[k, f"{a:.0f}", f"{b:.0f}", f"{b / a:.2f}"] for k, (a, b) in data["scale"].items()]))
     if "load" in data:
         parts.append(loads(data["load"]))
+    if "host" in data:
+        parts.append(hosts(data["host"]))
     return "\n".join(p.rstrip("\n") + "\n" for p in parts if p)
 
 
