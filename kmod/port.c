@@ -160,18 +160,16 @@ static bool vtap_port_needs_notes(const struct net_device *dev, const struct vta
 static void vtap_port_set_noting(struct vtap_net *vn, bool noting)
 {
 	struct vtap_port *port;
-	bool hooked = false;
 
 	vn->noting = noting;
 	list_for_each_entry(port, &vn->ports, list) {
 		if (port->noting == noting)
 			continue;
-		hooked |= port->hook[VTAP_IN] != VTAP_HOOK_NONE;
 		WRITE_ONCE(port->noting, noting);
 		vtap_hook_reconcile(port, vtap_port_dirs(port), false, false);
 	}
-	/* frames on their way have left no notes */
-	if (noting && hooked)
+	/* frames on their way have left no notes, or rules that are gone have copied them */
+	if (noting)
 		synchronize_net();
 }
 
