@@ -24,8 +24,11 @@ static struct vtap_port __rcu *vtap_chain_ports[1 << VTAP_CHAIN_PORT_BITS];
 
 static unsigned int vtap_chain_bucket(const struct net_device *dev, unsigned int probe)
 {
-	/* devices are larger than half a page, so hardly any two share one */
-	return ((unsigned long)dev / PAGE_SIZE + probe) % ARRAY_SIZE(vtap_chain_ports);
+	/*
+	 * Devices are larger than half a page, so hardly any two share one, and many are neighbours:
+	 * away from these with the next probe.
+	 */
+	return ((unsigned long)dev / PAGE_SIZE + probe * 67) % ARRAY_SIZE(vtap_chain_ports);
 }
 
 /* Softirq, RCU read side. A port that is being attached or detached may not be found. */
@@ -135,6 +138,19 @@ bool vtap_chain_allowed(const struct net_device *dev)
 	       netif_is_macvlan_port(dev);
 }
 
+/* A free place for a port in vtap_chain_ports, or -1. */
+static int vtap_chain_room(const struct net_device *dev)
+{
+	unsigned int i, bucket;
+
+	for (i = 0; i < VTAP_CHAIN_PROBES; i++) {
+		bucket = vtap_chain_bucket(dev, i);
+		if (!rcu_access_pointer(vtap_chain_ports[bucket]))
+			return bucket;
+	}
+	return -1;
+}
+
 /**
  * vtap_chain_wanted - should the device have a chain?
  * @port: the port; one that has a chain keeps it when rx_chain is cleared; RTNL
@@ -143,7 +159,7 @@ bool vtap_chain_allowed(const struct net_device *dev)
  */
 bool vtap_chain_wanted(const struct vtap_port *port)
 {
-	return (port->chain || READ_ONCE(rx_chain)) &&
+	return (port->chain || (READ_ONCE(rx_chain) && vtap_chain_room(port->dev) >= 0)) &&
 	       rtnl_dereference(port->dev->rx_handler) && vtap_chain_allowed(port->dev);
 }
 
@@ -163,14 +179,9 @@ bool vtap_chain_intact(const struct vtap_port *port)
 bool vtap_chain_add(struct vtap_port *port)
 {
 	rx_handler_func_t *orig = rtnl_dereference(port->dev->rx_handler);
-	unsigned int i, bucket;
+	int bucket = vtap_chain_room(port->dev);
 
-	for (i = 0; i < VTAP_CHAIN_PROBES; i++) {
-		bucket = vtap_chain_bucket(port->dev, i);
-		if (!rcu_access_pointer(vtap_chain_ports[bucket]))
-			break;
-	}
-	if (i == VTAP_CHAIN_PROBES || !orig)
+	if (bucket < 0 || !orig)
 		return false;
 	port->chain = vtap_chain_get(orig);
 	if (!port->chain)

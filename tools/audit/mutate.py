@@ -184,8 +184,11 @@ MUTATIONS = [
      "if (vtap_table_has(t, rule))\n\t\t\tn += t->refs - t->joins;",
      "if (vtap_table_has(t, rule))\n\t\t\tn++;", "l3.py upper"),
     ("a new device is bound to nothing", "main.c",
-     "if (!vtap_port_prepare(vn, dev, &b))\n\t\tvtap_port_commit(vn, &b, false);\n\tvtap_due_dev(vn, dev->ifindex);", "(void)b;",
+     "if (!vtap_port_prepare(vn, dev, &b))\n\t\tvtap_port_commit(vn, &b, false);\n\tvtap_hook_finish(vn);\n"
+     "\tvtap_due_dev(vn, dev->ifindex);", "(void)b;",
      "scale.py concerned"),
+    ("each port has its own grace period", "hook.c", "port->since = ktime_get();",
+     "vtap_hook_finish(port->vn);\n\tport->since = ktime_get();", "scale.py handover"),
     ("the other end of a pair keeps what it was", "main.c", "vtap_due_dev(vn, dev_get_iflink(dev));", ";", "scale.py pair"),
     ("ports of a master keep its old name", "names.c",
      "netdev_for_each_lower_dev(dev, lower, iter)\n\t\tvtap_due_dev(vn, lower->ifindex);", "(void)lower, (void)iter;",
