@@ -159,7 +159,8 @@ static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_
 			return;
 		}
 	}
-	if (unlikely(f->watched) && vtap_copy_hold_one(t, skb, f, hash, truncated))
+	if (unlikely(f->watched) && READ_ONCE(s->vn->holding) &&
+	    vtap_copy_hold_one(t, skb, f, hash, truncated))
 		return;
 	if (unlikely(vtap_copy_xmit(t, skb, f, hash))) {
 		vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_XMIT, 1);

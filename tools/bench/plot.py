@@ -78,11 +78,9 @@ def loads(load):
 
 
 def hosts(got):
-    """Return: text on changes of a host with many ports and rules."""
-    lines = [["a new device, no rules", f"{got['device, no rules'] / 1e6:.2f}"],
-             [f"a new device, {got['rules']} rules", f"{got['device'] / 1e6:.2f}"],
-             [f"one rule more than {got['rules']}", f"{got['rule'] / 1e6:.2f}"]]
-    return grid([f"{got['ports']} ports", "millions of instructions"], lines)
+    """Return: text on a host with many ports and rules."""
+    return grid([f"{got['ports']} ports, millions of instructions", "no rules", f"{got['rules']} rules"],
+                [["a new device", f"{got['no rules'] / 1e6:.2f}", f"{got['device'] / 1e6:.2f}"]])
 
 
 def text(data):
