@@ -94,7 +94,7 @@ done
 for smoke in ${SMOKE:-}; do
 	kernel=${smoke%%=*} series=${smoke#"${smoke%%=*}"} parts=()
 	case $kernel in
-	5.10 | sid) tests="bed.py classify.py hooks.py" ;;
+	sid) tests="bed.py classify.py hooks.py" ;;
 	debug) tests="bed.py kunit.py faults.py" ;;
 	plain)
 		kernel=6.1 parts=(VTAP_{CHAIN,RING,DIRECT,CUT,SIEVE}"=n")
