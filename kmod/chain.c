@@ -25,8 +25,8 @@ static struct vtap_port __rcu *vtap_chain_ports[1 << VTAP_CHAIN_PORT_BITS];
 static unsigned int vtap_chain_bucket(const struct net_device *dev, unsigned int probe)
 {
 	/*
-	 * Devices are larger than half a page, so hardly any two share one, and many are neighbours:
-	 * away from these with the next probe.
+	 * Devices are larger than half a page, so hardly any two share one. Many are neighbours:
+	 * the next probe is away from these.
 	 */
 	return ((unsigned long)dev / PAGE_SIZE + probe * 67) % ARRAY_SIZE(vtap_chain_ports);
 }
