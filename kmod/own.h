@@ -56,12 +56,23 @@ static __always_inline bool vtap_own_nested(void)
 	return __this_cpu_read(vtap_own_mark.skb);
 }
 
+/* Set the mark of this CPU; BH disabled. */
+static __always_inline void vtap_own_mark_set(const struct vtap_own_mark mark)
+{
+	__this_cpu_write(vtap_own_mark.head, mark.head);
+	__this_cpu_write(vtap_own_mark.vn, mark.vn);
+	/*
+	 * The rest is read where this is not NULL. On PREEMPT_RT, a task that comes between must not
+	 * find an older head here, which may be that of a frame by now.
+	 */
+	barrier();
+	__this_cpu_write(vtap_own_mark.skb, mark.skb);
+}
+
 /* This CPU begins to send a copy; BH disabled. */
 static __always_inline void vtap_own_begin(const struct vtap_net *vn, const struct sk_buff *skb)
 {
-	__this_cpu_write(vtap_own_mark.skb, skb);
-	__this_cpu_write(vtap_own_mark.head, skb->head);
-	__this_cpu_write(vtap_own_mark.vn, vn);
+	vtap_own_mark_set((struct vtap_own_mark){ .skb = skb, .head = skb->head, .vn = vn });
 }
 
 /* The copy is sent. */
@@ -91,10 +102,9 @@ static inline struct vtap_own_mark vtap_own_save(void)
 static inline void vtap_own_restore(struct vtap_own_mark before)
 {
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		before.skb = NULL;
-	__this_cpu_write(vtap_own_mark.skb, before.skb);
-	__this_cpu_write(vtap_own_mark.head, before.head);
-	__this_cpu_write(vtap_own_mark.vn, before.vn);
+		vtap_own_end();
+	else
+		vtap_own_mark_set(before);
 }
 
 /**
