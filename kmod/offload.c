@@ -109,7 +109,7 @@ noinline bool vtap_copy_offload(const struct vtap_tmpl *t, struct vtap_cut *c)
 		kfree_skb(skb);
 		return false;
 	}
-	if (vtap_copy_hold(t, skb, c->f, c->hash, all))
+	if (vtap_copy_may_hold(t, c->f) && vtap_copy_hold(t, skb, c->f, c->hash, all))
 		return true;
 	if (vtap_copy_xmit_offload(t, skb))
 		vtap_copy_drop(t->s, VTAP_SESSION_STAT_DROP_XMIT, n);

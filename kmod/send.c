@@ -93,14 +93,13 @@ int vtap_copy_xmit_offload(const struct vtap_tmpl *t, struct sk_buff *skb)
 }
 
 /*
- * Hold back a copy of a frame that is watched, if an experiment is going on; it counts @n when it
- * leaves. Return: true when it is held back.
+ * Hold back a copy where vtap_copy_may_hold(), if the experiment still goes on; it counts @n when
+ * it leaves. Return: true when it is held back.
  */
 noinline bool vtap_copy_hold(const struct vtap_tmpl *t, struct sk_buff *skb,
 			     const struct vtap_frame *f, u32 hash, struct vtap_send_stats n)
 {
-	return f->watched && READ_ONCE(t->s->vn->holding) &&
-	       vtap_loop_hold(t, skb, f->suspect, hash ?: vtap_flow_hash(t->seed, &f->key), n);
+	return vtap_loop_hold(t, skb, f->suspect, hash ?: vtap_flow_hash(t->seed, &f->key), n);
 }
 
 /* The same for a copy that is whole in one packet. */
@@ -170,7 +169,7 @@ noinline void vtap_copy_fragments(const struct vtap_tmpl *t, struct sk_buff *who
 		why = VTAP_SESSION_STAT_DROP_XMIT;
 		off += n;
 		left -= n;
-		held = f->watched &&
+		held = vtap_copy_may_hold(t, f) &&
 		       vtap_copy_hold(t, skb, f, hash, left ? (struct vtap_send_stats){} : all);
 		if (!held && vtap_copy_xmit(t, skb, f, hash))
 			goto drop;

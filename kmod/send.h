@@ -85,6 +85,13 @@ static __always_inline int vtap_copy_xmit(const struct vtap_tmpl *t, struct sk_b
 	return rc;
 }
 
+/* Is an experiment going on, and may the frame be part of what it looks for? */
+static __always_inline bool vtap_copy_may_hold(const struct vtap_tmpl *t,
+					       const struct vtap_frame *f)
+{
+	return unlikely(f->watched) && READ_ONCE(t->s->vn->holding);
+}
+
 /*
  * The IPv4 id of a copy that may be fragmented. Each CPU takes blocks of the session's ids, so that
  * CPUs share neither a cache line for each copy nor a fixed part of the 65536 ids. A CPU that has
@@ -159,8 +166,7 @@ static __always_inline void vtap_copy_send(const struct vtap_tmpl *t, struct sk_
 			return;
 		}
 	}
-	if (unlikely(f->watched) && READ_ONCE(s->vn->holding) &&
-	    vtap_copy_hold_one(t, skb, f, hash, truncated))
+	if (vtap_copy_may_hold(t, f) && vtap_copy_hold_one(t, skb, f, hash, truncated))
 		return;
 	if (unlikely(vtap_copy_xmit(t, skb, f, hash))) {
 		vtap_copy_drop(s, VTAP_SESSION_STAT_DROP_XMIT, 1);
