@@ -17,18 +17,15 @@
 
 #define VTAP_KICK		msecs_to_jiffies(10)
 
-/* Resolve the sessions that are marked, in a moment in which further events may come. */
-void vtap_look_soon(struct vtap_net *vn)
-{
-	if (READ_ONCE(vn->n_sessions))
-		schedule_delayed_work(&vn->kick, VTAP_KICK);
-}
-
-/* The path of a session may be another one. May be called in softirq. */
+/*
+ * The path of a session may be another one: resolve it, in a moment in which further events may
+ * come. May be called in softirq.
+ */
 void vtap_look_session(struct vtap_session *s)
 {
 	WRITE_ONCE(s->due, true);
-	vtap_look_soon(s->vn);
+	if (READ_ONCE(s->vn->n_sessions))
+		schedule_delayed_work(&s->vn->kick, VTAP_KICK);
 }
 
 static void vtap_look_all(struct vtap_net *vn)
@@ -37,9 +34,8 @@ static void vtap_look_all(struct vtap_net *vn)
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(s, &vn->sessions, list)
-		WRITE_ONCE(s->due, true);
+		vtap_look_session(s);
 	rcu_read_unlock();
-	vtap_look_soon(vn);
 }
 
 /**
@@ -52,17 +48,12 @@ void vtap_look_dev(struct vtap_net *vn, const struct net_device *dev, bool works
 {
 	const struct vtap_tmpl *t;
 	struct vtap_session *s;
-	bool any = false;
 
 	list_for_each_entry(s, &vn->sessions, list) {
 		t = rtnl_dereference(s->tmpl);
-		if (t ? t->dev != dev : !works && strcmp(s->cfg.dev, dev->name))
-			continue;
-		WRITE_ONCE(s->due, true);
-		any = true;
+		if (t ? t->dev == dev : works || !strcmp(s->cfg.dev, dev->name))
+			vtap_look_session(s);
 	}
-	if (any)
-		vtap_look_soon(vn);
 }
 
 static bool vtap_look_in_prefix(const struct vtap_addr *a, u8 family, const void *prefix, int len)
@@ -80,20 +71,15 @@ static void vtap_look_route(struct vtap_net *vn, u8 family, const struct in6_add
 {
 	const struct vtap_tmpl *t;
 	struct vtap_session *s;
-	bool any = false;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(s, &vn->sessions, list) {
 		t = rcu_dereference(s->tmpl);
-		if (!(dev && (!t || t->dev == dev)) &&
-		    !vtap_look_in_prefix(&s->cfg.remote, family, prefix, len))
-			continue;
-		WRITE_ONCE(s->due, true);
-		any = true;
+		if ((dev && (!t || t->dev == dev)) ||
+		    vtap_look_in_prefix(&s->cfg.remote, family, prefix, len))
+			vtap_look_session(s);
 	}
 	rcu_read_unlock();
-	if (any)
-		vtap_look_soon(vn);
 }
 
 /* Return: false when the event may concern any session. */
@@ -161,7 +147,6 @@ static int vtap_look_netevent(struct notifier_block *nb, unsigned long event, vo
 	const struct neighbour *n = ptr;
 	struct vtap_session *s;
 	struct vtap_net *vn;
-	bool any = false;
 
 	if (event != NETEVENT_NEIGH_UPDATE)
 		return NOTIFY_DONE;
@@ -170,15 +155,11 @@ static int vtap_look_netevent(struct notifier_block *nb, unsigned long event, vo
 		return NOTIFY_DONE;
 	rcu_read_lock();
 	list_for_each_entry_rcu(s, &vn->sessions, list) {
-		if (READ_ONCE(s->hop_index) != n->dev->ifindex ||
-		    memcmp(&s->hop, n->primary_key, n->tbl->key_len))
-			continue;
-		WRITE_ONCE(s->due, true);
-		any = true;
+		if (READ_ONCE(s->hop_index) == n->dev->ifindex &&
+		    !memcmp(&s->hop, n->primary_key, n->tbl->key_len))
+			vtap_look_session(s);
 	}
 	rcu_read_unlock();
-	if (any)
-		vtap_look_soon(vn);
 	return NOTIFY_DONE;
 }
 

@@ -15,7 +15,6 @@ struct vtap_session;
 int vtap_tick_init_net(struct vtap_net *vn);
 
 /* look.c */
-void vtap_look_soon(struct vtap_net *vn);
 void vtap_look_session(struct vtap_session *s);
 void vtap_look_dev(struct vtap_net *vn, const struct net_device *dev, bool works);
 int vtap_look_init_net(struct vtap_net *vn);

@@ -288,10 +288,9 @@ void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
 		if (!t || t->dev != dev)
 			continue;
 		vtap_session_publish(s, NULL);
-		WRITE_ONCE(s->due, true);
+		vtap_look_session(s);
 		s->state = VTAP_SESSION_STATE_NO_DEVICE;
 		vn->gen++;
 		vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
 	}
-	vtap_look_soon(vn);
 }
