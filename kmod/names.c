@@ -2,6 +2,7 @@
 /* Names of devices in rules: which device has each, and which devices are concerned by a change. */
 #include <linux/jhash.h>
 #include <linux/netdevice.h>
+#include <linux/once.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -17,9 +18,13 @@ void vtap_names_init(struct vtap_names *names)
 	INIT_LIST_HEAD(&names->others);
 }
 
+/* Users of a namespace choose the names, and must not choose the buckets. */
 u32 vtap_names_hash(const char *text)
 {
-	return jhash(text, strlen(text), 0);
+	static u32 seed __read_mostly;
+
+	get_random_once(&seed, sizeof(seed));
+	return jhash(text, strlen(text), seed);
 }
 
 /* Look the name up. Return: did @name->index change? */
