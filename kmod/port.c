@@ -361,18 +361,22 @@ static void vtap_port_bind_work(struct work_struct *work)
 void vtap_port_recheck(struct vtap_net *vn)
 {
 	struct vtap_port *port;
+	bool any = false;
 
 	rtnl_lock();
 	list_for_each_entry(port, &vn->ports, list) {
 		if (port->hook[VTAP_IN] == VTAP_HOOK_NONE ||
-		    !!port->chain == vtap_chain_allowed(port->dev))
+		    !!port->chain == vtap_chain_allowed(port->dev) ||
+		    !vtap_hook_reconcile(port, vtap_port_dirs(port), true, false))
 			continue;
-		if (vtap_hook_reconcile(port, vtap_port_dirs(port), true, false) &&
-		    rcu_access_pointer(port->table))
+		any = true;
+		if (rcu_access_pointer(port->table))
 			vtap_port_changed(port, VTAP_CMD_PORT_CHANGE_NTF);
 	}
-	vtap_hook_finish(vn);
-	vtap_port_review_noting(vn);
+	if (any) {
+		vtap_hook_finish(vn);
+		vtap_port_review_noting(vn);
+	}
 	rtnl_unlock();
 }
 
