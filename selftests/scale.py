@@ -85,18 +85,20 @@ def ports(b):
     return sorted(p["name"] for p in b.nl.dump("port"))
 
 
+def soon(get, want, name):
+    """What GET returns is WANT, at once or soon."""
+    busywait(lambda: get() == want)
+    ksft_eq(get(), want, name)
+
+
 def bound(b, name, *want):
-    """The ports that have rules are WANT, at once or soon."""
-    busywait(lambda: ports(b) == sorted(want))
-    ksft_eq(ports(b), sorted(want), name)
+    """The ports that have rules are WANT."""
+    soon(lambda: ports(b), sorted(want), name)
 
 
 def held(b, rule, want, name):
-    """To how many ports is the rule with the id RULE bound?"""
-    def get():
-        return b.nl.do("rule-get", id=rule).get("ports", 0)
-    busywait(lambda: get() == want)
-    ksft_eq(get(), want, name)
+    """The rule with the id RULE is bound to WANT ports."""
+    soon(lambda: b.nl.do("rule-get", id=rule).get("ports", 0), want, name)
 
 
 @bench
