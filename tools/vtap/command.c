@@ -6,11 +6,6 @@
 
 #include "vtap.h"
 
-static void object_keep(const struct nlmsghdr *nlh, void *data)
-{
-	msgs_add(data, msg_dup(nlh));
-}
-
 /* Return: OK, or REFUSED after telling why there is no such object. */
 static int object_check(const struct object *o, const struct nlmsghdr *nlh)
 {
@@ -47,7 +42,7 @@ static int object_show(const struct object *o, struct nlmsghdr *nlh)
 
 	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
 		one |= mnl_attr_get_type(a) == o->words->attr;
-	rc = one ? nl_talk(nlh, object_keep, &m, &e) : nl_dump_some(nlh, &m, &e);
+	rc = one ? nl_talk(nlh, msgs_keep, &m, &e) : nl_dump_some(nlh, &m, &e);
 	object_report(o, nlh, &e);
 	if (!rc && one && m.n)
 		rc = object_check(o, m.v[0]);

@@ -27,12 +27,18 @@ struct nlmsghdr *msg_dup(const struct nlmsghdr *nlh)
 	return memcpy(check_mem(malloc(NLMSG_ALIGN(nlh->nlmsg_len))), nlh, nlh->nlmsg_len);
 }
 
-void msgs_add(struct msgs *m, struct nlmsghdr *nlh)
+static void msgs_add(struct msgs *m, struct nlmsghdr *nlh)
 {
 	/* grows at powers of two */
 	if (!(m->n & (m->n + 1)))
 		m->v = check_mem(realloc(m->v, 2 * (m->n + 1) * sizeof(*m->v)));
 	m->v[m->n++] = nlh;
+}
+
+/* An nl_cb that keeps a copy of each message; @data is the struct msgs. */
+void msgs_keep(const struct nlmsghdr *nlh, void *data)
+{
+	msgs_add(data, msg_dup(nlh));
 }
 
 void msgs_free(struct msgs *m)

@@ -37,59 +37,26 @@ static int inner_parse(struct parse *p, const struct word *w, const char *val)
 			mnl_nlmsg_get_payload_len(in.match) - sizeof(struct genlmsghdr));
 }
 
-static void inner_view(struct view *v, const struct word *w, const struct view *outer)
+/* what is shown, of either type */
+
+/* Attributes of @w, which W_INNER words find as those of a match. */
+static void nest_view(struct view *v, const struct word *w, const struct view *outer)
 {
-	const struct nlattr *a;
+	const struct nlattr **to = w->type == &type_inner ? v->match : v->tb, *a;
 
 	*v = (struct view){ .nlh = outer->nlh };
 	mnl_attr_for_each_nested(a, view_attr(outer, w, w->attr))
 		if (mnl_attr_get_type(a) <= ATTR_MAX)
-			v->match[mnl_attr_get_type(a)] = a;
+			to[mnl_attr_get_type(a)] = a;
 }
 
-static void inner_format(FILE *f, const struct word *w, const struct view *outer)
+/* The first word from @n on that is there. */
+static const struct word *nest_next(const struct word *w, const struct word *n, const struct view *v)
 {
-	const struct word *n;
-	const char *sep = "";
-	struct view v;
-
-	inner_view(&v, w, outer);
-	for (n = w->nest; n->name; n++) {
-		if (!(n->flags & W_INNER) || !view_attr(&v, n, n->attr))
-			continue;
-		fprintf(f, "%s%s ", sep, n->name);
-		word_format(f, n, &v);
-		sep = " ";
-	}
-}
-
-static void inner_json(const struct word *w, const struct view *outer)
-{
-	const struct word *n;
-	struct view v;
-
-	inner_view(&v, w, outer);
-	out_open(w->name, '{');
-	for (n = w->nest; n->name; n++)
-		if (n->flags & W_INNER && view_attr(&v, n, n->attr))
-			word_json(n, &v);
-	out_close('}');
-}
-
-const struct type type_inner = {
-	"WORDS", .parse = inner_parse, .format = inner_format, .to_json = inner_json
-};
-
-/* nested counters */
-
-static void nest_view(struct view *v, const struct word *w, const struct view *outer)
-{
-	const struct nlattr *a;
-
-	*v = (struct view){ .nlh = outer->nlh };
-	mnl_attr_for_each_nested(a, outer->tb[w->attr])
-		if (mnl_attr_get_type(a) <= ATTR_MAX)
-			v->tb[mnl_attr_get_type(a)] = a;
+	for (; n->name; n++)
+		if ((w->type != &type_inner || n->flags & W_INNER) && view_attr(v, n, n->attr))
+			return n;
+	return NULL;
 }
 
 static void nest_format(FILE *f, const struct word *w, const struct view *outer)
@@ -99,9 +66,7 @@ static void nest_format(FILE *f, const struct word *w, const struct view *outer)
 	struct view v;
 
 	nest_view(&v, w, outer);
-	for (n = w->nest; n->name; n++) {
-		if (!v.tb[n->attr])
-			continue;
+	for (n = w->nest; (n = nest_next(w, n, &v)); n++) {
 		if (n->flags & W_BREAK && !opt.oneline)
 			sep = "\n    ";
 		fprintf(f, "%s%s ", sep, n->name);
@@ -117,10 +82,12 @@ static void nest_json(const struct word *w, const struct view *outer)
 
 	nest_view(&v, w, outer);
 	out_open(w->name, '{');
-	for (n = w->nest; n->name; n++)
-		if (v.tb[n->attr])
-			word_json(n, &v);
+	for (n = w->nest; (n = nest_next(w, n, &v)); n++)
+		word_json(n, &v);
 	out_close('}');
 }
 
+const struct type type_inner = {
+	"WORDS", .parse = inner_parse, .format = nest_format, .to_json = nest_json
+};
 const struct type type_nest = { .format = nest_format, .to_json = nest_json };

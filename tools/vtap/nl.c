@@ -282,11 +282,6 @@ const char *nl_module_version(void)
 	return version;
 }
 
-static void nl_dump_cb(const struct nlmsghdr *nlh, void *data)
-{
-	msgs_add(data, msg_dup(nlh));
-}
-
 /**
  * nl_dump_some - Get the objects that a request picks as they were at one moment.
  * @m: Starts empty; the caller frees it, after an error as well.
@@ -306,7 +301,7 @@ int nl_dump_some(struct nlmsghdr *req, struct msgs *m, struct nl_error *e)
 	rc = -EINTR;
 	for (int i = 0; rc == -EINTR && i < NL_DUMP_TRIES; i++) {
 		msgs_free(m);
-		rc = nl_exchange(req, nl_dump_cb, m, e);
+		rc = nl_exchange(req, msgs_keep, m, e);
 	}
 	if (rc == -EINTR) {
 		err("the objects change faster than they can be listed");

@@ -256,7 +256,7 @@ struct msgs {
 struct nlmsghdr *msg_put(void *buf, uint8_t cmd);
 struct nlmsghdr *msg_new(uint8_t cmd);
 struct nlmsghdr *msg_dup(const struct nlmsghdr *nlh);
-void msgs_add(struct msgs *m, struct nlmsghdr *nlh);
+void msgs_keep(const struct nlmsghdr *nlh, void *data);
 void msgs_free(struct msgs *m);
 uint8_t msg_cmd(const struct nlmsghdr *nlh);
 
