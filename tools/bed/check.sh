@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# check.sh [KERNEL...] - all checks: lint and builds here, the self-tests in a VM under each kernel (default 6.1)
+# check.sh [KERNEL...] - all checks: lint and builds here, the self-tests in VMs under each kernel (default 6.1)
 #
+# A VM keeps one processor busy, so JOBS of them run at once (default: one for each processor), and all self-tests of a
+# kernel are dealt out to four. Their output comes here one after the other and stays in build/check.
 # TESTS="a.py b.py" runs only these self-tests, and no lint. SMOKE="5.10 sid=7.2" are kernels for the most important
 # self-tests alone: one that cannot be fetched, or has become another than the series behind "=", is skipped.
 # Kernel "debug" is built first, once (for SMOKE it is not), and each run under it ends with proof that its detectors
@@ -9,7 +11,7 @@
 # that fail a second try. What failed is named again at the end; the last line counts all tests; status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 2
-passed=0 failed=0 skipped=0 failures=() parts=()
+passed=0 failed=0 skipped=0 failures=() parts=() names=() labels=() runner=""
 [ $# -gt 0 ] || set -- 6.1
 
 check() {	# NAME COMMAND...
@@ -39,9 +41,8 @@ debug_kernel() {	# sets broken
 
 build() {	# KERNEL: sets ko; a warning is an error
 	local rc log
-	ko="" broken=""
+	broken=""
 	[ "$1" != debug ] || debug_kernel || return
-	[ -f kmod/Kbuild ] || return 0
 	log=$(mktemp)
 	ko=$(tools/bed/kernel.sh build "$1" W=1 "${parts[@]}" 2> "$log")
 	rc=$?
@@ -64,32 +65,65 @@ lint() {		# each of its lines is a test
 	[ $? -le 1 ]
 }
 
-selftests() {	# KERNEL TESTS: the guest's own last line is counted instead of printed
-	local line ended="" program="" failing=()
+job() {		# NAME LABEL KERNEL TESTS: to be run by run_jobs, with a copy of the module, which may be built anew by then
+	local dir=$PWD/build/check/${#names[@]}
+	mkdir -p "$dir"
+	cp "$ko" "$dir/"
+	printf '%q ' "$PWD/tools/bed/vm.sh" "$3" env VTAP_KO="$dir/$(basename "$ko")" VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" \
+		VTAP_YNL="$ynl" TESTS="$4" "$PWD/selftests/run.sh" > "$dir/command"
+	names+=("$1") labels+=("$2")
+}
+
+deal_jobs() {	# KERNEL PROGRAMS...
+	local kernel=$1 n=4 i j share
+	shift
+	[ $# -ge 8 ] || n=1
+	for ((i = 1; i <= n; i++)); do
+		share=()
+		for ((j = i; j <= $#; j += n)); do share+=("${!j}"); done
+		job "self-tests under $kernel ran to their end ($i of $n)" "$kernel" "$kernel" "${share[*]}"
+	done
+}
+
+run_jobs() {	# starts them in this order
+	set -m
+	seq 0 $((${#names[@]} - 1)) | xargs -P "${JOBS:-$(nproc)}" -I{} bash -c 'cd build/check/{} && echo $$ > pid &&
+		bash command > log 2> err
+		echo $? > status' &
+	runner=$!
+	set +m
+}
+
+# The output of a job, as it comes; the guest's own last line is counted instead of printed.
+job_result() {	# NUMBER
+	local line ended="" program="" failing=() dir=build/check/$1 label=${labels[$1]}
+	until [ -e "$dir/log" ] || ! kill -0 "$runner" 2> /dev/null; do sleep 0.2; done
 	while IFS= read -r line; do
 		case $line in
 		"# "*": failed: once more") failing=() ;;
 		"# "*.py) failures+=("${failing[@]}") failing=() program=${line#\# } ;;
-		"not ok "*) failing+=("$1 $program: $line") ;;
+		"not ok "*) failing+=("$label $program: $line") ;;
 		esac
 		[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || { printf '%s\n' "$line"; continue; }
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
 		ended=yes
-		echo "# $1: $line"
-	done < <(tools/bed/vm.sh "$1" env VTAP_KO="$ko" VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$2" selftests/run.sh)
+		echo "# $label: $line"
+	done < <(tail -n +1 -s 0.2 -f --pid="$(cat "$dir/pid")" "$dir/log")
 	failures+=("${failing[@]}")
-	wait $!
-	[ $? -le 1 ] && [ -n "$ended" ]
+	cat "$dir/err" >&2
+	[ "$(cat "$dir/status")" -le 1 ] && [ -n "$ended" ]
 }
 
 tools/bed/setup.sh build kernel vm test || exit 1
-[ -n "${TESTS:-}" ] || [ ! -x tools/bed/lint.sh ] || check "lint ran to its end" lint
-[ ! -f tools/vtap/Makefile ] || check "tool" make -s -C tools/vtap
-[ ! -f selftests/stress/collect.c ] || check "programs of the self-tests" make -s -C selftests all
+rm -rf build/check
+[ -n "${TESTS:-}" ] || check "lint ran to its end" lint
+check "tool" make -s -C tools/vtap
+check "programs of the self-tests" make -s -C selftests all
+read -r -a programs <<< "${TESTS:-$(make -s -C selftests list)}"
 ynl=$(tools/bed/kernel.sh source)/tools/net/ynl
 for kernel; do
 	check "build for $kernel" build "$kernel" || continue
-	check "self-tests under $kernel ran to their end" selftests "$kernel" "${TESTS:-}"
+	deal_jobs "$kernel" "${programs[@]}"
 done
 for smoke in ${SMOKE:-}; do
 	kernel=${smoke%%=*} series=${smoke#"${smoke%%=*}"} parts=()
@@ -109,9 +143,12 @@ for smoke in ${SMOKE:-}; do
 		skip "smoke test under $kernel" "it is $release now, not ${series#=}"
 	else
 		check "build for $smoke" build "$kernel" || continue
-		check "smoke test under $smoke ran to its end" selftests "$kernel" "$tests"
+		job "smoke test under $smoke ran to its end" "$smoke" "$kernel" "$tests"
 	fi
 done
+trap '[ -z "$runner" ] || kill -- "-$runner" 2> /dev/null' EXIT
+run_jobs
+for n in "${!names[@]}"; do check "${names[n]}" job_result "$n"; done
 [ $failed = 0 ] || printf '# failed: %s\n' "${failures[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]
