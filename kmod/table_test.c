@@ -64,8 +64,9 @@ static unsigned int vtap_test_lookup(struct kunit *test, struct vtap_test_table 
 			local_bh_enable();
 			want = vtap_test_reference(tt, side, n, x);
 			KUNIT_EXPECT_PTR_EQ_MSG(test, got, want,
-						"round %u, table %d of %u: rule %u, not %u", round,
-						side, n, got ? got->id : 0, want ? want->id : 0);
+						"round %u, table %d of %u: rule %llu, not %llu",
+						round, side, n, got ? got->id : 0,
+						want ? want->id : 0);
 			found += !!want;
 		}
 	}

@@ -86,6 +86,7 @@ deal_jobs() {	# KERNEL PROGRAMS...
 }
 
 run_jobs() {	# starts them in this order
+	[ ${#names[@]} -gt 0 ] || return
 	set -m
 	seq 0 $((${#names[@]} - 1)) | xargs -P "${JOBS:-$(nproc)}" -I{} bash -c 'cd build/check/{} && echo $$ > pid &&
 		bash command > log 2> err
