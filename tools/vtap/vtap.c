@@ -10,6 +10,8 @@ static void help(FILE *f)
 {
 	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
 	      "       vtap [ OPTIONS ] monitor\n"
+	      "       vtap [ OPTIONS ] top [ by { port | session | rule | tap } ] [ -b ] [ -n COUNT ] [ -d SECONDS ]\n"
+	      "       vtap [ OPTIONS ] metrics [ FILE ]\n"
 	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
 	      "       vtap [ OPTIONS ] [ -c[heck] ] apply [ tap NAME ] { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
@@ -35,6 +37,10 @@ static int run(char **argv, struct txn *txn)
 		return rc;
 	if (!strcmp(*argv, "monitor"))
 		return monitor_run(argv + 1);
+	if (!strcmp(*argv, "top"))
+		return top_run(argv + 1);
+	if (!strcmp(*argv, "metrics"))
+		return metrics_run(argv + 1);
 	if (!strcmp(*argv, "save"))
 		return save_run(argv + 1);
 	if (!strcmp(*argv, "apply"))

@@ -208,6 +208,7 @@ extern const struct type type_filter, type_bytecode;
 void out_open(const char *key, char bracket);
 void out_close(char bracket);
 void out_num(const char *key, uint64_t val);
+void out_real(const char *key, double val);
 void out_bool(const char *key, bool val);
 void out_str(const char *key, const char *val);
 void out_quoted(FILE *f, const char *s);
@@ -323,9 +324,16 @@ int object_run(const struct object *o, char **argv, struct txn *txn);
 int monitor_run(char **argv);
 
 /* save.c */
+int file_save(const char *name, const char *text, size_t len);
 int save_run(char **argv);
 
 /* apply.c */
 int apply_run(char **argv);
+
+/* metrics.c */
+int metrics_run(char **argv);
+
+/* top.c */
+int top_run(char **argv);
 
 #endif
