@@ -201,6 +201,10 @@ const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 /* remote.c */
 extern const struct type type_remote, type_dev;
 
+/* icmp.c */
+extern const struct type type_icmp;
+const char *icmp_name(bool ipv6, uint8_t type, uint8_t code);
+
 /* filter.c */
 extern const struct type type_filter, type_bytecode;
 
