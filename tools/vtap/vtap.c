@@ -10,6 +10,7 @@ static void help(FILE *f)
 {
 	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
 	      "       vtap [ OPTIONS ] monitor\n"
+	      "       vtap [ OPTIONS ] check [ tap NAME ]\n"
 	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
 	      "       vtap [ OPTIONS ] [ -c[heck] ] apply [ tap NAME ] { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
@@ -39,6 +40,8 @@ static int run(char **argv, struct txn *txn)
 		return save_run(argv + 1);
 	if (!strcmp(*argv, "apply"))
 		return apply_run(argv + 1);
+	if (!strcmp(*argv, "check"))
+		return check_run(argv + 1);
 	return usage("\"%s\" is not an object, see \"vtap help\"", *argv);
 }
 

@@ -196,6 +196,7 @@ extern const struct type type_nest, type_inner;
 
 /* hint.c */
 void hint_value(FILE *f, const struct word *w, const char *val);
+void hint_near(const char **near, const char *name, const char *other);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 
 /* remote.c */
@@ -328,6 +329,9 @@ int monitor_run(char **argv);
 
 /* save.c */
 int save_run(char **argv);
+
+/* check.c */
+int check_run(char **argv);
 
 /* apply.c */
 int apply_run(char **argv);
