@@ -126,7 +126,8 @@ def forged():
     """What a VM sends to others than this host counts nowhere."""
     with Topology() as t, Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as seen, \
             Sniffer(t.col, "eth0", match=is_copy) as rx:
-        vtap("session add s type gre key 7 remote 192.0.2.9", t.host)
+        silent(t)
+        vtap(f"session add s type gre key 7 remote {SILENT[4]}", t.host)
         mirror(t, "vnet0", ["s"], "dir ingress ip_proto udp")
         tx.send(t.udp())
         frame = error(rx.frames(1)[0], (3, 2))
@@ -148,8 +149,9 @@ def vrf():
         t.host.ip("link add red type vrf table 100", "link set red up",
                   "link set up1 addrgenmode none", "link set up1 master red", "link set up1 up",
                   "address add 192.0.2.1/24 dev up1", "address add 2001:db8:9::1/64 dev up1 nodad")
-        for v, remote in ((4, t.IP4["col"]), (6, t.IP6["col"])):
-            t.host.ip(f"neigh add {remote} lladdr {mac}:09 dev up1 nud permanent")
+        silent(t)
+        for v, remote in SILENT.items():
+            t.host.ip(f"neigh add {remote} lladdr {mac}:19 dev up1 nud permanent")
             vtap_batch(t.host, f"session add out{v} type gre key 7 remote {remote}",
                        f"session add red{v} type gre key 7 remote {remote} dev red",
                        f"session add dev{v} type gre key 7 remote {remote} dev up1")
