@@ -55,6 +55,40 @@ static unsigned int distance(const char *a, const char *b)
 }
 
 /**
+ * hint_near - Keep the name that comes nearest to one that there is not.
+ * @near: The nearest one so far, NULL for none.
+ * @name: What was given; for a shell pattern, its letters are compared.
+ * @other: A name that there is.
+ */
+void hint_near(const char **near, const char *name, const char *other)
+{
+	char letters[NAME_MAX + 1], start[NAME_MAX + 1];
+	const bool pattern = strpbrk(name, "*?[");
+	unsigned int most = strlen(name) < 4 ? 1 : 2, n = 0;
+
+	for (const char *p = name; *p && n < NAME_MAX; p++) {
+		if (*p == '[')
+			p += strcspn(p, "]");
+		else if (*p != '*' && *p != '?')
+			letters[n++] = *p;
+		if (!*p)
+			break;
+	}
+	letters[n] = '\0';
+	snprintf(start, pattern ? n + 1 : sizeof(start), "%s", other);
+	if (!n || distance(letters, start) > most)
+		return;
+	if (*near) {
+		char best[NAME_MAX + 1];
+
+		snprintf(best, pattern ? n + 1 : sizeof(best), "%s", *near);
+		if (distance(letters, best) <= distance(letters, start))
+			return;
+	}
+	*near = other;
+}
+
+/**
  * hint_word - The keyword that comes nearest to one that there is not.
  * @flags: What the keyword may have.
  *

@@ -12,6 +12,7 @@ static void help(FILE *f)
 	      "       vtap [ OPTIONS ] monitor\n"
 	      "       vtap [ OPTIONS ] top [ by { port | session | rule | tap } ] [ -b ] [ -n COUNT ] [ -d SECONDS ]\n"
 	      "       vtap [ OPTIONS ] metrics [ FILE ]\n"
+	      "       vtap [ OPTIONS ] check [ tap NAME ]\n"
 	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
 	      "       vtap [ OPTIONS ] [ -c[heck] ] apply [ tap NAME ] { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
@@ -45,6 +46,8 @@ static int run(char **argv, struct txn *txn)
 		return save_run(argv + 1);
 	if (!strcmp(*argv, "apply"))
 		return apply_run(argv + 1);
+	if (!strcmp(*argv, "check"))
+		return check_run(argv + 1);
 	return usage("\"%s\" is not an object, see \"vtap help\"", *argv);
 }
 

@@ -196,10 +196,15 @@ extern const struct type type_nest, type_inner;
 
 /* hint.c */
 void hint_value(FILE *f, const struct word *w, const char *val);
+void hint_near(const char **near, const char *name, const char *other);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 
 /* remote.c */
 extern const struct type type_remote, type_dev;
+
+/* icmp.c */
+extern const struct type type_icmp;
+const char *icmp_name(bool ipv6, uint8_t type, uint8_t code);
 
 /* filter.c */
 extern const struct type type_filter, type_bytecode;
@@ -326,6 +331,9 @@ int monitor_run(char **argv);
 /* save.c */
 int file_save(const char *name, const char *text, size_t len);
 int save_run(char **argv);
+
+/* check.c */
+int check_run(char **argv);
 
 /* apply.c */
 int apply_run(char **argv);
