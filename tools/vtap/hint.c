@@ -114,6 +114,38 @@ const char *hint_word(const struct object *o, const char *name, uint16_t flags)
 	return found;
 }
 
+/* The name that comes nearest to one that there is not, NULL when none is near. */
+const char *hint_name(const char *const *names, const char *arg)
+{
+	unsigned int best = strlen(arg) < 4 ? 2 : 3, n;
+	const char *found = NULL;
+
+	for (; *names; names++) {
+		n = distance(arg, *names);
+		if (n < best) {
+			best = n;
+			found = *names;
+		}
+	}
+	return found;
+}
+
+/* Whether a word looks like an option that is given too late. */
+bool hint_option(const char *arg)
+{
+	static const char *const options[] = {
+		"-j", "-json", "-p", "-pretty", "-s", "-stats", "-statistics", "-d", "-details",
+		"-n", "-netns", NULL
+	};
+	const char *const *o = options;
+
+	if (*arg == '-' && arg[1] == '-')
+		arg++;
+	while (*o && strcmp(*o, arg))
+		o++;
+	return *o;
+}
+
 static void hint_names(FILE *f, const struct name *n)
 {
 	for (const struct name *first = n; n->name; n++)
@@ -161,8 +193,8 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 {
 	const char *place;
 
-	if (*val == '!') {
-		fputs(": there is no negation: put a rule with action skip in front", f);
+	if (*val == '!' || !strcmp(val, "not")) {
+		fputs(": " NO_NEGATION, f);
 	} else if (w->names) {
 		place = hint_place(w, val);
 		if (place)
@@ -173,6 +205,8 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 			fputs(": ", f);
 		if (!place)
 			hint_names(f, w->names);
+	} else if (w->type == &type_action) {
+		fputs(": mirror SESSION[,...] or skip", f);
 	} else if (w->type == &type_rate) {
 		fputs(": a rate is a number with a unit, such as 1gbit", f);
 	} else if (w->type == &type_size) {

@@ -174,6 +174,7 @@ int word_parse(struct parse *p, const struct word *w, const char *val);
 bool word_same(const struct word *w, const struct view *a, const struct view *b);
 extern void (*word_hint)(FILE *f, const struct word *w, const char *val);
 int word_bad(const struct word *w, const char *val);
+bool word_seen(const struct parse *p, const struct word *w);
 int word_see(struct parse *p, const struct word *w);
 int word_take(struct parse *p, const struct word *w);
 void word_format(FILE *f, const struct word *w, const struct view *v);
@@ -194,10 +195,16 @@ extern const struct type type_addr, type_str, type_ip_flags, type_action, type_s
 /* nest.c */
 extern const struct type type_nest, type_inner;
 
+/* name.c */
+int name_pick(const char *const *names, const char *arg, const char **name);
+
 /* hint.c */
+#define NO_NEGATION	"there is no negation: put a rule with action skip in front"
+bool hint_option(const char *arg);
 void hint_value(FILE *f, const struct word *w, const char *val);
 void hint_near(const char **near, const char *name, const char *other);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
+const char *hint_name(const char *const *names, const char *arg);
 
 /* remote.c */
 extern const struct type type_remote, type_dev;
