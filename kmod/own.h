@@ -64,8 +64,8 @@ static __always_inline void vtap_own_mark_set(const struct vtap_own_mark mark)
 	__this_cpu_write(vtap_own_mark.head, mark.head);
 	__this_cpu_write(vtap_own_mark.vn, mark.vn);
 	/*
-	 * The rest is read where this is not NULL. On PREEMPT_RT, a task that comes between must not
-	 * find an older head here, which may be that of a frame by now.
+	 * The rest is read where this is not NULL. On PREEMPT_RT, a task that comes between must
+	 * not find an older head here, which may be that of a frame by now.
 	 */
 	barrier();
 	__this_cpu_write(vtap_own_mark.skb, mark.skb);
