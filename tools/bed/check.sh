@@ -148,6 +148,7 @@ for smoke in ${SMOKE:-}; do
 	fi
 done
 trap '[ -z "$runner" ] || kill -- "-$runner" 2> /dev/null' EXIT
+trap exit INT TERM
 run_jobs
 for n in "${!names[@]}"; do check "${names[n]}" job_result "$n"; done
 [ $failed = 0 ] || printf '# failed: %s\n' "${failures[@]}"
