@@ -258,7 +258,7 @@ def limits():
 
 def half(copies):
     """Return: whether half of 1024 frames have one copy, give or take 5 standard deviations. A rule
-    that chose again at the second port would copy 640 or more."""
+    that chose again at the second port would copy 640 on average, or 768."""
     return 432 <= sum(copies) <= 592 and set(copies) == {0, 1}
 
 
