@@ -204,7 +204,7 @@ int name_pick(const char *const *names, const char *arg, const char **name);
 
 /* hint.c */
 #define NO_NEGATION	"there is no negation: put a rule with action skip in front"
-bool hint_option(const char *arg);
+int hint_option(const char *word);
 void hint_value(FILE *f, const struct word *w, const char *val);
 void hint_near(const char **near, const char *name, const char *other);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
