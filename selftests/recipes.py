@@ -16,6 +16,7 @@ from lib.doc import script, sections
 from lib.ovs import Vswitch
 
 RECIPES = sections("Documentation/networking/vtap-recipes.rst")
+used = set()  # (section, number) of the blocks that were run
 NOBODY = "02:00:00:00:00:63"
 WEB, DB = "02:42:ac:11:00:02", "02:42:ac:11:00:03"
 DOMAIN = """<node><cpu><mhz>1000</mhz><model>x</model><active>1</active><nodes>1</nodes>
@@ -39,6 +40,7 @@ def recipe(ns, title, number=0, **env):
 
 def run(ns, title, number=0, **env):
     """Run block NUMBER of section TITLE in NS."""
+    used.add((title, number))
     with tempfile.TemporaryDirectory() as tmp:
         p = ns.sh(script(RECIPES[title][number], tmp), env={**os.environ, **env}, check=False)
     ksft_true(p.returncode == 0, f"{title}: block {number + 1} works", p.stdout + p.stderr)
@@ -165,6 +167,7 @@ def containers():
 def receiver(t, title, **files):
     """The receiver of section TITLE runs at the collector, in a directory with FILES. Gives the
     directory; what the receiver prints is in its file `out`."""
+    used.add((title, 0))
     with tempfile.TemporaryDirectory(dir="/run") as tmp:
         for name, text in {**files, "out": ""}.items():
             with open(f"{tmp}/{name}", "w", encoding="ascii") as f:
@@ -245,7 +248,13 @@ def devices():
                         f"{section}: what is tapped is received at {', '.join(devs)}")
 
 
+def complete():
+    """No block of the document was left out; languages.py has the last section."""
+    ksft_eq({(title, n) for title, blocks in RECIPES.items() for n in range(len(blocks))} - used,
+            {("Other languages", 0)}, "all recipes were run")
+
+
 if __name__ == "__main__":
     modprobe("veth", "bridge")
-    ksft_run([libvirt, proxmox, open_vswitch, containers, tshark, suricata, devices])
+    ksft_run([libvirt, proxmox, open_vswitch, containers, tshark, suricata, devices, complete])
     ksft_exit()
