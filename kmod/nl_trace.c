@@ -50,6 +50,7 @@ static int vtap_nl_put_verdict(struct sk_buff *msg, const struct vtap_table *t,
 		return -EMSGSIZE;
 	rule = vtap_table_lookup(t, f);
 	if (rule && (vtap_nl_put_u64(msg, VTAP_A_VERDICT_RULE, rule->id, VTAP_A_VERDICT_PAD) ||
+		     nla_put_u32(msg, VTAP_A_VERDICT_ACTION, rule->action) ||
 		     vtap_nl_put_sessions(msg, rule, f)))
 		return -EMSGSIZE;
 	f->key.tunnel = tunnel;
@@ -95,7 +96,10 @@ static int vtap_nl_put_trace(struct sk_buff *msg, const void *obj, const struct 
 	return err;
 }
 
-/* The frame as a hook would have it: a VLAN tag is in the metadata. */
+/*
+ * The frame as a hook would have it: a VLAN tag is in the metadata, as far as there is all of it,
+ * and there is no Ethernet header at devices that have none.
+ */
 static struct sk_buff *vtap_nl_frame(const struct nlattr *a, const struct vtap_port *port)
 {
 	struct sk_buff *skb = alloc_skb(NET_IP_ALIGN + nla_len(a), GFP_KERNEL);
@@ -104,13 +108,12 @@ static struct sk_buff *vtap_nl_frame(const struct nlattr *a, const struct vtap_p
 		return NULL;
 	skb_reserve(skb, NET_IP_ALIGN);
 	skb_put_data(skb, nla_data(a), nla_len(a));
-	skb->dev = port->dev;
-	skb_reset_network_header(skb);
-	if (port->bare)
-		return skb;
 	skb->protocol = eth_type_trans(skb, port->dev);
 	skb_reset_network_header(skb);
-	return eth_type_vlan(skb->protocol) ? skb_vlan_untag(skb) : skb;
+	if (!port->bare && eth_type_vlan(skb->protocol) &&
+	    skb->len >= VLAN_HLEN + sizeof(__be16))
+		return skb_vlan_untag(skb);
+	return skb;
 }
 
 static int vtap_nl_trace(struct genl_info *info, const struct vtap_port *port)
@@ -130,11 +133,12 @@ static int vtap_nl_trace(struct genl_info *info, const struct vtap_port *port)
 	if (nla_len(frame) > VTAP_TRACE_MAX)
 		return vtap_refuse_attr(info->extack, frame, -EINVAL,
 					"the frame is longer than 16384 bytes");
-	if (!port->bare && nla_len(frame) < ETH_HLEN)
+	if (nla_len(frame) <= ETH_HLEN)
 		return vtap_refuse_attr(info->extack, frame, -EINVAL,
-					"the frame is shorter than an Ethernet header, 14 bytes");
-	if (!nla_len(frame))
-		return vtap_refuse_attr(info->extack, frame, -EINVAL, "the packet is empty");
+					"the frame is no longer than an Ethernet header, 14 bytes");
+	if (port->hook[trace.f.dir] == VTAP_HOOK_NONE)
+		return vtap_refuse_attr(info->extack, dir, -ENOENT,
+					"no rule for this direction binds to this device");
 	trace.f.skb = vtap_nl_frame(frame, port);
 	if (!trace.f.skb)
 		return -ENOMEM;

@@ -169,7 +169,7 @@ def output():
             tx.send(*[t.udp()] * 5)
             rx.frames(5)
         plain, full = vtap_json("session show", h), vtap_json("-s session show", h)
-        ksft_eq(set().union(*full), names["session"] - {"loop_port", "unset"},
+        ksft_eq(set().union(*full), names["session"] - {"icmp", "loop_port", "unset"},
                 "sessions have all keys of the specification")
         ksft_eq({frozenset(s["stats"]) for s in full}, {frozenset(names["session-stats"])},
                 "and their counters")
@@ -274,7 +274,7 @@ def codes():
         for words in ("help", "session help", "rule help", "port help"):
             ksft_true("vtap" in vtap(words).stdout, f"vtap {words}")
         for kind, without in (("session", {"name", "state", "egress", "path_mtu", "loop_port",
-                                           "stats", "unset"}),
+                                           "icmp", "stats", "unset"}),
                               ("rule", {"id", "packets", "bytes", "match", "session", "ports",
                                         "unset"})):
             text = vtap(kind + " help").stdout

@@ -10,8 +10,8 @@ import struct
 import tempfile
 import time
 
-from lib import (NetNS, Sender, Sniffer, Topology, busywait, ether, ksft_eq, ksft_exit, ksft_pr,
-                 ksft_run, ksft_true, mac, modprobe, udp_frame, vtap)
+from lib import (SLOW, NetNS, Sender, Sniffer, Topology, busywait, ether, ksft_eq, ksft_exit,
+                 ksft_pr, ksft_run, ksft_true, mac, modprobe, udp_frame, vtap)
 from lib.nl import BASE, BPF, GRE, SKIP, V4, Client, NlMsgs, attr, bench
 
 
@@ -373,7 +373,7 @@ def replaced(name, t, nl, changes):
     other."""
     with Sniffer(t.col, "eth0") as rx, Traffic(t) as traffic:
         busywait(lambda: traffic.sent() > 50)
-        times, errors = Raw(nl, *changes).run(1000, 12)
+        times, errors = Raw(nl, *changes).run(1000, 12 * SLOW)
         traffic.stop()
         sent = traffic.sent()
         got = rx.frames(sent)

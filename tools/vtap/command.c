@@ -56,6 +56,34 @@ static int object_show(const struct object *o, struct nlmsghdr *nlh)
 	return rc;
 }
 
+/* Find the command that an argument names. Return: OK, or USAGE after printing what is wrong. */
+static int command_find(const struct object *o, const char *arg, enum command *cmd)
+{
+	const char *names[CMDS + 1], *name, *hint;
+	size_t n = 0;
+	int rc;
+
+	for (*cmd = CMD_SHOW; *cmd < CMDS; (*cmd)++)
+		if (*cmd == CMD_SHOW || o->change[*cmd])
+			names[n++] = commands[*cmd].name;
+	names[n] = NULL;
+	if (hint_option(arg))
+		return usage("\"%s\": options stand before the object", arg);
+	rc = name_pick(names, arg, &name);
+	if (rc)
+		return rc;
+	if (!name) {
+		hint = hint_name(names, arg);
+		return hint ? usage("\"%s\" is not a command of \"%s\": did you mean \"%s\"?",
+				    arg, o->name, hint) :
+			      usage("\"%s\" is not a command of \"%s\", see \"vtap %s help\"",
+				    arg, o->name, o->name);
+	}
+	for (*cmd = CMD_SHOW; strcmp(commands[*cmd].name, name); (*cmd)++)
+		;
+	return OK;
+}
+
 /**
  * object_run - Carry out a command.
  * @argv: The words behind the object.
@@ -69,17 +97,13 @@ int object_run(const struct object *o, char **argv, struct txn *txn)
 	int rc;
 
 	if (*argv) {
-		if (!strcmp(*argv, "help")) {
+		if (!strcmp(*argv, "help") || !strcmp(*argv, "-h")) {
 			object_help(o);
 			return OK;
 		}
-		while (cmd < CMDS && ((cmd != CMD_SHOW && !o->change[cmd]) ||
-				      strcmp(*argv, commands[cmd].name)))
-			cmd++;
-		if (cmd == CMDS)
-			return usage("\"%s\" is not a command of \"%s\", see \"vtap %s help\"",
-				     *argv, o->name, o->name);
-		argv++;
+		rc = command_find(o, *argv++, &cmd);
+		if (rc)
+			return rc;
 	}
 	rc = object_parse(o, cmd, argv, &nlh);
 	if (rc)

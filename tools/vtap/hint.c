@@ -55,6 +55,40 @@ static unsigned int distance(const char *a, const char *b)
 }
 
 /**
+ * hint_near - Keep the name that comes nearest to one that there is not.
+ * @near: The nearest one so far, NULL for none.
+ * @name: What was given; for a shell pattern, its letters are compared.
+ * @other: A name that there is.
+ */
+void hint_near(const char **near, const char *name, const char *other)
+{
+	char letters[NAME_MAX + 1], start[NAME_MAX + 1];
+	const bool pattern = strpbrk(name, "*?[");
+	unsigned int most = strlen(name) < 4 ? 1 : 2, n = 0;
+
+	for (const char *p = name; *p && n < NAME_MAX; p++) {
+		if (*p == '[')
+			p += strcspn(p, "]");
+		else if (*p != '*' && *p != '?')
+			letters[n++] = *p;
+		if (!*p)
+			break;
+	}
+	letters[n] = '\0';
+	snprintf(start, pattern ? n + 1 : sizeof(start), "%s", other);
+	if (!n || distance(letters, start) > most)
+		return;
+	if (*near) {
+		char best[NAME_MAX + 1];
+
+		snprintf(best, pattern ? n + 1 : sizeof(best), "%s", *near);
+		if (distance(letters, best) <= distance(letters, start))
+			return;
+	}
+	*near = other;
+}
+
+/**
  * hint_word - The keyword that comes nearest to one that there is not.
  * @flags: What the keyword may have.
  *
@@ -78,6 +112,38 @@ const char *hint_word(const struct object *o, const char *name, uint16_t flags)
 		}
 	}
 	return found;
+}
+
+/* The name that comes nearest to one that there is not, NULL when none is near. */
+const char *hint_name(const char *const *names, const char *arg)
+{
+	unsigned int best = strlen(arg) < 4 ? 2 : 3, n;
+	const char *found = NULL;
+
+	for (; *names; names++) {
+		n = distance(arg, *names);
+		if (n < best) {
+			best = n;
+			found = *names;
+		}
+	}
+	return found;
+}
+
+/* Whether a word looks like an option that is given too late. */
+bool hint_option(const char *arg)
+{
+	static const char *const options[] = {
+		"-j", "-json", "-p", "-pretty", "-s", "-stats", "-statistics", "-d", "-details",
+		"-n", "-netns", NULL
+	};
+	const char *const *o = options;
+
+	if (*arg == '-' && arg[1] == '-')
+		arg++;
+	while (*o && strcmp(*o, arg))
+		o++;
+	return *o;
 }
 
 static void hint_names(FILE *f, const struct name *n)
@@ -127,8 +193,8 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 {
 	const char *place;
 
-	if (*val == '!') {
-		fputs(": there is no negation: put a rule with action skip in front", f);
+	if (*val == '!' || !strcmp(val, "not")) {
+		fputs(": " NO_NEGATION, f);
 	} else if (w->names) {
 		place = hint_place(w, val);
 		if (place)
@@ -139,6 +205,8 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 			fputs(": ", f);
 		if (!place)
 			hint_names(f, w->names);
+	} else if (w->type == &type_action) {
+		fputs(": mirror SESSION[,...] or skip", f);
 	} else if (w->type == &type_rate) {
 		fputs(": a rate is a number with a unit, such as 1gbit", f);
 	} else if (w->type == &type_size) {

@@ -225,13 +225,43 @@ static int words_unset(struct parse *p, const struct object *o)
 	return rc;
 }
 
+#define QUOTE_FILTER	"the expression of \"filter\" must be quoted"
+
+/* Say why a word is refused that the command does not take; @last is the keyword before it. */
+static int unknown_word(const struct parse *p, const struct object *o, enum command cmd,
+			const struct word *last)
+{
+	const char *arg = *p->argv, *name = commands[cmd].name;
+	const char *hint = hint_word(o, arg, commands[cmd].flags);
+
+	if (hint_option(arg))
+		return usage("\"%s\": options stand before the object", arg);
+	if (!strcmp(arg, "not"))
+		return usage("\"not\": " NO_NEGATION);
+	if (last && last->type == &type_filter)
+		return usage("\"%s\" is unknown to \"%s %s\": " QUOTE_FILTER, arg, o->name, name);
+	if (hint)
+		return usage("\"%s\" is unknown to \"%s %s\": did you mean \"%s\"?", arg, o->name,
+			     name, hint);
+	if (last && !strcmp(last->name, "port"))
+		return usage("\"%s\" is unknown to \"%s %s\": a pattern must be quoted", arg,
+			     o->name, name);
+	if (cmd == CMD_DEL && o->change[CMD_FLUSH] && word_find(o, arg, W_FLUSH))
+		return usage("\"%s\" is unknown to \"%s del\": did you mean \"%s flush %s\"?", arg,
+			     o->name, o->name, arg);
+	return usage("\"%s\" is unknown to \"%s %s\", see \"vtap %s help\"", arg, o->name, name,
+		     o->name);
+}
+
 static int words_parse(struct parse *p, const struct object *o, enum command cmd)
 {
 	const struct word *key = o->words, *w;
 	uint16_t flags = commands[cmd].flags;
-	const char *hint;
+	const struct word *last = NULL;
 	int rc = OK;
 
+	if (cmd == CMD_SHOW && *p->argv && hint_option(*p->argv))
+		return usage("\"%s\": options stand before the object", *p->argv);
 	if (key->flags & W_POS && key->flags & flags) {
 		if (*p->argv && !(cmd == CMD_SHOW && p->argv[1] && word_find(o, *p->argv, W_PICK)))
 			rc = word_take(p, key);
@@ -247,13 +277,11 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 			continue;
 		}
 		w = word_find(o, *p->argv, flags);
-		hint = w ? NULL : hint_word(o, *p->argv, flags);
-		if (hint)
-			return usage("\"%s\" is unknown to \"%s %s\": did you mean \"%s\"?",
-				     *p->argv, o->name, commands[cmd].name, hint);
 		if (!w)
-			return usage("\"%s\" is unknown to \"%s %s\", see \"vtap %s help\"",
-				     *p->argv, o->name, commands[cmd].name, o->name);
+			return unknown_word(p, o, cmd, last);
+		if (last && last->type == &type_filter && word_seen(p, w))
+			return usage("duplicate \"%s\": " QUOTE_FILTER, w->name);
+		last = w;
 		p->argv++;
 		rc = word_take(p, w);
 	}

@@ -89,12 +89,40 @@ bad '"-n"' -n
 bad '"-b"' -b
 bad '"session"' -b "$tmp/conf" session
 bad '-force' -force session
-bad '"sess"' sess show
-bad '"sho"' session sho
+bad '"s" is ambiguous: session, save' s
+bad '"s" is ambiguous: show, set' session s
+bad '"sesion" is not an object: did you mean "session"?' sesion show
+bad '"shwo" is not a command of "session": did you mean "show"?' session shwo
+bad '"foobar" is not an object, see "vtap help"' foobar
+bad '"foobar" is not a command of "rule", see "vtap rule help"' rule foobar
+bad '"" is not an object' ''
+bad '"fl" is not a command of "rule"' rule fl
+bad '"delete" is not a command of "port"' port delete eth0
+bad '"foo" is not an object' help foo
+good "erspan2" help ses
+good "tcp_flags" rule -h
+for c in sh sho list ls; do
+	parsed ses $c s
+	parsed rule $c
+done
+for c in d de delete rm; do
+	parsed session $c s
+	parsed ru $c 7
+done
+parsed rule a pref 1 port x action skip
+parsed mon
+printf 'ses a x type gre\nrule rm 7\n' >"$tmp/conf"
+parsed -b "$tmp/conf"
+rm "$tmp/conf"
 bad '"add"' port add eth0
 bad '"flush"' port flush
 bad '"x"' monitor x
 bad '"y"' save x y
+bad '"y"' metrics x y
+bad '"x" is not a valid value for "by": it is session, port, rule or tap' top by x
+bad '"x" is unknown to "top"' top x
+bad '"0" is not a number of refreshes: it is 1 to 4294967295' top -n 0
+bad '"0" is not a number of seconds: it is 0.1 to 3600' top -d 0
 bad '-check' -c session
 bad '-check' -c save
 bad '-check' -c -b "$tmp/conf"
@@ -158,6 +186,7 @@ bad '"3x" is not a valid value for "id"' rule del 3x
 bad '"2"' rule show 1 2
 bad 'duplicate "id"' rule del 1 id 1
 bad 'not JSON' -j save
+bad 'not JSON' -j metrics
 bad '"pref"' rule show pref 3
 bad '"id"' rule flush id 3
 bad '"remote"' session flush remote 192.0.2.9
@@ -305,6 +334,23 @@ done
 bad '"vni" is unknown to "session add": did you mean "key"?' $S vni 5
 bad '"tll" is unknown to "session set": did you mean "ttl"?' session set s tll 5
 bad '"foobar" is unknown to "rule add", see "vtap rule help"' $R foobar 1
+
+bad '"mirorr" is not a valid value for "action": mirror SESSION[,...] or skip' \
+	rule add action mirorr a
+bad 'duplicate "port": the expression of "filter" must be quoted' $R port x filter tcp port 80
+bad '"and" is unknown to "rule add": the expression of "filter" must be quoted' \
+	$R filter tcp and udp
+bad '"vnet1.cfg" is unknown to "rule add": a pattern must be quoted' \
+	rule add port vnet0.cfg vnet1.cfg
+bad '"not": there is no negation' $R not src_ip 10.0.0.0/8
+bad '"not" is not a valid value for "src_ip": there is no negation' $R src_ip not 10.0.0.0/8
+bad '"pref" is unknown to "rule del": did you mean "rule flush pref"?' rule del pref 30
+for o in -j --json -s; do
+	bad "\"$o\": options stand before the object" session show $o
+	bad "\"$o\": options stand before the object" session show ids $o
+	bad "\"$o\": options stand before the object" rule $o
+done
+bad '"bad.conf" is not an object: option -n took "apply" as its namespace' -n apply bad.conf
 
 # what must be understood
 parsed session

@@ -10,6 +10,10 @@ static void help(FILE *f)
 {
 	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
 	      "       vtap [ OPTIONS ] monitor\n"
+	      "       vtap [ OPTIONS ] top [ by OBJECT ] [ -b ] [ -n COUNT ] [ -d SECONDS ]\n"
+	      "       vtap [ OPTIONS ] metrics [ FILE ]\n"
+	      "       vtap [ OPTIONS ] check [ tap NAME ]\n"
+	      "       vtap [ OPTIONS ] trace PORT [ dir D ] { WORDS | hex FILE | pcap FILE }\n"
 	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
 	      "       vtap [ OPTIONS ] [ -c[heck] ] apply [ tap NAME ] { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
@@ -18,11 +22,57 @@ static void help(FILE *f)
 	      "                    -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
 }
 
+/* what a command line begins with */
+static const char *const verbs[] = {
+	"session", "rule", "port", "tap", "monitor", "top", "metrics", "check", "trace", "save",
+	"apply", "help", NULL
+};
+
+/* Replace an abbreviation by what it stands for; an unknown word stays. */
+static int verb_expand(char **argv)
+{
+	const char *name;
+	int rc = name_pick(verbs, *argv, &name);
+
+	if (!rc && name)
+		*argv = (char *)name;
+	return rc;
+}
+
+static int unknown(const char *verb)
+{
+	const char *hint = hint_name(verbs, verb);
+
+	for (const char *const *v = verbs; opt.netns && *v; v++)
+		if (!strcmp(*v, opt.netns))
+			return usage("\"%s\" is not an object: option -n took \"%s\" as its namespace",
+				     verb, *v);
+	return hint ? usage("\"%s\" is not an object: did you mean \"%s\"?", verb, hint) :
+		      usage("\"%s\" is not an object, see \"vtap help\"", verb);
+}
+
+static int help_object(char **argv)
+{
+	int rc = verb_expand(argv);
+
+	for (int i = 0; !rc && objects[i]; i++) {
+		if (!strcmp(*argv, objects[i]->name)) {
+			object_help(objects[i]);
+			return OK;
+		}
+	}
+	return rc ? rc : unknown(*argv);
+}
+
 /* With @txn, changes are added to it, and other commands send it first. */
 static int run(char **argv, struct txn *txn)
 {
-	int rc;
+	int rc = verb_expand(argv);
 
+	if (rc)
+		return rc;
+	if (!strcmp(*argv, "help") && argv[1])
+		return help_object(argv + 1);
 	if (!strcmp(*argv, "help")) {
 		help(stdout);
 		return OK;
@@ -35,11 +85,19 @@ static int run(char **argv, struct txn *txn)
 		return rc;
 	if (!strcmp(*argv, "monitor"))
 		return monitor_run(argv + 1);
+	if (!strcmp(*argv, "top"))
+		return top_run(argv + 1);
+	if (!strcmp(*argv, "metrics"))
+		return metrics_run(argv + 1);
 	if (!strcmp(*argv, "save"))
 		return save_run(argv + 1);
 	if (!strcmp(*argv, "apply"))
 		return apply_run(argv + 1);
-	return usage("\"%s\" is not an object, see \"vtap help\"", *argv);
+	if (!strcmp(*argv, "check"))
+		return check_run(argv + 1);
+	if (!strcmp(*argv, "trace"))
+		return trace_run(argv + 1);
+	return unknown(*argv);
 }
 
 static int batch(const char *name)
@@ -123,6 +181,11 @@ int main(int argc, char **argv)
 		}
 	}
 
+	if (!file && *argv) {
+		rc = verb_expand(argv);
+		if (rc)
+			return rc;
+	}
 	if (file && *argv)
 		return usage("unexpected \"%s\" after option -batch", *argv);
 	if (opt.force && !file && (!*argv || (strcmp(*argv, "apply") && strcmp(*argv, "save"))))

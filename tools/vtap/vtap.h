@@ -174,6 +174,7 @@ int word_parse(struct parse *p, const struct word *w, const char *val);
 bool word_same(const struct word *w, const struct view *a, const struct view *b);
 extern void (*word_hint)(FILE *f, const struct word *w, const char *val);
 int word_bad(const struct word *w, const char *val);
+bool word_seen(const struct parse *p, const struct word *w);
 int word_see(struct parse *p, const struct word *w);
 int word_take(struct parse *p, const struct word *w);
 void word_format(FILE *f, const struct word *w, const struct view *v);
@@ -194,12 +195,23 @@ extern const struct type type_addr, type_str, type_ip_flags, type_action, type_s
 /* nest.c */
 extern const struct type type_nest, type_inner;
 
+/* name.c */
+int name_pick(const char *const *names, const char *arg, const char **name);
+
 /* hint.c */
+#define NO_NEGATION	"there is no negation: put a rule with action skip in front"
+bool hint_option(const char *arg);
 void hint_value(FILE *f, const struct word *w, const char *val);
+void hint_near(const char **near, const char *name, const char *other);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
+const char *hint_name(const char *const *names, const char *arg);
 
 /* remote.c */
 extern const struct type type_remote, type_dev;
+
+/* icmp.c */
+extern const struct type type_icmp;
+const char *icmp_name(bool ipv6, uint8_t type, uint8_t code);
 
 /* filter.c */
 extern const struct type type_filter, type_bytecode;
@@ -208,6 +220,7 @@ extern const struct type type_filter, type_bytecode;
 void out_open(const char *key, char bracket);
 void out_close(char bracket);
 void out_num(const char *key, uint64_t val);
+void out_real(const char *key, double val);
 void out_bool(const char *key, bool val);
 void out_str(const char *key, const char *val);
 void out_quoted(FILE *f, const char *s);
@@ -323,9 +336,22 @@ int object_run(const struct object *o, char **argv, struct txn *txn);
 int monitor_run(char **argv);
 
 /* save.c */
+int file_save(const char *name, const char *text, size_t len);
 int save_run(char **argv);
+
+/* check.c */
+int check_run(char **argv);
 
 /* apply.c */
 int apply_run(char **argv);
+
+/* metrics.c */
+int metrics_run(char **argv);
+
+/* top.c */
+int top_run(char **argv);
+
+/* trace.c */
+int trace_run(char **argv);
 
 #endif

@@ -218,14 +218,21 @@ void word_json(const struct word *w, const struct view *v)
 }
 
 /* A word is given once, be it with a value or with "no". */
+static uint64_t word_bits(const struct word *w)
+{
+	return 1ULL << w->attr | (w->attr2 ? 1ULL << w->attr2 : 0);
+}
+
+bool word_seen(const struct parse *p, const struct word *w)
+{
+	return p->seen[!!(w->flags & W_MATCH)] & word_bits(w);
+}
+
 int word_see(struct parse *p, const struct word *w)
 {
-	uint64_t bits = 1ULL << w->attr | (w->attr2 ? 1ULL << w->attr2 : 0);
-	uint64_t *seen = &p->seen[!!(w->flags & W_MATCH)];
-
-	if (*seen & bits)
+	if (word_seen(p, w))
 		return usage("duplicate \"%s\"", w->name);
-	*seen |= bits;
+	p->seen[!!(w->flags & W_MATCH)] |= word_bits(w);
 	return OK;
 }
 
