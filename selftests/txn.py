@@ -122,6 +122,10 @@ def whole_or_not(b):
     ksft_eq(blamed(b.nl, good[:3] + [busy]), (16, "the session is used by a rule", 3),
             "a session in use")
     b.unchanged("a session in use")
+    twice = [{"session-set": {"name": "used", "ttl": ttl}} for ttl in (10, 20)]
+    ksft_eq(blamed(b.nl, twice + [busy]), (16, "the session is used by a rule", 2),
+            "a session set twice, then a refusal")
+    b.unchanged("a session set twice")
     ksft_eq(blamed(b.nl, [good[0], {"session-flush": {}}]), (16, "the session is used by a rule",
                                                              1), "all sessions, one in use")
     b.unchanged("all sessions, one in use")
