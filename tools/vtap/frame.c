@@ -24,7 +24,7 @@ static int words_check(const struct nlmsghdr *nlh, const struct view *v)
 
 	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
 		if (mnl_attr_get_type(a) != VTAP_A_RULE_MATCH)
-			return usage("trace: only match words make a frame; of port and direction say \"vtap trace PORT dir D\"");
+			return usage("trace: only match words make a frame");
 	if (v->match[VTAP_A_MATCH_TUNNEL] || v->match[VTAP_A_MATCH_TUNNEL_KEY] ||
 	    v->match[VTAP_A_MATCH_INNER])
 		return usage("trace: give a frame with a tunnel as \"hex FILE\" or \"pcap FILE\"");
