@@ -4,13 +4,12 @@
 each cause."""
 import contextlib
 import json
-import struct
 import tempfile
 
-from lib import (VTAP, Sender, Sniffer, Topology, busywait, checksum, ip, ksft_eq, ksft_exit,
+from lib import (VTAP, Sender, Sniffer, Topology, busywait, ip, ksft_eq, ksft_exit,
                  ksft_run, ksft_skip, ksft_true, mac as lib_mac, modprobe, vtap, vtap_batch,
                  vtap_json)
-from lib.routes import Monitor, is_copy, session
+from lib.routes import Monitor, icmp_error, is_copy, session
 from lib.traffic import mirror
 
 KINDS = {"protocol-unreachable", "port-unreachable"}
@@ -34,16 +33,8 @@ def error(outer, kind, keep=None, spoil=False):
     code. KEEP: bytes of it behind its IP header that are quoted; SPOIL: with a wrong checksum."""
     v6 = outer[12:14] == b"\x86\xdd"
     quote = outer[14:][:(40 if v6 else 20) + keep] if keep else outer[14:214]
-    message = struct.pack("!BBHI", *kind, 0, 0) + quote
     src, dst = (outer[38:54], outer[22:38]) if v6 else (outer[30:34], outer[26:30])
-    pseudo = dst + src + struct.pack("!II", len(message), 58) if v6 else b""
-    message = message[:2] + struct.pack("!H", checksum(pseudo + message) ^ spoil) + message[4:]
-    if v6:
-        head = struct.pack("!IHBB", 6 << 28, len(message), 58, 64) + src + dst
-    else:
-        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(message), 1, 0, 64, 1, 0) + src + dst
-        head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-    return outer[6:12] + outer[:6] + outer[12:14] + head + message
+    return outer[6:12] + outer[:6] + outer[12:14] + icmp_error(src, dst, kind, quote, spoil=spoil)
 
 
 def answers():

@@ -1275,7 +1275,7 @@ def resumed(b):
                        for _ in range(60)]
     # behind all of main's, and with a lower pref
     rules += [nl.do("rule-new", **{**SKIP, "tap": "other", "pref": 1, "match": MATCH})["id"]
-              for _ in range(10)]
+              for _ in range(40)]
     sessions = [f"s{i}" for i in range(40)]
     for name in sessions:
         nl.do("session-new", name=name, **GRE)

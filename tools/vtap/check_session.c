@@ -22,18 +22,6 @@ struct path {
 #define problem(p, ...)	finding((p)->c, PROBLEM, &session_object, (p)->s, __VA_ARGS__)
 #define note(p, ...)	finding((p)->c, NOTE, &session_object, (p)->s, __VA_ARGS__)
 
-static const char *addr_text(const void *addr, size_t len)
-{
-	char buf[INET6_ADDRSTRLEN];
-
-	return say("%s", inet_ntop(len == 16 ? AF_INET6 : AF_INET, addr, buf, sizeof(buf)));
-}
-
-static const char *attr_addr(const struct nlattr *a)
-{
-	return a ? addr_text(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a)) : "";
-}
-
 /* The neighbour that copies go to. */
 static const char *path_hop(const struct path *p)
 {
@@ -89,15 +77,13 @@ static void check_state(struct path *p)
 /* What collectors and routers answered. */
 static void check_icmp(struct path *p)
 {
-	const struct nlattr *icmp = p->s->tb[VTAP_A_SESSION_ICMP], *a, *from = NULL;
+	const struct nlattr *icmp = p->s->tb[VTAP_A_SESSION_ICMP];
+	const struct nlattr *from = nest_attr(icmp, VTAP_A_SESSION_ICMP_FROM);
 	const uint64_t ago = nest_u64(icmp, VTAP_A_SESSION_ICMP_AGO);
 	const char *kind, *who, *advice;
 
 	if (!icmp)
 		return;
-	mnl_attr_for_each_nested(a, icmp)
-		if (mnl_attr_get_type(a) == VTAP_A_SESSION_ICMP_FROM)
-			from = a;
 	who = attr_addr(from);
 	kind = icmp_name(from && mnl_attr_get_payload_len(from) == 16,
 			 nest_u64(icmp, VTAP_A_SESSION_ICMP_TYPE),

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What a session's copies look like to a collector, and what to run there. */
 
-#include <arpa/inet.h>
-
 #include "finding.h"
 
 static bool is_ipv6(const struct view *s)
@@ -40,13 +38,8 @@ const char *collector_receive(const struct view *s)
 	const char *six = is_ipv6(s) ? "ip6" : "";
 	const unsigned int key = view_u64(s, VTAP_A_SESSION_KEY);
 	const unsigned int type = view_u64(s, VTAP_A_SESSION_TYPE);
-	const char *local = "any";
-	char addr[INET6_ADDRSTRLEN];
+	const char *local = attr_addr(s->tb[VTAP_A_SESSION_REMOTE]);
 
-	if (s->tb[VTAP_A_SESSION_REMOTE])
-		local = inet_ntop(*six ? AF_INET6 : AF_INET,
-				  mnl_attr_get_payload(s->tb[VTAP_A_SESSION_REMOTE]), addr,
-				  sizeof(addr));
 	switch (type) {
 	case VTAP_SESSION_TYPE_GRE:
 		return say("ip link add vtap0 type %sgretap local %s%s%s%s && ip link set vtap0 up",

@@ -14,16 +14,7 @@
  */
 uint64_t counter_read(const struct view *v, uint16_t nest, uint16_t attr)
 {
-	const struct nlattr *a;
-
-	if (!nest)
-		return v->tb[attr] ? attr_num(v->tb[attr]) : 0;
-	if (!v->tb[nest])
-		return 0;
-	mnl_attr_for_each_nested(a, v->tb[nest])
-		if (mnl_attr_get_type(a) == attr)
-			return attr_num(a);
-	return 0;
+	return nest ? nest_u64(v->tb[nest], attr) : view_u64(v, attr);
 }
 
 /* A word of an object as text, to be freed; of no characters if the object does not have it. */

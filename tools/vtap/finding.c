@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Findings are printed, one on each line, and counted. */
 
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,27 +22,17 @@ const char *say(const char *fmt, ...)
 	return text;
 }
 
-/* An attribute outside of nests; "" or 0 when it is not there. */
-const char *view_str(const struct view *v, uint16_t attr)
+const char *addr_text(const void *addr, size_t len)
 {
-	return v->tb[attr] ? mnl_attr_get_str(v->tb[attr]) : "";
+	char buf[INET6_ADDRSTRLEN];
+
+	return say("%s", inet_ntop(len == 16 ? AF_INET6 : AF_INET, addr, buf, sizeof(buf)));
 }
 
-uint64_t view_u64(const struct view *v, uint16_t attr)
+/* An address as text; "" when it is not there. */
+const char *attr_addr(const struct nlattr *a)
 {
-	return v->tb[attr] ? attr_num(v->tb[attr]) : 0;
-}
-
-/* A number in a nest, 0 when it is not there. */
-uint64_t nest_u64(const struct nlattr *nest, uint16_t attr)
-{
-	const struct nlattr *a;
-
-	if (nest)
-		mnl_attr_for_each_nested(a, nest)
-			if (mnl_attr_get_type(a) == attr)
-				return attr_num(a);
-	return 0;
+	return a ? addr_text(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a)) : "";
 }
 
 /* Does the rule copy to the session of this name in its tap? */

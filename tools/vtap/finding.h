@@ -41,10 +41,9 @@ void finding(struct check *c, enum severity level, const struct object *o, const
 	     const char *cause, const char *advice, const char *fmt, ...)
 	__attribute__((format(printf, 7, 8)));
 const char *say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-const char *view_str(const struct view *v, uint16_t attr);
-uint64_t view_u64(const struct view *v, uint16_t attr);
+const char *addr_text(const void *addr, size_t len);
+const char *attr_addr(const struct nlattr *a);
 bool found_rule_names(const struct found_rule *r, const char *session);
-uint64_t nest_u64(const struct nlattr *nest, uint16_t attr);
 
 /* collector.c */
 const char *collector_receive(const struct view *s);

@@ -105,6 +105,11 @@ static void row_rate(struct rates_row *row, const struct rates_row *old, double 
 	}
 }
 
+double rates_seconds(const struct timespec *from, const struct timespec *to)
+{
+	return to->tv_sec - from->tv_sec + (to->tv_nsec - from->tv_nsec) / 1e9;
+}
+
 /**
  * rates_read - Read the counters of all objects of a kind.
  * @r: Has the counters read before, from which the rates follow if they are of the same kind.
@@ -130,8 +135,7 @@ int rates_read(struct rates *r, const struct rates_kind *kind, struct nl_error *
 	}
 	clock_gettime(CLOCK_MONOTONIC, &new.at);
 	if (r->kind == kind) {
-		new.seconds = new.at.tv_sec - r->at.tv_sec +
-			      (new.at.tv_nsec - r->at.tv_nsec) / 1e9;
+		new.seconds = rates_seconds(&r->at, &new.at);
 		if (r->n)
 			qsort(r->v, r->n, sizeof(*r->v), by_name);
 	}

@@ -49,6 +49,7 @@ extern const struct rates_kind rates_kinds[];
 
 const struct rates_kind *rates_kind_find(const char *name);
 int rates_read(struct rates *r, const struct rates_kind *kind, struct nl_error *e);
+double rates_seconds(const struct timespec *from, const struct timespec *to);
 void rates_sort(struct rates *r, unsigned int column);
 void rates_free(struct rates *r);
 

@@ -187,7 +187,7 @@ static double seconds_since(const struct timespec *t)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec - t->tv_sec + (now.tv_nsec - t->tv_nsec) / 1e9;
+	return rates_seconds(t, &now);
 }
 
 static int screen_loop(struct top *top, struct nl_error *e)

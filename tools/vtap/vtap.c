@@ -67,10 +67,8 @@ static int help_object(char **argv)
 /* With @txn, changes are added to it, and other commands send it first. */
 static int run(char **argv, struct txn *txn)
 {
-	int rc = verb_expand(argv);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (!strcmp(*argv, "help") && argv[1])
 		return help_object(argv + 1);
 	if (!strcmp(*argv, "help")) {
@@ -115,7 +113,9 @@ static int batch(const char *name)
 		rc = source_read(&source, &line);
 		if (rc || !line->argc)
 			break;
-		rc = run(line->argv, opt.force ? NULL : &txn);
+		rc = verb_expand(line->argv);
+		if (!rc)
+			rc = run(line->argv, opt.force ? NULL : &txn);
 		if (!first)
 			first = rc;
 		if (rc && !opt.force)

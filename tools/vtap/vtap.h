@@ -168,6 +168,10 @@ void source_close(struct source **top);
 uint64_t attr_num(const struct nlattr *a);
 const struct nlattr *view_attr(const struct view *v, const struct word *w, uint16_t attr);
 uint64_t view_num(const struct view *v, const struct word *w, uint16_t attr, uint64_t none);
+const char *view_str(const struct view *v, uint16_t attr);
+uint64_t view_u64(const struct view *v, uint16_t attr);
+const struct nlattr *nest_attr(const struct nlattr *nest, uint16_t attr);
+uint64_t nest_u64(const struct nlattr *nest, uint16_t attr);
 int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len);
 int word_put_num(struct parse *p, const struct word *w, uint16_t attr, size_t size, uint64_t val);
 int word_parse(struct parse *p, const struct word *w, const char *val);
@@ -200,7 +204,7 @@ int name_pick(const char *const *names, const char *arg, const char **name);
 
 /* hint.c */
 #define NO_NEGATION	"there is no negation: put a rule with action skip in front"
-bool hint_option(const char *arg);
+int hint_option(const char *word);
 void hint_value(FILE *f, const struct word *w, const char *val);
 void hint_near(const char **near, const char *name, const char *other);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
