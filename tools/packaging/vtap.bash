@@ -37,7 +37,10 @@ _vtap() {
 	1:session:* | 1:rule:*) words="show add set del flush help" ;;
 	1:port:* | 1:tap:*) words="show help" ;;
 	1:check:*) words="tap" ;;
-	1:trace:*) words=$(_vtap_names "$vtap" port) ;;
+	1:trace:*)
+		words=$(_vtap_names "$vtap" port)
+		[[ $cur != -* ]] || words=-live ;;
+	2:trace:-live) words=$(_vtap_names "$vtap" port) ;;
 	*:trace:*)
 		case $prev in
 		hex | pcap) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;

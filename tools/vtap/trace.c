@@ -20,35 +20,25 @@ struct trace {
 	unsigned int answers;
 };
 
-static const struct nlattr **verdict_attrs(const struct nlattr *nest)
-{
-	static const struct nlattr *tb[VTAP_A_VERDICT_MAX + 1];
-	const struct nlattr *a;
-
-	memset(tb, 0, sizeof(tb));
-	mnl_attr_for_each_nested(a, nest)
-		if (mnl_attr_get_type(a) <= VTAP_A_VERDICT_MAX && !tb[mnl_attr_get_type(a)])
-			tb[mnl_attr_get_type(a)] = a;
-	return tb;
-}
-
 static void verdict_text(const struct nlattr *nest)
 {
-	const struct nlattr **tb = verdict_attrs(nest), *a;
+	const uint64_t rule = nest_u64(nest, VTAP_A_VERDICT_RULE);
+	const uint64_t sample = nest_u64(nest, VTAP_A_VERDICT_SAMPLE);
 	const char *sep = " to ";
+	const struct nlattr *a;
 
-	printf("    tap %s: ", mnl_attr_get_str(tb[VTAP_A_VERDICT_TAP]));
-	if (!tb[VTAP_A_VERDICT_RULE]) {
+	printf("    tap %s: ", mnl_attr_get_str(nest_attr(nest, VTAP_A_VERDICT_TAP)));
+	if (!rule) {
 		puts("no rule matches");
 		return;
 	}
-	printf("rule %" PRIu64, attr_num(tb[VTAP_A_VERDICT_RULE]));
-	if (attr_num(tb[VTAP_A_VERDICT_ACTION]) == VTAP_ACTION_SKIP)
+	printf("rule %" PRIu64, rule);
+	if (nest_u64(nest, VTAP_A_VERDICT_ACTION) == VTAP_ACTION_SKIP)
 		fputs(" skips it", stdout);
-	else if (tb[VTAP_A_VERDICT_FLOW_LEFT_OUT])
+	else if (nest_attr(nest, VTAP_A_VERDICT_FLOW_LEFT_OUT))
 		fputs(" does not copy this flow: it samples flows", stdout);
-	else if (tb[VTAP_A_VERDICT_SAMPLE])
-		printf(" copies one in %" PRIu64 " such frames", attr_num(tb[VTAP_A_VERDICT_SAMPLE]));
+	else if (sample)
+		printf(" copies one in %" PRIu64 " such frames", sample);
 	else
 		fputs(" copies it", stdout);
 	mnl_attr_for_each_nested(a, nest) {
@@ -62,13 +52,15 @@ static void verdict_text(const struct nlattr *nest)
 
 static void verdict_json(const struct nlattr *nest)
 {
-	const struct nlattr **tb = verdict_attrs(nest), *a;
+	const uint64_t rule = nest_u64(nest, VTAP_A_VERDICT_RULE);
+	const uint64_t sample = nest_u64(nest, VTAP_A_VERDICT_SAMPLE);
+	const struct nlattr *a;
 
 	out_open(NULL, '{');
-	out_str("tap", mnl_attr_get_str(tb[VTAP_A_VERDICT_TAP]));
-	if (tb[VTAP_A_VERDICT_RULE]) {
-		out_num("rule", attr_num(tb[VTAP_A_VERDICT_RULE]));
-		out_str("action", attr_num(tb[VTAP_A_VERDICT_ACTION]) == VTAP_ACTION_SKIP ?
+	out_str("tap", mnl_attr_get_str(nest_attr(nest, VTAP_A_VERDICT_TAP)));
+	if (rule) {
+		out_num("rule", rule);
+		out_str("action", nest_u64(nest, VTAP_A_VERDICT_ACTION) == VTAP_ACTION_SKIP ?
 			"skip" : "mirror");
 		out_open("session", '[');
 		mnl_attr_for_each_nested(a, nest)
@@ -76,9 +68,9 @@ static void verdict_json(const struct nlattr *nest)
 				out_str(NULL, mnl_attr_get_str(a));
 		out_close(']');
 	}
-	if (tb[VTAP_A_VERDICT_SAMPLE])
-		out_num("sample", attr_num(tb[VTAP_A_VERDICT_SAMPLE]));
-	if (tb[VTAP_A_VERDICT_FLOW_LEFT_OUT])
+	if (sample)
+		out_num("sample", sample);
+	if (nest_attr(nest, VTAP_A_VERDICT_FLOW_LEFT_OUT))
 		out_bool("flow_left_out", true);
 	out_close('}');
 }
@@ -216,33 +208,23 @@ static int from_pcap(struct trace *t, const char *name)
 	return rc;
 }
 
-static int trace_dir(struct trace *t, const char *dir)
+static int trace_dir(uint32_t *dirs, const char *dir)
 {
 	if (dir && !strcmp(dir, "ingress"))
-		t->dir = VTAP_DIR_INGRESS;
+		*dirs = VTAP_DIR_INGRESS;
 	else if (dir && !strcmp(dir, "egress"))
-		t->dir = VTAP_DIR_EGRESS;
+		*dirs = VTAP_DIR_EGRESS;
 	else
 		return usage("trace: \"dir\" is ingress or egress");
 	return OK;
 }
 
-/* Return: OK when the kernel answered, REFUSED or USAGE. */
-int trace_run(char **argv)
+static int trace_frames(const char *port, uint32_t dirs, char **argv)
 {
-	struct trace t = { .dir = VTAP_DIR_INGRESS };
+	struct trace t = { .port = port, .dir = dirs ? dirs : VTAP_DIR_INGRESS };
 	int (*from_file)(struct trace *t, const char *name) = NULL;
-	int rc = OK;
+	int rc;
 
-	if (!*argv)
-		return usage("trace: a port is required");
-	t.port = *argv++;
-	if (*argv && !strcmp(*argv, "dir")) {
-		rc = trace_dir(&t, argv[1]);
-		argv += 2;
-	}
-	if (rc)
-		return rc;
 	if (*argv && !strcmp(*argv, "hex"))
 		from_file = from_hex;
 	else if (*argv && !strcmp(*argv, "pcap"))
@@ -253,4 +235,31 @@ int trace_run(char **argv)
 	if (t.answers)
 		out_close(']');
 	return rc;
+}
+
+/* Return: OK when the kernel answered, REFUSED or USAGE. */
+int trace_run(char **argv)
+{
+	const bool live = *argv && !strcmp(*argv, "-live");
+	uint32_t dirs = 0;
+	const char *port;
+	int rc = OK;
+
+	argv += live;
+	if (!*argv)
+		return usage("trace: a port is required");
+	port = *argv++;
+	if (*argv && !strcmp(*argv, "dir")) {
+		rc = trace_dir(&dirs, argv[1]);
+		argv += 2;
+	}
+	if (rc)
+		return rc;
+	if (!live)
+		return trace_frames(port, dirs, argv);
+	if (*argv)
+		return usage("unexpected \"%s\" after \"trace -live\"", *argv);
+	if (opt.json)
+		return usage("trace -live prints lines, not JSON");
+	return live_run(port, dirs);
 }

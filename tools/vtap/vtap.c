@@ -14,6 +14,7 @@ static void help(FILE *f)
 	      "       vtap [ OPTIONS ] metrics [ FILE ]\n"
 	      "       vtap [ OPTIONS ] check [ tap NAME ]\n"
 	      "       vtap [ OPTIONS ] trace PORT [ dir D ] { WORDS | hex FILE | pcap FILE }\n"
+	      "       vtap [ OPTIONS ] trace -live PORT [ dir D ]\n"
 	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
 	      "       vtap [ OPTIONS ] [ -c[heck] ] apply [ tap NAME ] { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
