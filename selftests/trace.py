@@ -5,11 +5,12 @@ nothing."""
 import contextlib
 import json
 import os
+import signal
 import struct
 import tempfile
 
-from lib import (Sender, Sniffer, Topology, ksft_eq, ksft_exit, ksft_run, modprobe, tcp_frame,
-                 udp_frame, vtap, vtap_batch, vtap_json)
+from lib import (VTAP, NetNS, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit, ksft_run,
+                 ksft_true, modprobe, tcp_frame, udp_frame, vtap, vtap_batch, vtap_json)
 from lib.layers import frame, gre, icmp, udp, v4, v6, vxlan
 
 ENDS = Topology.MAC["b"], Topology.MAC["a"], "10.9.0.1", "10.9.0.2"
@@ -175,6 +176,92 @@ def bare():
                 [[{"main": (number, ["ids"])}], [{}]], "an IPv4 packet")
 
 
+INSTANCES = "/sys/kernel/tracing/instances/"
+
+
+@contextlib.contextmanager
+def live(ns, words):
+    """Lines of `trace -live WORDS` until the end of the block, and where tracefs has its events."""
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(tempfile.TemporaryFile("w+", dir="/run"))
+        p = ns.popen([VTAP, "trace", "-live", *words.split()], stdout=out)
+        stack.callback(p.wait)
+        stack.callback(p.send_signal, signal.SIGTERM)
+        own = f"{INSTANCES}vtap-trace-{p.pid}"
+        if not busywait(lambda: enabled(own)):
+            raise RuntimeError("the trace point is not enabled")
+
+        def lines():
+            out.seek(0)
+            return [line.split(" ", 1)[1] for line in out.read().splitlines()]
+        yield lines, own, p
+
+
+def enabled(instance):
+    """Return: whether an instance of tracefs has the trace point's events."""
+    with contextlib.suppress(FileNotFoundError), \
+            open(f"{instance}/events/vtap/decide/enable", encoding="ascii") as f:
+        return f.read() == "1\n"
+    return False
+
+
+def decisions():
+    """Decisions are told as they are made, those of the port and its namespace alone."""
+    def line(port, way, tap, rule, what, dst, dport):
+        return (f"{port} {way} tap={tap} rule={rule} {what} len=82 protocol=0x0800 ip_proto=17 "
+                f"{ENDS[2]}:40000 > {dst}:{dport}")
+
+    with bed("rule add pref 1 port vnet0 dst_port 53 action skip",
+             "rule add pref 2 port vnet* dst_port 80 action mirror ids",
+             "rule add tap sec pref 1 port vnet0 ip_proto udp action mirror ids") as t, \
+            NetNS("elsewhere") as other:
+        skip, mirror, sec = (r["id"] for r in vtap_json("rule", t.host))
+        frames = [udp_frame(*ENDS, sport=40000, dport=p, payload=bytes(40)) for p in (53, 80, 81)]
+        want = [text for p, rule, what in ((53, skip, "skip"), (80, mirror, "mirror"),
+                                           (81, 0, "unmatched"))
+                for text in (line("vnet0", "ingress", "main", rule, what, ENDS[3], p),
+                             line("vnet0", "ingress", "sec", sec, "mirror", ENDS[3], p))]
+        with live(t.host, "vnet0") as (lines, own, p), Sender(t.a, "eth0") as tx, \
+                live(t.host, "vnet0 dir egress") as (egress, _, _):
+            tx.send(*frames)
+            ksft_true(busywait(lambda: len(lines()) >= len(want)), "decisions come")
+            ksft_eq(lines(), want, "in their order, by tap")
+            ksft_eq(egress(), [], "none of the other direction")
+        ksft_true(not os.path.exists(own) and p.returncode == 0,
+                  "a signal ends it, and nothing is left in tracefs", p.returncode)
+        with live(t.host, "vnet1 dir egress") as (lines, _, _), Sender(t.a, "eth0") as tx:
+            tx.send(*frames)
+            want = [line("vnet1", "egress", "main", rule, what, ENDS[3], p)
+                    for p, rule, what in ((53, 0, "unmatched"), (80, mirror, "mirror"),
+                                          (81, 0, "unmatched"))]
+            ksft_true(busywait(lambda: len(lines()) >= len(want)), "egress: decisions come")
+            ksft_eq(lines(), want, "egress: those of this port alone")
+        other.ip("link add vnet0 type dummy", "link set vnet0 up")
+        vtap("session add ids type port dev vnet0", other)
+        vtap("rule add pref 1 port vnet0 action skip", other)
+        with live(t.host, "vnet0") as (lines, own, p), Sender(t.a, "eth0") as tx:
+            with Sender(other, "vnet0") as elsewhere:
+                elsewhere.send(frames[0])
+            tx.send(frames[1])
+            busywait(lambda: len(lines()) >= 2)
+            ksft_true(all(f":{80}" in text for text in lines()), "no other namespace's", lines())
+            p.kill()
+            p.wait()
+            ksft_true(os.path.exists(own), "killed, it leaves its instance")
+            with live(t.host, "vnet0"):
+                ksft_true(not os.path.exists(own), "which the next one removes")
+
+
+def own_copies():
+    """A copy that comes back is said to be vtap's own."""
+    with bed("rule add pref 1 port up0 dir ingress action mirror ids") as t, \
+            live(t.host, "up0 dir ingress") as (lines, _, _), Sender(t.col, "eth0") as tx:
+        tx.send(frame(v4(47, gre(FRAMES["UDP"], key=1), t.IP4["up0"], t.IP4["col"])),
+                udp_frame(*ENDS, payload=bytes(40)))
+        busywait(lambda: len(lines()) >= 2)
+        ksft_eq([text.split()[4] for text in lines()[:2]], ["own", "mirror"], "own, and another frame")
+
+
 def refused():
     """What cannot be asked is said, and nothing is printed besides."""
     with bed("rule add pref 1 port vnet0 dir ingress action mirror ids") as t, \
@@ -188,6 +275,10 @@ def refused():
                 ("vnet0 dir both", "trace: \"dir\" is ingress or egress"),
                 ("vnet0 dir", "trace: \"dir\" is ingress or egress"),
                 ("vnet0 hex", "trace: \"hex\" takes the name of one file"),
+                ("-live", "trace: a port is required"),
+                ("-live vnet0 dir both", "trace: \"dir\" is ingress or egress"),
+                ("-live vnet0 src_port 1", "unexpected \"src_port\" after \"trace -live\""),
+                ("-live vnet0", "trace -live prints lines, not JSON"),
                 ("vnet0 pref 3", "trace: only match words make a frame"),
                 ("vnet0 tunnel vxlan", "trace: give a frame with a tunnel"),
                 (f"vnet0 hex {d}/odd", f"{d}/odd: half a byte at the end"),
@@ -202,9 +293,11 @@ def refused():
         ):
             p = vtap(f"-j trace {line}", t.host, ok=False)
             ksft_eq((text in p.stderr, p.stdout), (True, ""), f"trace {line}: {p.stderr.strip()}")
+        ksft_eq(vtap("trace -live nosuch", t.host, ok=False).stderr.strip(),
+                "vtap: trace -live: nosuch: No such device", "trace -live: no such device")
 
 
 if __name__ == "__main__":
     modprobe("veth", "bridge", "tun")
-    ksft_run([agrees, words, said, bare, refused])
+    ksft_run([agrees, words, said, bare, decisions, own_copies, refused])
     ksft_exit()
