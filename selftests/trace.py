@@ -259,7 +259,8 @@ def own_copies():
         tx.send(frame(v4(47, gre(FRAMES["UDP"], key=1), t.IP4["up0"], t.IP4["col"])),
                 udp_frame(*ENDS, payload=bytes(40)))
         busywait(lambda: len(lines()) >= 2)
-        ksft_eq([text.split()[4] for text in lines()[:2]], ["own", "mirror"], "own, and another frame")
+        ksft_eq([text.split()[4] for text in lines()[:2]], ["own", "mirror"],
+                "own, and another frame")
 
 
 def refused():
