@@ -24,11 +24,13 @@ static void vtap_decide_addr(u8 *to, const struct vtap_key *key, const struct in
 noinline void vtap_decide_traced(const struct vtap_port *port, const struct vtap_table *table,
 				 const struct vtap_rule *rule, const struct vtap_frame *f)
 {
-	u8 decision = VTAP_DECIDED_UNMATCHED;
+	u8 decision = VTAP_DECIDED_MIRROR;
 
 	if (!table)
 		decision = VTAP_DECIDED_OWN;
-	else if (rule)
-		decision = rule->action == VTAP_ACTION_SKIP ? VTAP_DECIDED_SKIP : VTAP_DECIDED_MIRROR;
+	else if (!rule)
+		decision = VTAP_DECIDED_UNMATCHED;
+	else if (rule->action == VTAP_ACTION_SKIP)
+		decision = VTAP_DECIDED_SKIP;
 	trace_decide(port, table ? table->rules[0]->tap : NULL, rule, f, decision);
 }

@@ -63,8 +63,7 @@ TRACE_EVENT(decide,
 		strscpy(__entry->tap, tap ? tap->name : "", VTAP_NAME_MAX + 1);
 	),
 
-	TP_printk("%s %s tap=%s rule=%llu %s len=%u protocol=0x%04x ip_proto=%u "
-		  "[%pI6c]:%u > [%pI6c]:%u netns=%u",
+	TP_printk("%s %s tap=%s rule=%llu %s len=%u protocol=0x%04x ip_proto=%u [%pI6c]:%u > [%pI6c]:%u netns=%u",
 		  __entry->port, __entry->dir ? "egress" : "ingress", __entry->tap, __entry->rule,
 		  __print_symbolic(__entry->decision,
 				   { VTAP_DECIDED_UNMATCHED, "unmatched" },

@@ -56,7 +56,8 @@ static uint8_t *put_attr(uint8_t *p, const struct nlattr *a, const void *none, s
 
 static bool is_ipv6(const struct view *v)
 {
-	const struct nlattr *src = v->match[VTAP_A_MATCH_SRC_IP], *dst = v->match[VTAP_A_MATCH_DST_IP];
+	const struct nlattr *src = v->match[VTAP_A_MATCH_SRC_IP];
+	const struct nlattr *dst = v->match[VTAP_A_MATCH_DST_IP];
 	const struct nlattr *a = src ? src : dst;
 
 	return a ? mnl_attr_get_payload_len(a) == 16 :
