@@ -48,6 +48,8 @@ ignore=LONG_LINE_STRING,UNNECESSARY_ELSE,UNCOMMENTED_DEFINITION,MACRO_ARG_REUSE
 compat=LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED
 #   where struct_group() is used
 groups=PARENTHESIS_ALIGNMENT
+#   where TRACE_EVENT() is used
+events=PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
 #   in KUnit tests, frames in hexadecimal digits
 frames=STRING_FRAGMENTS,SPLIT_STRING,MISSING_SPACE
 #   in user space: <inttypes.h>, no __printf(), and command words that are names of functions
@@ -58,6 +60,7 @@ checkpatch() {	# FILE...; leaves files where it runs
 		case $f in
 		kmod/compat.h) more=,$compat ;;
 		kmod/frame.h) more=,$groups ;;
+		kmod/*_event.h) more=,$events ;;
 		kmod/*_test.c | kmod/test*.[ch]) more=,$frames ;;
 		tools/* | selftests/*) more=,$user ;;
 		*) more="" ;;
