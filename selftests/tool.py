@@ -93,9 +93,9 @@ def everything(ns):
 class Monitor:
     """`vtap monitor` in NS, listening."""
 
-    def __init__(self, ns, *options):
+    def __init__(self, ns, *options, objects=()):
         self.ns = ns
-        self.p = ns.popen([VTAP, *options, "monitor"], stdout=subprocess.PIPE)
+        self.p = ns.popen([VTAP, *options, "monitor", *objects], stdout=subprocess.PIPE)
         self.data, self.probes = "", 0
         os.set_blocking(self.p.stdout.fileno(), False)
         if not busywait(self._listens, step=0):
@@ -484,6 +484,33 @@ def monitor():
         want = ["session add", "rule add", "port add", "rule change", "port del", "rule del",
                 "session del"]
         ksft_eq(seen, want, "JSON: an object for each")
+
+
+def monitor_objects():
+    """monitor prints only the events of the objects that are named."""
+    with NetNS("monitor") as ns, Monitor(ns, objects=["session"]) as one, \
+            Monitor(ns, objects=["session", "ru"]) as two:
+        ns.ip("link add p0 type dummy")
+        vtap("rule add pref 7 port p0 action skip", ns)
+        vtap("session add end type port dev none", ns)
+        seen = [[" ".join(line.split()[:2]) for line in m.lines("add end") if "probe" not in line]
+                for m in (one, two)]
+        ksft_eq(seen, [["session add"], ["rule add", "session add"]],
+                "session alone, and session with rule")
+
+
+def oneline():
+    """-o prints the counters in the line of their object."""
+    with NetNS("oneline") as ns:
+        vtap("session add a type port dev none", ns)
+        vtap("session add b type port dev none", ns)
+        vtap("rule add pref 1 port x action mirror a,b", ns)
+        for name, lines in (("session", 2), ("rule", 1)):
+            broken = vtap(f"-s {name} show", ns)
+            ksft_true(len(broken.splitlines()) > lines, f"{name}: more lines without -o", broken)
+            whole = vtap(f"-o -s {name} show", ns)
+            ksft_eq(len(whole.splitlines()), lines, f"{name}: a line for each")
+            ksft_eq(whole.split(), broken.split(), f"{name}: the same words")
 
 
 def unset():

@@ -101,7 +101,7 @@ bool hint_option(const char *arg)
 {
 	static const char *const options[] = {
 		"-j", "-json", "-p", "-pretty", "-s", "-stats", "-statistics", "-d", "-details",
-		"-n", "-netns", NULL
+		"-n", "-netns", "-o", "-oneline", NULL
 	};
 	const char *const *o = options;
 

@@ -323,7 +323,7 @@ int nl_dump(uint8_t cmd, struct msgs *m)
 }
 
 /* Call @cb with each notification; returns on errors only. */
-int nl_monitor(nl_cb cb)
+int nl_monitor(nl_cb cb, void *data)
 {
 	const struct nlmsghdr *nlh;
 	int size = 4 << 20;
@@ -353,6 +353,6 @@ int nl_monitor(nl_cb cb)
 		for (nlh = (void *)nl_buf; mnl_nlmsg_ok(nlh, len);
 		     nlh = mnl_nlmsg_next(nlh, &len))
 			if (nlh->nlmsg_type == nl_family)
-				cb(nlh, NULL);
+				cb(nlh, data);
 	}
 }

@@ -23,7 +23,7 @@ const struct object tap_object = {
 	.name = "tap",
 	.words = tap_words,
 	.get = VTAP_CMD_TAP_GET,
-	.ntf = UINT8_MAX,
+	.ntf = NTF_NONE,
 };
 
 static struct nlattr *tap_attr(const struct object *o, const struct nlmsghdr *nlh)

@@ -116,7 +116,8 @@ parsed -b "$tmp/conf"
 rm "$tmp/conf"
 bad '"add"' port add eth0
 bad '"flush"' port flush
-bad '"x"' monitor x
+bad '"x" has no events: session, rule or port' monitor x
+bad '"tap" has no events' monitor session tap
 bad '"y"' save x y
 bad '-check' -c session
 bad '-check' -c save
@@ -420,6 +421,10 @@ parsed session show type gre
 parsed session show type gre tap sec
 parsed save
 parsed monitor
+parsed monitor session
+parsed monitor ru po
+parsed -o -s session
+parsed -oneline rule
 }
 
 # files

@@ -9,13 +9,13 @@
 static void help(FILE *f)
 {
 	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
-	      "       vtap [ OPTIONS ] monitor\n"
+	      "       vtap [ OPTIONS ] monitor [ OBJECT ... ]\n"
 	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
 	      "       vtap [ OPTIONS ] [ -c[heck] ] apply [ tap NAME ] { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
 	      "where  OBJECT := { session | rule | port | tap }\n"
 	      "       OPTIONS := { -j[son] | -p[retty] | -s[tatistics] | -d[etails] |\n"
-	      "                    -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
+	      "                    -o[neline] | -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
 }
 
 /* what a command line begins with */
@@ -147,6 +147,8 @@ int main(int argc, char **argv)
 			opt.details = true;
 		} else if (!strcmp(arg, "-force") || !strcmp(arg, "--force")) {
 			opt.force = true;
+		} else if (is_opt(arg, "oneline")) {
+			opt.oneline = true;
 		} else if (is_opt(arg, "check")) {
 			opt.check = true;
 		} else if (is_opt(arg, "netns") || is_opt(arg, "batch")) {

@@ -16,6 +16,7 @@
 #define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
 #define ATTR_MAX	63		/* no attribute set of the spec is larger */
 #define MAC_LEN		6
+#define NTF_NONE	UINT8_MAX
 
 enum {
 	W_ADD		= 1 << 0,	/* may be given to add */
@@ -126,7 +127,7 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * @absent: If a reply says only why there is no such object, returns the reason; else NULL.
  * @get: The command on the wire for show.
  * @change: The attribute that makes each of the other commands part of a commit, 0 for none.
- * @ntf: The first of the notifications add, del and change.
+ * @ntf: The first of the notifications add, del and change, or NTF_NONE.
  * @match: The attribute that holds the W_MATCH words.
  * @tap: The attribute that names the tap, 0 for none.
  * @unset: The attribute that brings the default of another one back.
@@ -283,7 +284,7 @@ void nl_report(const struct nl_error *e, const char *name);
 int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data, struct nl_error *e);
 int nl_dump(uint8_t cmd, struct msgs *m);
 int nl_dump_some(struct nlmsghdr *req, struct msgs *m, struct nl_error *e);
-int nl_monitor(nl_cb cb);
+int nl_monitor(nl_cb cb, void *data);
 
 /* version.c */
 void version_print(void);
