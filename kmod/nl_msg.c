@@ -81,6 +81,29 @@ static int vtap_nl_put_loop_port(struct sk_buff *skb, const struct vtap_session 
 	return dev ? nla_put_string(skb, VTAP_A_SESSION_LOOP_PORT, dev->name) : 0;
 }
 
+static int vtap_nl_put_icmp(struct sk_buff *skb, struct vtap_session *s)
+{
+	const int len = s->cfg.remote.family == AF_INET ? 4 : 16;
+	struct vtap_unreach u;
+	struct nlattr *nest;
+
+	vtap_unreach_read(s, &u);
+	if (!u.errors)
+		return 0;
+	nest = nla_nest_start(skb, VTAP_A_SESSION_ICMP);
+	if (!nest ||
+	    vtap_nl_put_u64(skb, VTAP_A_SESSION_ICMP_ERRORS, u.errors, VTAP_A_SESSION_ICMP_PAD) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_ICMP_TYPE, u.last.type) ||
+	    nla_put_u8(skb, VTAP_A_SESSION_ICMP_CODE, u.last.code) ||
+	    nla_put(skb, VTAP_A_SESSION_ICMP_FROM, len, &u.last.from) ||
+	    vtap_nl_put_u64(skb, VTAP_A_SESSION_ICMP_AGO,
+			    ktime_to_ms(ktime_sub(ktime_get_boottime(), u.when)),
+			    VTAP_A_SESSION_ICMP_PAD))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
 int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
 {
 	const struct vtap_session *s = obj;
@@ -118,6 +141,7 @@ int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struct vtap_
 	    (t && nla_put_string(skb, VTAP_A_SESSION_EGRESS, t->dev->name)) ||
 	    (t && nla_put_u32(skb, VTAP_A_SESSION_PATH_MTU, t->mtu)) ||
 	    vtap_nl_put_loop_port(skb, s) ||
+	    vtap_nl_put_icmp(skb, (struct vtap_session *)s) ||
 	    vtap_nl_put_session_stats(skb, s)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;

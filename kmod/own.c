@@ -12,8 +12,6 @@
 
 #include "own.h"
 
-/* GRE with checksum, key and sequence number, and the first word of an ERSPAN header */
-#define VTAP_OWN_TUN_MAX	(4 + 4 + 4 + 4 + 4)
 #define VTAP_OWN_ERSPAN_ID	0x3ff
 /* an ICMP error quotes at least so many bytes behind the IP header */
 #define VTAP_OWN_QUOTED		8
@@ -209,6 +207,41 @@ bool vtap_own_dest(const struct vtap_own *o, const struct vtap_frame *f)
 	k.dst = f->key.dst;
 	k.what = vtap_own_what(ntohs(f->key.proto), f->key.ip_proto, VTAP_OWN_DEST);
 	return vtap_own_has(o, &k);
+}
+
+/**
+ * vtap_own_quote - is the packet that an ICMP error quotes a copy?
+ * @o: the namespace's copies
+ * @k: has the addresses, and gets what vtap_own_quoted() compares
+ * @proto: EtherType
+ * @ip_proto: IP protocol
+ * @h: the quoted tunnel header
+ * @len: how much of it is quoted, which may be no more than VTAP_OWN_QUOTED; RCU read side
+ *
+ * Return: true when it is, as far as the quote goes.
+ */
+bool vtap_own_quote(const struct vtap_own *o, struct vtap_own_key *k, u16 proto, u8 ip_proto,
+		    const u8 *h, unsigned int len)
+{
+	enum vtap_own_kind kind = VTAP_OWN_EXACT;
+
+	if ((ip_proto != IPPROTO_GRE && ip_proto != IPPROTO_UDP) || len < VTAP_OWN_QUOTED)
+		return false;
+	if (!vtap_own_tunnel(k, ip_proto, h, len)) {
+		/* what is there must be enough, unless the quote ends in the header */
+		if (len >= VTAP_OWN_TUN_MAX || !vtap_own_path(k, ip_proto, h, len))
+			return false;
+		k->id = 0;
+		kind = VTAP_OWN_PATH;
+	}
+	k->what = vtap_own_what(proto, ip_proto, kind);
+	return vtap_own_has(o, k);
+}
+
+/* Would copies of this template be quoted so? Return: true when they would. */
+bool vtap_own_quoted(const struct vtap_tmpl *t, const struct vtap_own_key *k)
+{
+	return !memcmp(&t->own[(u8)k->what].key, k, sizeof(*k));
 }
 
 static void vtap_own_hop_key(struct vtap_own_key *k, const u8 *mac)

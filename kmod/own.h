@@ -12,6 +12,8 @@
 #include "net.h"
 
 #define VTAP_OWN_BITS	11
+/* GRE with checksum, key and sequence number, and the first word of an ERSPAN header */
+#define VTAP_OWN_TUN_MAX	(4 + 4 + 4 + 4 + 4)
 
 /**
  * struct vtap_own - how the copies of a namespace are recognised
@@ -62,8 +64,8 @@ static __always_inline void vtap_own_mark_set(const struct vtap_own_mark mark)
 	__this_cpu_write(vtap_own_mark.head, mark.head);
 	__this_cpu_write(vtap_own_mark.vn, mark.vn);
 	/*
-	 * The rest is read where this is not NULL. On PREEMPT_RT, a task that comes between must not
-	 * find an older head here, which may be that of a frame by now.
+	 * The rest is read where this is not NULL. On PREEMPT_RT, a task that comes between must
+	 * not find an older head here, which may be that of a frame by now.
 	 */
 	barrier();
 	__this_cpu_write(vtap_own_mark.skb, mark.skb);
@@ -180,6 +182,9 @@ static __always_inline bool vtap_own(const struct vtap_net *vn, const struct vta
 }
 
 bool vtap_own_dest(const struct vtap_own *o, const struct vtap_frame *f);
+bool vtap_own_quote(const struct vtap_own *o, struct vtap_own_key *k, u16 proto, u8 ip_proto,
+		    const u8 *h, unsigned int len);
+bool vtap_own_quoted(const struct vtap_tmpl *t, const struct vtap_own_key *k);
 bool vtap_own_hop(const struct vtap_own *o, const u8 *mac);
 void vtap_own_add(struct vtap_own *o, struct vtap_tmpl *t);
 void vtap_own_del(struct vtap_own *o, struct vtap_tmpl *t);

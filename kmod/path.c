@@ -271,7 +271,9 @@ bool vtap_session_update(struct vtap_session *s)
 
 void vtap_session_refresh(struct vtap_session *s)
 {
-	if (!vtap_session_update(s))
+	const bool changed = vtap_session_update(s);
+
+	if (!vtap_unreach_news(s) && !changed)
 		return;
 	s->vn->gen++;
 	vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Path MTU. An ICMP error about a copy that was too long belongs to no socket, and perhaps to no
- * tunnel device, so nobody else would update the routes.
+ * ICMP errors about copies, which belong to no socket and perhaps to no tunnel device. When a copy
+ * was too long, nobody else would update the routes. Other errors are counted.
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -17,6 +17,7 @@
 #include "encap.h"
 #include "look.h"
 #include "net.h"
+#include "own.h"
 #include "path.h"
 #include "session.h"
 
@@ -96,6 +97,53 @@ static void vtap_pmtu_store_v4(const struct vtap_net *vn, const struct vtap_key 
 	}
 }
 
+/*
+ * Count an error at the sessions one of whose copies is quoted with its tunnel header at @tun:
+ * those whose headers are the same, and of these the ones that the error fits best. Most errors
+ * are about packets of others, which one look-up tells. Arguments as of vtap_pmtu_quoted().
+ */
+static void vtap_pmtu_unreach(const struct vtap_net *vn, const struct vtap_key *key, int iif,
+			      struct sk_buff *skb, unsigned int icmp, unsigned int tun, u8 proto,
+			      const struct vtap_unreach_error *e)
+{
+	const unsigned int len = min_t(unsigned int, skb->len - min(skb->len, tun),
+				       VTAP_OWN_TUN_MAX);
+	struct vtap_own_key k = { .src = key->src, .dst = key->dst };
+	const u8 family = proto == IPPROTO_ICMP ? AF_INET : AF_INET6;
+	const struct vtap_own *own = rcu_dereference(vn->own);
+	enum vtap_pmtu_concern best = VTAP_PMTU_NONE;
+	const struct vtap_tmpl *t;
+	u8 buf[VTAP_OWN_TUN_MAX];
+	struct vtap_session *s;
+	struct sk_buff *q;
+	const u8 *h;
+
+	h = skb_header_pointer(skb, tun, len, buf);
+	if (!h || !own || !vtap_own_quote(own, &k, ntohs(key->proto), key->ip_proto, h, len))
+		return;
+	q = vtap_pmtu_quoted(skb, icmp, icmp, 0, proto, family);
+	if (!q)
+		return;
+	consume_skb(q);
+	list_for_each_entry_rcu(s, &vn->sessions, list) {
+		t = rcu_dereference(s->tmpl);
+		if (t && vtap_own_quoted(t, &k))
+			best = max(best, vtap_pmtu_concern(vn, t, key, iif));
+	}
+	list_for_each_entry_rcu(s, &vn->sessions, list) {
+		t = rcu_dereference(s->tmpl);
+		if (best && t && vtap_own_quoted(t, &k) &&
+		    vtap_pmtu_concern(vn, t, key, iif) == best)
+			vtap_unreach_count(s, e);
+	}
+}
+
+static bool vtap_pmtu_is_unreach_v4(const struct icmphdr *icmph)
+{
+	return (icmph->type == ICMP_DEST_UNREACH && icmph->code != ICMP_FRAG_NEEDED) ||
+	       icmph->type == ICMP_TIME_EXCEEDED || icmph->type == ICMP_PARAMETERPROB;
+}
+
 static unsigned int vtap_pmtu_v4(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const unsigned int icmp = ip_hdrlen(skb), off = icmp + sizeof(struct icmphdr);
@@ -107,11 +155,15 @@ static unsigned int vtap_pmtu_v4(void *priv, struct sk_buff *skb, const struct n
 	struct icmphdr hbuf;
 	struct iphdr ibuf;
 	struct sk_buff *q;
+	bool unreach;
 
 	if (likely(outer->protocol != IPPROTO_ICMP) || ip_is_fragment(outer))
 		return NF_ACCEPT;
 	icmph = skb_header_pointer(skb, icmp, sizeof(hbuf), &hbuf);
-	if (!icmph || icmph->type != ICMP_DEST_UNREACH || icmph->code != ICMP_FRAG_NEEDED)
+	if (!icmph)
+		return NF_ACCEPT;
+	unreach = vtap_pmtu_is_unreach_v4(icmph);
+	if (!unreach && (icmph->type != ICMP_DEST_UNREACH || icmph->code != ICMP_FRAG_NEEDED))
 		return NF_ACCEPT;
 	iph = skb_header_pointer(skb, off, sizeof(ibuf), &ibuf);
 	if (!iph)
@@ -120,6 +172,18 @@ static unsigned int vtap_pmtu_v4(void *priv, struct sk_buff *skb, const struct n
 	key.ip_proto = iph->protocol;
 	key.src.s6_addr32[0] = iph->saddr;
 	key.dst.s6_addr32[0] = iph->daddr;
+	if (unreach) {
+		const struct vtap_unreach_error e = {
+			.from.s6_addr32[0] = outer->saddr,
+			.type = icmph->type, .code = icmph->code,
+		};
+
+		/* later fragments have no tunnel header */
+		if (iph->ihl >= 5 && !(iph->frag_off & htons(IP_OFFSET)))
+			vtap_pmtu_unreach(priv, &key, iif, skb, icmp, off + iph->ihl * 4,
+					  IPPROTO_ICMP, &e);
+		return NF_ACCEPT;
+	}
 	best = vtap_pmtu_ours(priv, &key, iif);
 	if (best == VTAP_PMTU_NONE)
 		return NF_ACCEPT;
@@ -164,6 +228,14 @@ static void vtap_pmtu_store_v6(const struct vtap_net *vn, const struct vtap_key 
 	}
 }
 
+/* To an unknown next header, GRE, a host replies with a parameter problem. */
+static bool vtap_pmtu_is_unreach_v6(const struct icmp6hdr *icmp6h)
+{
+	return icmp6h->icmp6_type == ICMPV6_DEST_UNREACH ||
+	       icmp6h->icmp6_type == ICMPV6_TIME_EXCEED ||
+	       icmp6h->icmp6_type == ICMPV6_PARAMPROB;
+}
+
 static unsigned int vtap_pmtu_v6(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	const unsigned int icmp = sizeof(struct ipv6hdr), off = icmp + sizeof(struct icmp6hdr);
@@ -174,14 +246,19 @@ static unsigned int vtap_pmtu_v6(void *priv, struct sk_buff *skb, const struct n
 	struct vtap_key key = {};
 	struct icmp6hdr hbuf;
 	struct ipv6hdr ibuf;
+	unsigned int tun = off + sizeof(*ip6h);
 	struct frag_hdr *fh;
 	struct frag_hdr fbuf;
+	bool unreach, later = false;
 	struct sk_buff *q;
 
 	if (likely(ipv6_hdr(skb)->nexthdr != IPPROTO_ICMPV6))
 		return NF_ACCEPT;
 	icmp6h = skb_header_pointer(skb, icmp, sizeof(hbuf), &hbuf);
-	if (!icmp6h || icmp6h->icmp6_type != ICMPV6_PKT_TOOBIG)
+	if (!icmp6h)
+		return NF_ACCEPT;
+	unreach = vtap_pmtu_is_unreach_v6(icmp6h);
+	if (!unreach && icmp6h->icmp6_type != ICMPV6_PKT_TOOBIG)
 		return NF_ACCEPT;
 	ip6h = skb_header_pointer(skb, off, sizeof(ibuf), &ibuf);
 	if (!ip6h)
@@ -195,6 +272,18 @@ static unsigned int vtap_pmtu_v6(void *priv, struct sk_buff *skb, const struct n
 		if (!fh)
 			return NF_ACCEPT;
 		key.ip_proto = fh->nexthdr;
+		later = fh->frag_off & htons(IP6_OFFSET);
+		tun += sizeof(*fh);
+	}
+	if (unreach) {
+		const struct vtap_unreach_error e = {
+			.from = ipv6_hdr(skb)->saddr,
+			.type = icmp6h->icmp6_type, .code = icmp6h->icmp6_code,
+		};
+
+		if (!later)
+			vtap_pmtu_unreach(priv, &key, iif, skb, icmp, tun, IPPROTO_ICMPV6, &e);
+		return NF_ACCEPT;
 	}
 	best = vtap_pmtu_ours(priv, &key, iif);
 	if (best == VTAP_PMTU_NONE)

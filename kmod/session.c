@@ -164,6 +164,7 @@ int vtap_session_add(struct vtap_txn *txn, const struct vtap_session_cfg *cfg)
 	s->cfg = *cfg;
 	s->state = VTAP_SESSION_STATE_NO_ROUTE;
 	spin_lock_init(&s->bucket_lock);
+	spin_lock_init(&s->unreach.lock);
 	vtap_session_ids(s);
 	/* before any rule sends to it */
 	vtap_session_update(s);

@@ -7,6 +7,7 @@
 #include <linux/u64_stats_sync.h>
 
 #include "match.h"
+#include "unreach.h"
 
 struct vtap_net;
 struct vtap_tap;
@@ -108,6 +109,7 @@ struct vtap_send_stats {
  * @serial: no other session has had it
  * @stats: counters
  * @rcu: frees it when no packet can see it any more
+ * @unreach: ICMP errors about its copies
  * @bucket_lock: guards the two members below it
  * @bytes_due: when all bytes sent so far are paid for at the rate, ns
  * @packets_due: when all packets sent so far are paid for at the packet rate, ns
@@ -131,6 +133,7 @@ struct vtap_session {
 	struct vtap_tmpl __rcu *tmpl;
 	struct vtap_session_stats __percpu *stats;
 	struct rcu_head rcu;
+	struct vtap_unreach unreach;
 
 	spinlock_t bucket_lock;
 	u64 bytes_due;

@@ -41,7 +41,7 @@ static __always_inline void vtap_tap_give(const struct vtap_port *port,
 	vtap_rule_count(rule, f->len);
 	if (unlikely(rule->sample > 1)) {
 		/* the rule has decided on this frame at another port */
-		if (given && vtap_given_passed(given, rule->id))
+		if (given && !rule->dup && vtap_given_passed(given, rule->id))
 			return;
 		if (!vtap_rule_sample(rule, f)) {
 			if (given)

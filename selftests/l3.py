@@ -120,7 +120,7 @@ def header(csum=None, gso=None):
 def tun():
     """Packets of a tun device: each byte, in both directions, and what is left to the device."""
     with Bed() as b, tun_device(b, "tun0", NO_PI | VNET_HDR) as fd:
-        b.rule("port 'tun*'")
+        b.rule("port 'tun?'")
         shown = b.port("tun0")
         ksft_eq((shown.get("ingress_hook"), shown.get("vm_sends")), ("packet", "ingress"),
                 "tun: hooks")

@@ -1245,6 +1245,9 @@ def resumed(b):
     first = nl.do("rule-new", pref=7, port="p*", action="skip", match=MATCH)["id"]
     rules = [first] + [nl.do("rule-new", **{**SKIP, "pref": 7, "match": MATCH})["id"]
                        for _ in range(60)]
+    # behind all of main's, and with a lower pref
+    rules += [nl.do("rule-new", **{**SKIP, "tap": "other", "pref": 1, "match": MATCH})["id"]
+              for _ in range(40)]
     sessions = [f"s{i}" for i in range(40)]
     for name in sessions:
         nl.do("session-new", name=name, **GRE)

@@ -175,9 +175,12 @@ def pair(b):
             *(f"link set {dev} up" for dev in ("p0", "p1", "far")))
     b.nl.do("session-new", name="s", type="port", dev="far")
     busywait(lambda: b.nl.dump("session")[0]["state"] == "active")
-    for port in ("p0", "p1"):
-        b.nl.do("rule-new", pref=1, port=port, action="mirror", session=["s"],
-                match={"protocol": 0x800})
+
+    def rule(port):
+        return b.nl.do("rule-new", pref=1, port=port, action="mirror", session=["s"],
+                       match={"protocol": 0x800})["id"]
+
+    ids = {port: rule(port) for port in ("p0", "p1")}
     bound(b, "both ends are ports", "p0", "p1")
 
     def copies(n, want, name):
@@ -196,6 +199,11 @@ def pair(b):
         bound(b, "an end has left", "p0")
         busywait(lambda: b.ns.running("p0"))
         copies(3, 3, "the other end is elsewhere")
+        # the port is made anew, of a device whose other end it does not see
+        b.nl.do("rule-del", id=ids["p0"])
+        bound(b, "no port is left")
+        rule("p0")
+        bound(b, "the end that stayed is a port again", "p0")
         other.ip("link set p1 netns " + b.ns.name)
     b.ns.ip("link set p1 up")
     bound(b, "the end is back", "p0", "p1")

@@ -17,6 +17,9 @@ from lib.ovs import Vswitch
 from lib.rows import FIRST_PORT, GATEWAY, IP, MULTICAST, Bed, Place, Row, in_sysfs, places
 
 
+TBF = "tbf rate 50mbit burst 100k latency 25ms"
+
+
 def shaped():
     """What tc takes at ingress was seen before: shaping by an ifb, mirroring, dropping."""
     s = "action mirror s"
@@ -39,6 +42,15 @@ def shaped():
         ksft_eq([n for row in bed.rows for n in got[row, "s"]], [1] * 12,
                 "shaping, rule first: each frame once")
         ksft_eq(lost, [], "shaping, rule first: all frames arrive")
+        # egress of vnet2 does not ask for each frame
+        bed.rules(f"port 'vnet*' {s}")
+        bed.tc("qdisc replace dev bwp0 root netem delay 500ms")
+        burst = Row("burst", "a", "b", n=100)
+        burst.index = 900
+        got, lost = bed.shoot([burst])
+        ksft_eq((got[burst, "s"], lost), ([1] * 100, []),
+                "shaping, more frames wait than notes are kept of: each frame once")
+        bed.tc(f"qdisc replace dev bwp0 root {TBF}")
         bed.check(*at, what=", qdisc first")
         bed.tc("qdisc del dev vnet1 ingress", "qdisc add dev vnet1 clsact",
                "filter add dev vnet1 ingress matchall action mirred egress mirror dev vnet3")
@@ -54,7 +66,7 @@ def bandwidth_plugin(bed, dev):
     bed.tc(f"qdisc add dev {dev} ingress",
            f"filter add dev {dev} parent ffff: protocol all u32 match u32 0 0 "
            "action mirred egress redirect dev bwp0",
-           "qdisc add dev bwp0 root tbf rate 50mbit burst 100k latency 25ms")
+           f"qdisc add dev bwp0 root {TBF}")
 
 
 def shaped_below_master():

@@ -169,7 +169,7 @@ def output():
             tx.send(*[t.udp()] * 5)
             rx.frames(5)
         plain, full = vtap_json("session show", h), vtap_json("-s session show", h)
-        ksft_eq(set().union(*full), names["session"] - {"loop_port", "unset"},
+        ksft_eq(set().union(*full), names["session"] - {"icmp", "loop_port", "unset"},
                 "sessions have all keys of the specification")
         ksft_eq({frozenset(s["stats"]) for s in full}, {frozenset(names["session-stats"])},
                 "and their counters")
@@ -274,7 +274,7 @@ def codes():
         for words in ("help", "session help", "rule help", "port help"):
             ksft_true("vtap" in vtap(words).stdout, f"vtap {words}")
         for kind, without in (("session", {"name", "state", "egress", "path_mtu", "loop_port",
-                                           "stats", "unset"}),
+                                           "icmp", "stats", "unset"}),
                               ("rule", {"id", "packets", "bytes", "match", "session", "ports",
                                         "unset"})):
             text = vtap(kind + " help").stdout
@@ -506,9 +506,9 @@ def oneline():
         vtap("session add b type port dev none", ns)
         vtap("rule add pref 1 port x action mirror a,b", ns)
         for name, lines in (("session", 2), ("rule", 1)):
-            broken = vtap(f"-s {name} show", ns)
+            broken = vtap(f"-s {name} show", ns).stdout
             ksft_true(len(broken.splitlines()) > lines, f"{name}: more lines without -o", broken)
-            whole = vtap(f"-o -s {name} show", ns)
+            whole = vtap(f"-o -s {name} show", ns).stdout
             ksft_eq(len(whole.splitlines()), lines, f"{name}: a line for each")
             ksft_eq(whole.split(), broken.split(), f"{name}: the same words")
 
@@ -583,6 +583,6 @@ def own_test():
 
 if __name__ == "__main__":
     modprobe("veth", "bridge", "dummy")
-    ksft_run([examples, output, codes, apply, save, check, boot, counters_go_on, monitor, unset,
-              versions, own_test])
+    ksft_run([examples, output, codes, apply, save, check, boot, counters_go_on, monitor,
+              monitor_objects, oneline, unset, versions, own_test])
     ksft_exit()

@@ -10,8 +10,8 @@ import struct
 import tempfile
 import time
 
-from lib import (NetNS, Sender, Sniffer, Topology, busywait, ether, ksft_eq, ksft_exit, ksft_pr,
-                 ksft_run, ksft_true, mac, modprobe, udp_frame, vtap)
+from lib import (SLOW, NetNS, Sender, Sniffer, Topology, busywait, ether, ksft_eq, ksft_exit,
+                 ksft_pr, ksft_run, ksft_true, mac, modprobe, udp_frame, vtap)
 from lib.nl import BASE, BPF, GRE, SKIP, V4, Client, NlMsgs, attr, bench
 
 
@@ -122,6 +122,10 @@ def whole_or_not(b):
     ksft_eq(blamed(b.nl, good[:3] + [busy]), (16, "the session is used by a rule", 3),
             "a session in use")
     b.unchanged("a session in use")
+    twice = [{"session-set": {"name": "used", "ttl": ttl}} for ttl in (10, 20)]
+    ksft_eq(blamed(b.nl, twice + [busy]), (16, "the session is used by a rule", 2),
+            "a session set twice, then a refusal")
+    b.unchanged("a session set twice")
     ksft_eq(blamed(b.nl, [good[0], {"session-flush": {}}]), (16, "the session is used by a rule",
                                                              1), "all sessions, one in use")
     b.unchanged("all sessions, one in use")
@@ -373,7 +377,7 @@ def replaced(name, t, nl, changes):
     other."""
     with Sniffer(t.col, "eth0") as rx, Traffic(t) as traffic:
         busywait(lambda: traffic.sent() > 50)
-        times, errors = Raw(nl, *changes).run(1000, 12)
+        times, errors = Raw(nl, *changes).run(1000, 12 * SLOW)
         traffic.stop()
         sent = traffic.sent()
         got = rx.frames(sent)

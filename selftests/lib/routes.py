@@ -73,6 +73,19 @@ class Monitor:
         return out
 
 
+def icmp_error(src, dst, kind, quoted, word=0, spoil=False):
+    """Return: the IP packet of an ICMP error of KIND, type and code, with WORD behind its checksum.
+    SRC and DST are packed. SPOIL: the checksum is wrong."""
+    v6 = len(src) == 16
+    icmp = struct.pack("!BBHI", *kind, 0, word) + quoted
+    pseudo = src + dst + struct.pack("!II", len(icmp), 58) if v6 else b""
+    icmp = icmp[:2] + struct.pack("!H", checksum(pseudo + icmp) ^ spoil) + icmp[4:]
+    if v6:
+        return struct.pack("!IHBB", 6 << 28, len(icmp), 58, 64) + src + dst + icmp
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0) + src + dst
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + icmp
+
+
 def too_big(t, c, mtu, other=False, fragment=False):
     """Return: the ICMP error of a router on the collector's side for outer packet C, longer than
     MTU. OTHER: for a packet to another receiver; FRAGMENT: for the first fragment of C (IPv6)."""
@@ -89,16 +102,10 @@ def too_big(t, c, mtu, other=False, fragment=False):
         quoted = struct.pack("!BBHHHBBH", 0x45, 0, length, c.ident, 0x4000, 63, proto,
                              0) + c.src + c.dst
         quoted = quoted[:10] + struct.pack("!H", checksum(quoted)) + quoted[12:] + start
-        icmp = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted
-        icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]
-        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0) + c.dst + c.src
-        head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-        return ether(t.MAC["up0"], t.MAC["col"], 0x800, head + icmp)
+        return ether(t.MAC["up0"], t.MAC["col"], 0x800,
+                     icmp_error(c.dst, c.src, (3, 4), quoted, mtu))
     if fragment:
         proto, start = 44, struct.pack("!BBHI", proto, 0, 1, 0) + start
     quoted = struct.pack("!IHBB", 6 << 28, length - 40, proto, 63) + c.src + c.dst + start
-    icmp = struct.pack("!BBHI", 2, 0, 0, mtu) + quoted
-    pseudo = c.dst + c.src + struct.pack("!II", len(icmp), 58)
-    icmp = icmp[:2] + struct.pack("!H", checksum(pseudo + icmp)) + icmp[4:]
-    head = struct.pack("!IHBB", 6 << 28, len(icmp), 58, 64) + c.dst + c.src
-    return ether(t.MAC["up0"], t.MAC["col"], 0x86dd, head + icmp)
+    return ether(t.MAC["up0"], t.MAC["col"], 0x86dd,
+                 icmp_error(c.dst, c.src, (2, 0), quoted, mtu))

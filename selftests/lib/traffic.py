@@ -51,9 +51,9 @@ def stop_copying(t):
     """Delete all rules and wait until no copy is in progress. Return: the sessions then."""
     vtap("rule flush", t.host)
     shown = None
-    while shown != (now := vtap_json("-s session show", t.host)):
+    while shown != (now := [s["stats"] for s in vtap_json("-s session show", t.host)]):
         shown = now
-    return shown
+    return vtap_json("-s session show", t.host)
 
 
 def finish(t, rx, timeout=20):

@@ -36,7 +36,6 @@ debug_kernel() {	# sets broken
 	tools/bed/debug-kernel.sh && mkdir -p build/broken && rsync -a selftests/debug/broken/ build/broken/ &&
 		make -s -C "$(tools/bed/kernel.sh kdir debug)" M="$PWD/build/broken" modules >&2 || return
 	broken=$PWD/build/broken/vtap_broken.ko
-	export VTAP_TIMEOUT=${VTAP_TIMEOUT:-9000}
 }
 
 build() {	# KERNEL: sets ko; a warning is an error
@@ -66,11 +65,12 @@ lint() {		# each of its lines is a test
 }
 
 job() {		# NAME LABEL KERNEL TESTS: to be run by run_jobs, with a copy of the module, which may be built anew by then
-	local dir=$PWD/build/check/${#names[@]}
+	local dir=$PWD/build/check/${#names[@]} timeout=2700
+	[ "$3" != debug ] || timeout=9000
 	mkdir -p "$dir"
 	cp "$ko" "$dir/"
-	printf '%q ' "$PWD/tools/bed/vm.sh" "$3" env VTAP_KO="$dir/$(basename "$ko")" VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" \
-		VTAP_YNL="$ynl" TESTS="$4" "$PWD/selftests/run.sh" > "$dir/command"
+	printf '%q ' env VTAP_TIMEOUT="${VTAP_TIMEOUT:-$timeout}" "$PWD/tools/bed/vm.sh" "$3" env VTAP_KO="$dir/$(basename "$ko")" \
+		VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$4" "$PWD/selftests/run.sh" > "$dir/command"
 	names+=("$1") labels+=("$2")
 }
 
@@ -148,6 +148,7 @@ for smoke in ${SMOKE:-}; do
 	fi
 done
 trap '[ -z "$runner" ] || kill -- "-$runner" 2> /dev/null' EXIT
+trap exit INT TERM
 run_jobs
 for n in "${!names[@]}"; do check "${names[n]}" job_result "$n"; done
 [ $failed = 0 ] || printf '# failed: %s\n' "${failures[@]}"

@@ -7,25 +7,25 @@ set -euo pipefail
 
 declare -A groups=(
 	# the module - the headers of 6.12 ask for pahole - and the tool
-	[build]="dwarves gcc-12 gcc make rsync libc6-dev libelf1 libmnl-dev libpcap-dev pkg-config"
+	[build]="dwarves gcc-12 gcc make rsync libc6-dev libelf1 libmnl-dev libncurses-dev libpcap-dev pkg-config"
 	# fetching Debian's kernels
 	[kernel]="debian-archive-keyring kmod mmdebstrap xz-utils"
 	[vm]="busybox-static file iproute2 kmod mount qemu-system-x86 virtme-ng"
 	# the Go library for its captures
-	[test]="ethtool golang-github-google-gopacket-dev iperf3 iproute2 iputils-ping jq nftables openvswitch-switch procps python3
-		python3-jsonschema python3-scapy python3-yaml suricata tcpdump tshark wireguard-tools"
+	[test]="ethtool golang-github-google-gopacket-dev iperf3 iproute2 iputils-ping jq nftables openvswitch-switch procps
+		prometheus prometheus-node-exporter python3 python3-jsonschema python3-scapy python3-yaml suricata tcpdump tshark wireguard-tools"
 	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl procps python3 tcpdump tshark"
 	[gen]="python3 python3-jsonschema python3-yaml"
 	[lint]="clang-14 coccinelle git groff libpython3-dev mandoc perl python3-docutils python3-flake8 python3-pygments
 		shellcheck sparse yamllint"
 	# Debian and RPM packages, and a root directory to install them in
-	[package]="debhelper debian-archive-keyring dh-dkms dpkg-dev fakeroot gcc libc6-dev libmnl-dev libpcap-dev lintian make
-		mmdebstrap pkg-config rpm rsync systemd"
+	[package]="debhelper debian-archive-keyring dh-dkms dpkg-dev fakeroot gcc libc6-dev libmnl-dev libncurses-dev libpcap-dev lintian
+		make mmdebstrap pkg-config rpm rsync systemd"
 	# building a kernel with KASAN and lockdep
 	[debug]="bc bison ccache cpio dwarves flex gcc-12 gcc libelf-dev libssl-dev make perl xz-utils"
 )
 # services among them
-services="nginx openvswitch-switch ovs-record-hostname suricata"
+services="nginx openvswitch-switch ovs-record-hostname prometheus prometheus-node-exporter suricata"
 
 mirror() {
 	local codename

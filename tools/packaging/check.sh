@@ -98,7 +98,7 @@ trees() { inside dkms status | sort; }
 wanted_at_boot() { find "$root/etc/systemd" -name vtap.service -printf '%P\n'; }
 remains() { comm -13 "$tmp/before" <(files); }
 unit() {	# the machine's systemd reads it, from the root directory
-	systemd-analyze verify --root="$root" --man=no --recursive-errors=no vtap.service
+	systemd-analyze verify --root="$root" --man=no --recursive-errors=no vtap.service vtap-metrics.timer vtap-metrics.service
 }
 bad_unit() {	# the same finds a mistake
 	sed 's|ExecStart=.*|ExecStart=/none|' "$root/lib/systemd/system/vtap.service" > "$tmp/vtap-bad.service"
@@ -158,6 +158,10 @@ check "the service is started at boot" same "$(wanted_at_boot)" "system/multi-us
 check "systemd-analyze verify" unit
 check "systemd-analyze verify finds a mistake" bad_unit
 check "a file for each tap: start, reload and stop" boot_taps
+check "the counters are for Prometheus when asked for only" empty "$(find "$root/etc/systemd" -name 'vtap-metrics*')"
+check "alert rules, console page and dashboard are there" \
+	inside ls /usr/share/doc/vtap/examples/prometheus/vtap-rules.yml /usr/share/doc/vtap/examples/prometheus/vtap.html \
+	/usr/share/doc/vtap/examples/prometheus/vtap-grafana.json
 check "the manuals are there" inside sh -c 'gzip -t /usr/share/man/man8/vtap.8.gz /usr/share/man/man5/vtap.conf.5.gz'
 check "the examples can be applied, by their words" examples
 check "completion: commands" completes "vtap session" "show add set del flush help"

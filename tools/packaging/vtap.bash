@@ -29,11 +29,14 @@ _vtap() {
 		*) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 		esac ;;
 	0:*)
-		words="session rule port monitor save apply help"
+		words="session rule port tap monitor top metrics check save apply help"
 		[[ $cur != -* ]] || words="-json -pretty -statistics -details -netns -batch -force -check -Version -help" ;;
-	*:apply:* | *:save:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	1:top:*) words="by -b -n -d" ;;
+	2:top:by) words="session port rule tap" ;;
+	*:apply:* | *:save:* | *:metrics:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	1:session:* | 1:rule:*) words="show add set del flush help" ;;
-	1:port:*) words="show help" ;;
+	1:port:* | 1:tap:*) words="show help" ;;
+	1:check:*) words="tap" ;;
 	2:session:show | 2:session:set | 2:session:del | 2:port:show) words=$(_vtap_names "$vtap" "$object") ;;
 	2:rule:show | 2:rule:set | 2:rule:del) words="id" ;;
 	2:rule:flush) words="pref" ;;

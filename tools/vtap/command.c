@@ -67,9 +67,9 @@ static int command_find(const struct object *o, const char *arg, enum command *c
 		if (*cmd == CMD_SHOW || o->change[*cmd])
 			names[n++] = commands[*cmd].name;
 	names[n] = NULL;
-	if (hint_option(arg))
-		return usage("\"%s\": options stand before the object", arg);
-	rc = name_pick(names, arg, &name);
+	rc = hint_option(arg);
+	if (!rc)
+		rc = name_pick(names, arg, &name);
 	if (rc)
 		return rc;
 	if (!name) {

@@ -54,6 +54,56 @@ static unsigned int distance(const char *a, const char *b)
 	return d[n][m];
 }
 
+/* Edits with which a name still is near. */
+static unsigned int near_enough(const char *name)
+{
+	return strlen(name) < 4 ? 1 : 2;
+}
+
+/* Keep @other if it is near @name, and nearer than @near, which is NULL for none. */
+static void hint_nearer(const char **near, const char *name, const char *other)
+{
+	const unsigned int n = distance(name, other);
+
+	if (n <= near_enough(name) && (!*near || n < distance(name, *near)))
+		*near = other;
+}
+
+/**
+ * hint_near - Keep the name that comes nearest to one that there is not.
+ * @near: The nearest one so far, NULL for none.
+ * @name: What was given; for a shell pattern, its letters are compared.
+ * @other: A name that there is.
+ */
+void hint_near(const char **near, const char *name, const char *other)
+{
+	char letters[NAME_MAX + 1], start[NAME_MAX + 1], best[NAME_MAX + 1];
+	unsigned int n = 0;
+
+	if (!strpbrk(name, "*?[")) {
+		hint_nearer(near, name, other);
+		return;
+	}
+	for (const char *p = name; *p && n < NAME_MAX; p++) {
+		if (*p == '[')
+			p += strcspn(p, "]");
+		else if (*p != '*' && *p != '?')
+			letters[n++] = *p;
+		if (!*p)
+			break;
+	}
+	letters[n] = '\0';
+	snprintf(start, n + 1, "%s", other);
+	if (!n || distance(letters, start) > near_enough(name))
+		return;
+	if (*near) {
+		snprintf(best, n + 1, "%s", *near);
+		if (distance(letters, best) <= distance(letters, start))
+			return;
+	}
+	*near = other;
+}
+
 /**
  * hint_word - The keyword that comes nearest to one that there is not.
  * @flags: What the keyword may have.
@@ -62,54 +112,40 @@ static unsigned int distance(const char *a, const char *b)
  */
 const char *hint_word(const struct object *o, const char *name, uint16_t flags)
 {
-	unsigned int best = strlen(name) < 4 ? 2 : 3, n;
 	const char *found = NULL;
 
 	for (int i = 0; others[i].word; i++)
 		if (!strcmp(others[i].object, o->name) && !strcmp(others[i].word, name))
 			return others[i].ours;
-	for (const struct word *w = o->words; w->name; w++) {
-		if (!(w->flags & flags) || w->flags & W_POS)
-			continue;
-		n = distance(name, w->name);
-		if (n < best) {
-			best = n;
-			found = w->name;
-		}
-	}
+	for (const struct word *w = o->words; w->name; w++)
+		if (w->flags & flags && !(w->flags & W_POS))
+			hint_nearer(&found, name, w->name);
 	return found;
 }
 
 /* The name that comes nearest to one that there is not, NULL when none is near. */
 const char *hint_name(const char *const *names, const char *arg)
 {
-	unsigned int best = strlen(arg) < 4 ? 2 : 3, n;
 	const char *found = NULL;
 
-	for (; *names; names++) {
-		n = distance(arg, *names);
-		if (n < best) {
-			best = n;
-			found = *names;
-		}
-	}
+	for (; *names; names++)
+		hint_nearer(&found, arg, *names);
 	return found;
 }
 
-/* Whether a word looks like an option that is given too late. */
-bool hint_option(const char *arg)
+/* Return: OK, or USAGE after telling that a word is an option that is given too late. */
+int hint_option(const char *word)
 {
 	static const char *const options[] = {
 		"-j", "-json", "-p", "-pretty", "-s", "-stats", "-statistics", "-d", "-details",
 		"-n", "-netns", "-o", "-oneline", NULL
 	};
 	const char *const *o = options;
+	const char *arg = word + (*word == '-' && word[1] == '-');
 
-	if (*arg == '-' && arg[1] == '-')
-		arg++;
 	while (*o && strcmp(*o, arg))
 		o++;
-	return *o;
+	return *o ? usage("\"%s\": options stand before the object", word) : OK;
 }
 
 static void hint_names(FILE *f, const struct name *n)

@@ -51,7 +51,8 @@ static void nest_view(struct view *v, const struct word *w, const struct view *o
 }
 
 /* The first word from @n on that is there. */
-static const struct word *nest_next(const struct word *w, const struct word *n, const struct view *v)
+static const struct word *nest_next(const struct word *w, const struct word *n,
+				    const struct view *v)
 {
 	for (; n->name; n++)
 		if ((w->type != &type_inner || n->flags & W_INNER) && view_attr(v, n, n->attr))
@@ -90,4 +91,5 @@ static void nest_json(const struct word *w, const struct view *outer)
 const struct type type_inner = {
 	"WORDS", .parse = inner_parse, .format = nest_format, .to_json = nest_json
 };
+
 const struct type type_nest = { .format = nest_format, .to_json = nest_json };

@@ -235,7 +235,7 @@ static int unknown_word(const struct parse *p, const struct object *o, enum comm
 	const char *hint = hint_word(o, arg, commands[cmd].flags);
 
 	if (hint_option(arg))
-		return usage("\"%s\": options stand before the object", arg);
+		return USAGE;
 	if (!strcmp(arg, "not"))
 		return usage("\"not\": " NO_NEGATION);
 	if (last && last->type == &type_filter)
@@ -261,7 +261,7 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 	int rc = OK;
 
 	if (cmd == CMD_SHOW && *p->argv && hint_option(*p->argv))
-		return usage("\"%s\": options stand before the object", *p->argv);
+		return USAGE;
 	if (key->flags & W_POS && key->flags & flags) {
 		if (*p->argv && !(cmd == CMD_SHOW && p->argv[1] && word_find(o, *p->argv, W_PICK)))
 			rc = word_take(p, key);

@@ -71,6 +71,12 @@ void out_num(const char *key, uint64_t val)
 	printf("%" PRIu64, val);
 }
 
+void out_real(const char *key, double val)
+{
+	out_key(key);
+	printf("%.6f", val);
+}
+
 void out_bool(const char *key, bool val)
 {
 	out_key(key);

@@ -82,7 +82,8 @@ static int file_replace(const char *path, const struct stat *old, const char *te
 	return OK;
 }
 
-static int file_save(const char *name, const char *text, size_t len)
+/* Create a file or replace it as a whole. To empty a file takes -force. */
+int file_save(const char *name, const char *text, size_t len)
 {
 	char *path = realpath(name, NULL);
 	struct stat st;

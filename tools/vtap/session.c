@@ -55,6 +55,17 @@ static const struct word stats_words[] = {
 };
 
 #undef A
+#define A(n)	.attr = VTAP_A_SESSION_ICMP_##n
+
+static const struct word icmp_words[] = {
+	{ "errors", A(ERRORS), .type = &type_u64 },
+	{ "kind", A(TYPE), .attr2 = VTAP_A_SESSION_ICMP_CODE, .type = &type_icmp },
+	{ "from", A(FROM), .type = &type_addr },
+	{ "ago", A(AGO), .type = &type_since },
+	{}
+};
+
+#undef A
 #define A(n)	.attr = VTAP_A_SESSION_##n
 #define RW	.flags = W_ADD | W_SET
 
@@ -89,6 +100,7 @@ static const struct word session_words[] = {
 	{ "egress", &type_str, A(EGRESS) },
 	{ "path_mtu", &type_u32, A(PATH_MTU) },
 	{ "loop_port", &type_str, A(LOOP_PORT) },
+	{ "icmp", &type_nest, A(ICMP), .nest = icmp_words, .flags = W_VERBATIM },
 	{ "stats", &type_nest, A(STATS), .nest = stats_words, .flags = W_STATS | W_VERBATIM },
 	{}
 };

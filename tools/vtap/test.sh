@@ -119,6 +119,11 @@ bad '"flush"' port flush
 bad '"x" has no events: session, rule or port' monitor x
 bad '"tap" has no events' monitor session tap
 bad '"y"' save x y
+bad '"y"' metrics x y
+bad '"x" is not a valid value for "by": it is session, port, rule or tap' top by x
+bad '"x" is unknown to "top"' top x
+bad '"0" is not a number of refreshes: it is 1 to 4294967295' top -n 0
+bad '"0" is not a number of seconds: it is 0.1 to 3600' top -d 0
 bad '-check' -c session
 bad '-check' -c save
 bad '-check' -c -b "$tmp/conf"
@@ -182,6 +187,7 @@ bad '"3x" is not a valid value for "id"' rule del 3x
 bad '"2"' rule show 1 2
 bad 'duplicate "id"' rule del 1 id 1
 bad 'not JSON' -j save
+bad 'not JSON' -j metrics
 bad '"pref"' rule show pref 3
 bad '"id"' rule flush id 3
 bad '"remote"' session flush remote 192.0.2.9

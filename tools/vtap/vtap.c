@@ -10,6 +10,9 @@ static void help(FILE *f)
 {
 	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
 	      "       vtap [ OPTIONS ] monitor [ OBJECT ... ]\n"
+	      "       vtap [ OPTIONS ] top [ by OBJECT ] [ -b ] [ -n COUNT ] [ -d SECONDS ]\n"
+	      "       vtap [ OPTIONS ] metrics [ FILE ]\n"
+	      "       vtap [ OPTIONS ] check [ tap NAME ]\n"
 	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
 	      "       vtap [ OPTIONS ] [ -c[heck] ] apply [ tap NAME ] { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
@@ -20,7 +23,8 @@ static void help(FILE *f)
 
 /* what a command line begins with */
 static const char *const verbs[] = {
-	"session", "rule", "port", "tap", "monitor", "save", "apply", "help", NULL
+	"session", "rule", "port", "tap", "monitor", "top", "metrics", "check", "save", "apply",
+	"help", NULL
 };
 
 /* Replace an abbreviation by what it stands for; an unknown word stays. */
@@ -62,10 +66,8 @@ static int help_object(char **argv)
 /* With @txn, changes are added to it, and other commands send it first. */
 static int run(char **argv, struct txn *txn)
 {
-	int rc = verb_expand(argv);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (!strcmp(*argv, "help") && argv[1])
 		return help_object(argv + 1);
 	if (!strcmp(*argv, "help")) {
@@ -80,10 +82,16 @@ static int run(char **argv, struct txn *txn)
 		return rc;
 	if (!strcmp(*argv, "monitor"))
 		return monitor_run(argv + 1);
+	if (!strcmp(*argv, "top"))
+		return top_run(argv + 1);
+	if (!strcmp(*argv, "metrics"))
+		return metrics_run(argv + 1);
 	if (!strcmp(*argv, "save"))
 		return save_run(argv + 1);
 	if (!strcmp(*argv, "apply"))
 		return apply_run(argv + 1);
+	if (!strcmp(*argv, "check"))
+		return check_run(argv + 1);
 	return unknown(*argv);
 }
 
@@ -102,7 +110,9 @@ static int batch(const char *name)
 		rc = source_read(&source, &line);
 		if (rc || !line->argc)
 			break;
-		rc = run(line->argv, opt.force ? NULL : &txn);
+		rc = verb_expand(line->argv);
+		if (!rc)
+			rc = run(line->argv, opt.force ? NULL : &txn);
 		if (!first)
 			first = rc;
 		if (rc && !opt.force)

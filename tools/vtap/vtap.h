@@ -169,6 +169,10 @@ void source_close(struct source **top);
 uint64_t attr_num(const struct nlattr *a);
 const struct nlattr *view_attr(const struct view *v, const struct word *w, uint16_t attr);
 uint64_t view_num(const struct view *v, const struct word *w, uint16_t attr, uint64_t none);
+const char *view_str(const struct view *v, uint16_t attr);
+uint64_t view_u64(const struct view *v, uint16_t attr);
+const struct nlattr *nest_attr(const struct nlattr *nest, uint16_t attr);
+uint64_t nest_u64(const struct nlattr *nest, uint16_t attr);
 int word_put(struct parse *p, const struct word *w, uint16_t attr, const void *data, size_t len);
 int word_put_num(struct parse *p, const struct word *w, uint16_t attr, size_t size, uint64_t val);
 int word_parse(struct parse *p, const struct word *w, const char *val);
@@ -201,13 +205,18 @@ int name_pick(const char *const *names, const char *arg, const char **name);
 
 /* hint.c */
 #define NO_NEGATION	"there is no negation: put a rule with action skip in front"
-bool hint_option(const char *arg);
+int hint_option(const char *word);
 void hint_value(FILE *f, const struct word *w, const char *val);
+void hint_near(const char **near, const char *name, const char *other);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 const char *hint_name(const char *const *names, const char *arg);
 
 /* remote.c */
 extern const struct type type_remote, type_dev;
+
+/* icmp.c */
+extern const struct type type_icmp;
+const char *icmp_name(bool ipv6, uint8_t type, uint8_t code);
 
 /* filter.c */
 extern const struct type type_filter, type_bytecode;
@@ -216,6 +225,7 @@ extern const struct type type_filter, type_bytecode;
 void out_open(const char *key, char bracket);
 void out_close(char bracket);
 void out_num(const char *key, uint64_t val);
+void out_real(const char *key, double val);
 void out_bool(const char *key, bool val);
 void out_str(const char *key, const char *val);
 void out_quoted(FILE *f, const char *s);
@@ -331,9 +341,19 @@ int object_run(const struct object *o, char **argv, struct txn *txn);
 int monitor_run(char **argv);
 
 /* save.c */
+int file_save(const char *name, const char *text, size_t len);
 int save_run(char **argv);
+
+/* check.c */
+int check_run(char **argv);
 
 /* apply.c */
 int apply_run(char **argv);
+
+/* metrics.c */
+int metrics_run(char **argv);
+
+/* top.c */
+int top_run(char **argv);
 
 #endif

@@ -41,6 +41,36 @@ uint64_t view_num(const struct view *v, const struct word *w, uint16_t attr, uin
 	return a ? attr_num(a) : none;
 }
 
+/* An attribute outside of nests; "" or 0 when it is not there. */
+const char *view_str(const struct view *v, uint16_t attr)
+{
+	return v->tb[attr] ? mnl_attr_get_str(v->tb[attr]) : "";
+}
+
+uint64_t view_u64(const struct view *v, uint16_t attr)
+{
+	return v->tb[attr] ? attr_num(v->tb[attr]) : 0;
+}
+
+/* An attribute in a nest, which may be NULL; NULL or 0 when it is not there. */
+const struct nlattr *nest_attr(const struct nlattr *nest, uint16_t attr)
+{
+	const struct nlattr *a;
+
+	if (nest)
+		mnl_attr_for_each_nested(a, nest)
+			if (mnl_attr_get_type(a) == attr)
+				return a;
+	return NULL;
+}
+
+uint64_t nest_u64(const struct nlattr *nest, uint16_t attr)
+{
+	const struct nlattr *a = nest_attr(nest, attr);
+
+	return a ? attr_num(a) : 0;
+}
+
 /* Prints what a value may be; set by main(), since it looks at all objects. */
 void (*word_hint)(FILE *f, const struct word *w, const char *val);
 
@@ -217,7 +247,6 @@ void word_json(const struct word *w, const struct view *v)
 	}
 }
 
-/* A word is given once, be it with a value or with "no". */
 static uint64_t word_bits(const struct word *w)
 {
 	return 1ULL << w->attr | (w->attr2 ? 1ULL << w->attr2 : 0);
@@ -228,6 +257,7 @@ bool word_seen(const struct parse *p, const struct word *w)
 	return p->seen[!!(w->flags & W_MATCH)] & word_bits(w);
 }
 
+/* A word is given once, be it with a value or with "no". */
 int word_see(struct parse *p, const struct word *w)
 {
 	if (word_seen(p, w))

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vtap check, rules: their ports, or why there are none, and what they match. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "finding.h"
+
+#define problem(r, ...)	finding(c, PROBLEM, &rule_object, &(r)->v, __VA_ARGS__)
+#define note(r, ...)	finding(c, NOTE, &rule_object, &(r)->v, __VA_ARGS__)
+
+static bool is_pattern(const char *s)
+{
+	return strpbrk(s, "*?[\\");
+}
+
+/* The name of a device that comes nearest; of those with ports only, if @masters. */
+static const char *nearest(const struct check *c, const char *name, bool masters)
+{
+	const char *near = NULL;
+
+	for (size_t i = 0; i < c->links.n; i++)
+		if (!masters || c->links.v[i].ports)
+			hint_near(&near, name, c->links.v[i].name);
+	return near ? say("the nearest name is %s", near) : "see \"ip link\"";
+}
+
+/*
+ * The kernel's word on why a device is no port.
+ * Return: the reason, to be used before the next request, or NULL when there is no such device.
+ */
+static const char *reason_of(const char *name, bool *tappable)
+{
+	struct nlmsghdr *req = msg_new(VTAP_CMD_PORT_GET);
+	const char *why = NULL;
+	struct msgs m = {};
+	struct nl_error e;
+	struct view v;
+
+	mnl_attr_put_strz(req, VTAP_A_PORT_NAME, name);
+	if (!nl_talk(req, msgs_keep, &m, &e) && m.n) {
+		view_init(&v, &port_object, m.v[0]);
+		why = port_object.absent(&v);
+		why = why ? why : "it is a port of other rules";
+		*tappable = !v.tb[VTAP_A_PORT_REASON] ||
+			    view_u64(&v, VTAP_A_PORT_REASON) == VTAP_REASON_NO_RULE;
+	}
+	msgs_free(&m);
+	free(req);
+	return why;
+}
+
+/* A file of the name that the rule has tells that the shell may have expanded a pattern. */
+static bool was_expanded(const struct check *c, const char *port)
+{
+	size_t len = strcspn(port, "0123456789"), like = 0;
+
+	if (!*port || is_pattern(port) || access(port, F_OK))
+		return false;
+	for (size_t i = 0; i < c->links.n; i++)
+		like += strcmp(c->links.v[i].name, port) && !strncmp(c->links.v[i].name, port, len);
+	return like;
+}
+
+static void check_unbound(struct check *c, const struct found_rule *r)
+{
+	const char *port = view_str(&r->v, VTAP_A_RULE_PORT), *why = NULL;
+	const char *master = view_str(&r->v, VTAP_A_RULE_MASTER);
+	const struct link *l = link_find(&c->links, master);
+	bool tappable = true;
+
+	if (*port && !is_pattern(port))
+		why = reason_of(port, &tappable);
+	if (!tappable)
+		problem(r, "not-tappable", NULL, "%s cannot be tapped: %s", port, why);
+	else if (*port && !is_pattern(port) && !why)
+		problem(r, "no-port", nearest(c, port, false), "there is no device %s", port);
+	else if (*master && !l)
+		problem(r, "no-port", nearest(c, master, true), "there is no device %s", master);
+	else if (*master && !l->ports)
+		problem(r, "no-port", say("vtap rule set id %" PRIu64 " port %s no master", r->id,
+					  master), "%s has no ports", master);
+	else if (*port)
+		problem(r, "no-port", *master ? say("see \"ip link show master %s\"", master) :
+			nearest(c, port, false),
+			*master ? "no port of %s matches %s" : "no device%s matches %s",
+			master, port);
+	else
+		problem(r, "no-port", "see \"vtap port show\"", "it is bound to no device");
+}
+
+/* A bridge's own device has only what the host itself sends and receives. */
+static void check_bridge(struct check *c, const struct found_rule *r)
+{
+	const char *port = view_str(&r->v, VTAP_A_RULE_PORT);
+	const struct link *l = link_find(&c->links, port);
+
+	if (l && l->ports && (!strcmp(l->kind, "bridge") || !strcmp(l->kind, "openvswitch")))
+		problem(r, "bridge", say("for its ports, say master %s", port),
+			"%s is a bridge, of which only the host's own frames are seen", port);
+}
+
+/* Frames that have passed its ports in its directions, and those of them that rules matched. */
+static void check_frames(struct check *c, const struct found_rule *r)
+{
+	static const uint16_t attrs[] = { VTAP_A_PORT_INGRESS, VTAP_A_PORT_EGRESS };
+	const uint32_t dir = view_u64(&r->v, VTAP_A_RULE_DIR);
+	uint64_t seen = 0, matched = 0;
+	struct view v;
+
+	if (!r->n || view_u64(&r->v, VTAP_A_RULE_PACKETS))
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		view_init(&v, &port_object, c->ports.v[r->at[i]]);
+		for (size_t d = 0; d < 2; d++) {
+			if (!(dir & (d ? VTAP_DIR_EGRESS : VTAP_DIR_INGRESS)))
+				continue;
+			seen += nest_u64(v.tb[attrs[d]], VTAP_A_PORT_STATS_SEEN);
+			matched += nest_u64(v.tb[attrs[d]], VTAP_A_PORT_STATS_MATCHED);
+		}
+	}
+	if (seen && !matched)
+		problem(r, "unmatched", "see dir and the match words",
+			"none of the %" PRIu64 " frames at its ports matched any rule", seen);
+	else
+		note(r, "no-frames", NULL, "none of %" PRIu64 " frames at its ports matched it",
+		     seen);
+}
+
+void check_rules(struct check *c)
+{
+	for (size_t i = 0; i < c->n_rules; i++) {
+		const struct found_rule *r = &c->rules[i], *by = shadow_of(c, r);
+		const char *port = view_str(&r->v, VTAP_A_RULE_PORT);
+		char names[64] = "";
+		struct view v;
+
+		if (!r->n)
+			check_unbound(c, r);
+		check_bridge(c, r);
+		if (was_expanded(c, port))
+			problem(r, "unquoted", "quote the pattern",
+				"a file here is called %s: the shell may have put it there", port);
+		if (by)
+			problem(r, "shadowed", say("give it a lower pref than rule %" PRIu64 " has",
+						   by->id),
+				"rule %" PRIu64 " (pref %u, %s) takes all its frames", by->id,
+				(unsigned int)view_u64(&by->v, VTAP_A_RULE_PREF),
+				view_u64(&by->v, VTAP_A_RULE_ACTION) == VTAP_ACTION_SKIP ?
+				"skip" : "mirror");
+		else
+			check_frames(c, r);
+		for (size_t j = 0; j < r->n && j < 3; j++) {
+			view_init(&v, &port_object, c->ports.v[r->at[j]]);
+			snprintf(names + strlen(names), sizeof(names) - strlen(names), " %s",
+				 view_str(&v, VTAP_A_PORT_NAME));
+		}
+		if (r->n)
+			note(r, "ports", NULL, "bound to%s%s", names,
+			     r->n > 3 ? say(" and %zu more", r->n - 3) : "");
+	}
+}
