@@ -513,6 +513,66 @@ def oneline():
             ksft_eq(whole.split(), broken.split(), f"{name}: the same words")
 
 
+def services():
+    """A service stands for its port, wherever ports are given."""
+    with NetNS("services") as ns, conf(
+            "session add v type vxlan remote 192.0.2.9 key 1 dport domain\n"
+            "rule add pref 1 port x src_port domain-s dst_port https ip_proto tcp action mirror v\n"
+            "rule add pref 2 port x tunnel gre inner dst_port ssh action mirror v\n") as path:
+        vtap(["apply", path], ns)
+        ksft_eq(vtap("save", ns).stdout,
+                "session add v type vxlan remote 192.0.2.9 key 1 dport 53\n"
+                "rule add pref 1 port x ip_proto tcp src_port 853 dst_port 443 action mirror v\n"
+                "rule add pref 2 port x tunnel gre inner dst_port 22 action mirror v\n",
+                "save writes numbers")
+        ksft_eq(vtap_json("rule show", ns)[0]["match"]["dst_port"], 443, "JSON has a number")
+        ksft_eq(vtap(["-d", "apply", path], ns).stdout, "", "nothing to change")
+        refused("no service of the protocol", "rule add pref 3 port x dst_port ssh ip_proto udp "
+                "action skip".split(), 2, '"ssh" of "dst_port" is no service of udp', ns)
+        ksft_eq(len(vtap_json("rule show", ns)), 2, "nothing is made")
+
+
+def selectors():
+    """show and del take words, and mean the same objects by them; del deletes all or none."""
+    with NetNS("pick") as ns, conf(CONFIG) as config:
+        ns.ip("link add v0 type dummy")
+        vtap(["-b", config], ns)
+        vtap("session add raw tap sec type port dev up0", ns)
+        vtap("rule add tap sec pref 5 port y dst_port 80 action mirror raw", ns)
+        for words, prefs in (
+                ("pref 7", [7, 7, 7]), ("pref 7 tunnel gre", [7]), ("tap sec", [5]),
+                ("dst_port http", [5, 5]), ("dst_port 80 ip_proto tcp", [5]), ("dst_port 81", []),
+                ("session raw", [0, 5, 5]), ("action mirror raw", [5, 5]), ("port v0", [0]),
+                ("dup on", [5]), ("dup off pref 5", [5, 5]), ("mac 02:00:00:00:00:0c", [5]),
+                ("src_ip 2001:db8:1::/32", [6, 7]), ("src_ip 2001:db8::1", []),
+                ("ip_flags nofrag", [4294967295]), ("tcp_flags syn/syn,ack", [5]),
+                ("inner vlan_id 5 src_ip 10.0.0.0/8 dst_port 80-90", [7]), ("dir egress", [0]),
+                ("id 3 pref 5", [5]), ("id 3 pref 6", [])):
+            ksft_eq([r["pref"] for r in vtap_json(f"rule show {words}", ns)], prefs,
+                    f"rule show {words}")
+        for words, names in (("dev up0", ["ll", "llm", "raw", "raw"]), ("mtu drop", ["e1"]),
+                             ("remote 2001:db8::9", ["e1"]), ("type gre decap on", ["gre"]),
+                             ("raw tap sec dev up0", ["raw"]), ("raw tap sec dev up1", [])):
+            ksft_eq(sorted(s["name"] for s in vtap_json(f"session show {words}", ns)), names,
+                    f"session show {words}")
+        before = vtap_json("rule show", ns)
+        refused("nothing to delete", ["rule", "del", "dst_port", "81"], 1, "no rule has these words",
+                ns)
+        refused("del of no such port", ["rule", "del", "port", "x"], 1, "there is no such device",
+                ns)
+        ksft_eq(vtap_json("rule show", ns), before, "nothing is deleted")
+        with Monitor(ns, objects=["rule"]) as events:
+            ksft_eq(vtap("rule del pref 7", ns).stdout, "3 rules deleted\n", "three at once")
+            ksft_eq(vtap("rule del pref 6 src_ip 2001:db8::/32", ns).stdout, "1 rule deleted\n",
+                    "one")
+            ksft_eq(len(events.lines("pref 6")), 4, "an event for each")
+        left = [r["id"] for r in before if r["pref"] not in (6, 7)]
+        ksft_eq([r["id"] for r in vtap_json("rule show", ns)], left, "all others are left")
+        ids = [r["id"] for r in vtap_json("rule show tap sec", ns)]
+        ksft_eq(vtap_json("rule del tap sec", ns), [{"id": i} for i in ids], "JSON: their ids")
+        ksft_eq(vtap_json("rule show tap sec", ns), [], "of another tap")
+
+
 def unset():
     """no WORD gives a word its default back; apply does so as well, and leaves the object what it
     is."""
@@ -584,5 +644,5 @@ def own_test():
 if __name__ == "__main__":
     modprobe("veth", "bridge", "dummy")
     ksft_run([examples, output, codes, apply, save, check, boot, counters_go_on, monitor,
-              monitor_objects, oneline, unset, versions, own_test])
+              monitor_objects, oneline, services, selectors, unset, versions, own_test])
     ksft_exit()

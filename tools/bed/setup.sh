@@ -12,7 +12,7 @@ declare -A groups=(
 	[kernel]="debian-archive-keyring kmod mmdebstrap xz-utils"
 	[vm]="busybox-static file iproute2 kmod mount qemu-system-x86 virtme-ng"
 	# the Go library for its captures
-	[test]="ethtool golang-github-google-gopacket-dev iperf3 iproute2 iputils-ping jq nftables openvswitch-switch procps
+	[test]="ethtool golang-github-google-gopacket-dev iperf3 iproute2 iputils-ping jq netbase nftables openvswitch-switch procps
 		prometheus prometheus-node-exporter python3 python3-jsonschema python3-scapy python3-yaml suricata tcpdump tshark wireguard-tools"
 	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl procps python3 tcpdump tshark"
 	[gen]="python3 python3-jsonschema python3-yaml"

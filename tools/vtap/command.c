@@ -22,29 +22,12 @@ static int object_check(const struct object *o, const struct nlmsghdr *nlh)
 	return REFUSED;
 }
 
-/* Print the kernel's answer to a request; an error names the keyword that was refused. */
-static void object_report(const struct object *o, const struct nlmsghdr *req,
-			  const struct nl_error *e)
+static int object_show(const struct object *o, const struct nlmsghdr *nlh)
 {
-	const void *first = mnl_nlmsg_get_payload_offset(req, sizeof(struct genlmsghdr));
-	size_t len = mnl_nlmsg_get_payload_len(req) - sizeof(struct genlmsghdr);
-
-	nl_report(e, e->offset ? object_attr_name(o, req, first, len, e->offset) : NULL);
-}
-
-static int object_show(const struct object *o, struct nlmsghdr *nlh)
-{
-	const struct nlattr *a;
 	struct msgs m = {};
-	struct nl_error e;
-	bool one = false;
-	int rc;
+	int rc = pick_get(o, nlh, &m);
 
-	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
-		one |= mnl_attr_get_type(a) == o->words->attr;
-	rc = one ? nl_talk(nlh, msgs_keep, &m, &e) : nl_dump_some(nlh, &m, &e);
-	object_report(o, nlh, &e);
-	if (!rc && one && m.n)
+	if (!rc && m.n == 1)
 		rc = object_check(o, m.v[0]);
 	if (!rc && opt.json)
 		out_open(NULL, '[');
@@ -113,6 +96,12 @@ int object_run(const struct object *o, char **argv, struct txn *txn)
 			rc = txn_send(txn, err_file, true);
 		if (!rc)
 			rc = object_show(o, nlh);
+	} else if (cmd == CMD_DEL && !(o->words->flags & W_POS) && pick_many(o, nlh)) {
+		if (txn)
+			rc = usage("%s del in a file takes an id alone: see \"%s flush\"", o->name,
+				   o->name);
+		else
+			rc = pick_del(o, nlh);
 	} else {
 		txn_add(txn ? txn : &single, o, cmd, nlh, err_line, NULL);
 		if (!txn)

@@ -17,6 +17,9 @@ void object_help(const struct object *o)
 		printf("       vtap %s add %s\n", o->name, words);
 		printf("       vtap %s set %s { WORDS | no WORD } ...\n", o->name, arg);
 		printf("       vtap %s del %s\n", o->name, arg);
+		if (!(key->flags & W_POS))
+			printf("       vtap %s del WORDS\n", o->name);
+		printf("       vtap %s show WORDS\n", o->name);
 	}
 	for (w = o->words; w->name; w++)
 		if (w->flags & W_PICK)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What may have been meant by a word or a value that is refused. */
 
-#include <arpa/inet.h>
-#include <netdb.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,14 +179,17 @@ static const char *hint_place(const struct word *w, const char *val)
 
 static void hint_port(FILE *f, const char *val)
 {
-	const struct servent *s = getservbyname(val, NULL);
+	const char *near = isalpha((unsigned char)*val) ? service_hint(val) : NULL;
 
 	if (strchr(val, ','))
 		fputs(": a list takes a rule for each of its ports", f);
-	else if (s)
-		fprintf(f, ": %s is port %d", val, ntohs(s->s_port));
+	else if (near && !strcmp(near, val))
+		fputs(": it is no service of udp", f);
+	else if (near)
+		fprintf(f, ": did you mean \"%s\"?", near);
 	else
-		fputs(": a port is a number from 0 to 65535, or a range such as 1024-2047", f);
+		fputs(": a port is a number from 0 to 65535, a range such as 1024-2047 or a service of services(5)",
+		      f);
 }
 
 /* Print what a value may be. */
@@ -213,7 +215,7 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 		fputs(": a rate is a number with a unit, such as 1gbit", f);
 	} else if (w->type == &type_size) {
 		fputs(": a size is a number with or without a unit, such as 64kib", f);
-	} else if (w->type == &type_ports) {
+	} else if (w->type->service) {
 		hint_port(f, val);
 	} else if (w->type == &type_remote) {
 		fputs(": an IPv4 or IPv6 address, not a name", f);

@@ -8,7 +8,7 @@
 #include "vtap.h"
 
 const struct command_info commands[CMDS] = {
-	[CMD_SHOW] = { "show", W_KEY | W_PICK, false },
+	[CMD_SHOW] = { "show", W_KEY | W_PICK | W_ADD, false },
 	[CMD_ADD] = { "add", W_ADD, false },
 	[CMD_SET] = { "set", W_SET | W_KEY, true },
 	[CMD_DEL] = { "del", W_KEY, true },
@@ -225,6 +225,12 @@ static int words_unset(struct parse *p, const struct object *o)
 	return rc;
 }
 
+/* What may be given: where numbers are the keys, del takes what show takes. */
+static uint16_t command_flags(const struct object *o, enum command cmd)
+{
+	return commands[cmd == CMD_DEL && !(o->words->flags & W_POS) ? CMD_SHOW : cmd].flags;
+}
+
 #define QUOTE_FILTER	"the expression of \"filter\" must be quoted"
 
 /* Say why a word is refused that the command does not take; @last is the keyword before it. */
@@ -232,7 +238,7 @@ static int unknown_word(const struct parse *p, const struct object *o, enum comm
 			const struct word *last)
 {
 	const char *arg = *p->argv, *name = commands[cmd].name;
-	const char *hint = hint_word(o, arg, commands[cmd].flags);
+	const char *hint = hint_word(o, arg, command_flags(o, cmd));
 
 	if (hint_option(arg))
 		return USAGE;
@@ -246,9 +252,6 @@ static int unknown_word(const struct parse *p, const struct object *o, enum comm
 	if (last && !strcmp(last->name, "port"))
 		return usage("\"%s\" is unknown to \"%s %s\": a pattern must be quoted", arg,
 			     o->name, name);
-	if (cmd == CMD_DEL && o->change[CMD_FLUSH] && word_find(o, arg, W_FLUSH))
-		return usage("\"%s\" is unknown to \"%s del\": did you mean \"%s flush %s\"?", arg,
-			     o->name, o->name, arg);
 	return usage("\"%s\" is unknown to \"%s %s\", see \"vtap %s help\"", arg, o->name, name,
 		     o->name);
 }
@@ -256,14 +259,14 @@ static int unknown_word(const struct parse *p, const struct object *o, enum comm
 static int words_parse(struct parse *p, const struct object *o, enum command cmd)
 {
 	const struct word *key = o->words, *w;
-	uint16_t flags = commands[cmd].flags;
+	uint16_t flags = command_flags(o, cmd);
 	const struct word *last = NULL;
 	int rc = OK;
 
 	if (cmd == CMD_SHOW && *p->argv && hint_option(*p->argv))
 		return USAGE;
 	if (key->flags & W_POS && key->flags & flags) {
-		if (*p->argv && !(cmd == CMD_SHOW && p->argv[1] && word_find(o, *p->argv, W_PICK)))
+		if (*p->argv && !(cmd == CMD_SHOW && p->argv[1] && word_find(o, *p->argv, flags)))
 			rc = word_take(p, key);
 		else if (cmd != CMD_SHOW)
 			rc = usage("%s %s: a name is required", o->name, commands[cmd].name);
@@ -285,7 +288,11 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 		p->argv++;
 		rc = word_take(p, w);
 	}
-	if (!rc && commands[cmd].key && !(p->seen[0] & 1ULL << key->attr))
+	if (!rc)
+		rc = services_check(p);
+	if (!rc && cmd == CMD_DEL && flags & W_PICK && !p->seen[0] && !p->seen[1])
+		rc = usage("%s del: \"%s\" or other words are required", o->name, key->name);
+	if (!rc && commands[cmd].key && !(flags & W_PICK) && !(p->seen[0] & 1ULL << key->attr))
 		rc = usage("%s %s: \"%s\" is required", o->name, commands[cmd].name, key->name);
 	return rc;
 }

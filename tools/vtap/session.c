@@ -88,7 +88,7 @@ static const struct word session_words[] = {
 	{ "vlan", &type_enum, "keep", A(VLAN), RW, .names = vlan_names },
 	{ "seq", &type_onoff, "off", A(SEQ), RW, .names = onoff_names },
 	{ "subheader", &type_onoff, "off", A(SUBHEADER), RW, .names = onoff_names },
-	{ "dport", &type_u16, "4789", A(DPORT), RW },
+	{ "dport", &type_port, "4789", A(DPORT), RW },
 	{ "rate", &type_rate, "0", A(RATE), RW },
 	{ "pps", &type_u32, "0", A(PPS), RW },
 	{ "burst", &type_size, "0", A(BURST), RW },

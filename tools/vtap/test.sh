@@ -170,7 +170,6 @@ bad 'duplicate "tap"' $S tap a tap a
 bad '"tap" requires' $S tap
 bad '"tap" requires' $R tap
 bad '"tap" is unknown' rule set id 3 tap a
-bad '"tap" is unknown' rule del id 3 tap a
 bad 'duplicate "src_ip"' $R src_ip 10.0.0.1 src_ip 10.0.0.2
 bad 'duplicate "action"' $R action skip
 bad 'duplicate "tunnel"' $R tunnel gre tunnel vxlan
@@ -180,7 +179,7 @@ bad 'duplicate "bytecode"' $R filter tcp bytecode '1,6 0 0 1'
 bad 'name' session add
 bad 'name' session set
 bad 'name' session del
-bad '"id" is required' rule del
+bad '"id" or other words are required' rule del
 bad '"id" is required' rule set action skip
 bad '"x"' rule del x
 bad '"3x" is not a valid value for "id"' rule del 3x
@@ -188,7 +187,6 @@ bad '"2"' rule show 1 2
 bad 'duplicate "id"' rule del 1 id 1
 bad 'not JSON' -j save
 bad 'not JSON' -j metrics
-bad '"pref"' rule show pref 3
 bad '"id"' rule flush id 3
 bad '"remote"' session flush remote 192.0.2.9
 bad '"x"' session del s x
@@ -311,6 +309,12 @@ bad "too long" tap show ${long31}x
 bad "empty session name" rule add action mirror a,,b
 bad "1023" $R filter "$text1023 "
 
+bad '"prot" is unknown to "rule del": did you mean "port"?' rule del prot x
+bad '"packets" is unknown to "rule show"' rule show packets 3
+echo 'rule del pref 7' >"$tmp/conf"
+bad "$tmp/conf:1: rule del in a file takes an id alone: see \"rule flush\"" -b "$tmp/conf"
+rm "$tmp/conf"
+
 # what may be meant instead
 bad '"erspan" is not a valid value for "type": gre, erspan1, erspan2, erspan3, vxlan or port' \
 	session add s type erspan
@@ -323,8 +327,12 @@ bad '"ids.example.com" is not a valid value for "remote": an IPv4 or IPv6 addres
 bad '"10/8" is not a valid value for "src_ip": an IPv4 or IPv6 address, with' $R src_ip 10/8
 bad '"tcp" is not a valid value for "protocol": did you mean "ip_proto tcp"?' $R protocol tcp
 bad '"arp" is not a valid value for "ip_proto": did you mean "protocol arp"?' $R ip_proto arp
-grep -qs '^https' /etc/services && port="https is port 443" || port="a port is a number"
-bad "\"https\" is not a valid value for \"dst_port\": $port" $R dst_port https
+bad '"htps" is not a valid value for "dst_port": did you mean "https"?' $R dst_port htps
+bad '"ssh" of "dst_port" is no service of udp: give its number, 22' $R dst_port ssh ip_proto udp
+bad '"ssh" of "src_port" is no service of udp' $R ip_proto udplite src_port ssh
+bad '"ssh" of "dst_port" is no service of sctp' $R inner ip_proto sctp dst_port ssh
+bad '"ssh" is not a valid value for "dport": it is no service of udp' $S dport ssh
+bad '"ssh-https" is not a valid value for "dst_port": a port is a number' $R dst_port ssh-https
 bad '"80,443" is not a valid value for "dst_port": a list takes a rule for each' $R dst_port 80,443
 bad '"x" is not a valid value for "dst_port": a port is a number' $R dst_port x
 bad '"!10.0.0.0/8" is not a valid value for "src_ip": there is no negation' $R src_ip '!10.0.0.0/8'
@@ -345,7 +353,6 @@ bad '"vnet1.cfg" is unknown to "rule add": a pattern must be quoted' \
 	rule add port vnet0.cfg vnet1.cfg
 bad '"not": there is no negation' $R not src_ip 10.0.0.0/8
 bad '"not" is not a valid value for "src_ip": there is no negation' $R src_ip not 10.0.0.0/8
-bad '"pref" is unknown to "rule del": did you mean "rule flush pref"?' rule del pref 30
 for o in -j --json -s; do
 	bad "\"$o\": options stand before the object" session show $o
 	bad "\"$o\": options stand before the object" session show ids $o
@@ -374,6 +381,10 @@ parsed $R src_mac 02:00:00:00:00:01/ff:ff:ff:00:00:00 dst_mac FF:FF:FF:FF:FF:FF
 parsed $R protocol 0x88cc vlan_id 5 vlan_prio 7
 parsed $R protocol 802.1q icmp_type 8 icmp_code 0 ip_flags nofrag,firstfrag
 parsed $R src_port 1-1024 dst_port 65535 tcp_flags syn/syn,ack
+parsed $R src_port domain-s dst_port https
+parsed $R ip_proto udp inner ip_proto tcp dst_port ssh src_port domain
+parsed $R ip_proto icmp dst_port ssh
+parsed $S dport domain
 parsed $R tcp_flags 0x12/17 bytecode '1,6 0 0 65535'
 parsed $R filter "$text1023"
 parsed $R src_ip 2001:db8::1 tunnel vxlan tunnel_key 77 inner src_ip 10.0.0.0/8 dst_port 1-2
@@ -401,6 +412,11 @@ parsed rule show 3
 parsed rule del id 18446744073709551615
 parsed rule show id 3
 parsed rule flush pref 7
+parsed rule del pref 7 dst_port https action skip
+parsed rule del port eth0 tap sec
+parsed rule show pref 7 src_ip 10.0.0.0/8 inner vlan_id 5 filter tcp
+parsed session show dev up0
+parsed session show s mtu drop
 parsed port show eth0
 parsed tap
 parsed tap show sec

@@ -55,6 +55,7 @@ struct unit {
  * @sep: Separates two numbers: '/' a value and its mask, '-' the ends of a range.
  * @json: How a number is written: 'n' as number, 's' as text, 'b' as true or false.
  * @mask: The full mask, which is not written.
+ * @service: A name of a service may be given.
  * @many: There may be several attributes of type attr2.
  * @units: Units of a number; the first one that divides it is written.
  * @read: Reads a number.
@@ -69,6 +70,7 @@ struct type {
 	char sep;
 	char json;
 	uint64_t mask;
+	bool service;
 	bool many;
 	const struct unit *units;
 	int (*read)(const struct word *w, const char *s, uint64_t *val);
@@ -99,6 +101,13 @@ struct word {
 	uint16_t max;
 };
 
+/* A service that was given in place of its port. */
+struct service {
+	const char *name;
+	const struct word *word;
+	int port;
+};
+
 /* A message that is being built of words. */
 struct parse {
 	char **argv;			/* words not read yet */
@@ -108,6 +117,7 @@ struct parse {
 	const struct word *addr;	/* the first address, whose family the others must have */
 	uint16_t addr_len;
 	bool has_match;
+	struct service services[3];	/* of src_port and dst_port; ends with one without name */
 	uint64_t seen[2];		/* attributes given outside and inside match or inner */
 };
 
@@ -187,11 +197,16 @@ void word_json(const struct word *w, const struct view *v);
 
 /* num.c */
 extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
-	type_rate, type_size, type_since, type_mac, type_mac_mask, type_ports,
-	type_tcp_flags;
+	type_rate, type_size, type_since, type_mac, type_mac_mask, type_port,
+	type_ports, type_tcp_flags;
 extern const struct name onoff_names[];
 int num_parse(const char *s, uint64_t max, uint64_t *val);
 const struct name *name_find(const struct name *names, const char *s);
+
+/* service.c */
+bool service_take(struct parse *p, const struct word *w, const char *val, int *rc);
+int services_check(const struct parse *p);
+const char *service_hint(const char *name);
 
 /* types.c */
 extern const struct type type_addr, type_str, type_ip_flags, type_action, type_sample,
@@ -333,6 +348,11 @@ int tap_arg(char ***argv, const char **tap);
 
 /* objects.c */
 extern const struct object *const objects[];
+
+/* pick.c */
+int pick_get(const struct object *o, const struct nlmsghdr *nlh, struct msgs *m);
+bool pick_many(const struct object *o, const struct nlmsghdr *nlh);
+int pick_del(const struct object *o, const struct nlmsghdr *nlh);
 
 /* command.c */
 int object_run(const struct object *o, char **argv, struct txn *txn);

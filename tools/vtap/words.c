@@ -132,6 +132,8 @@ int word_parse(struct parse *p, const struct word *w, const char *val)
 
 	if (t->parse)
 		return t->parse(p, w, val);
+	if (t->service && service_take(p, w, val, &rc))
+		return rc;
 
 	if (!t->sep || !strchr(val, t->sep)) {
 		if (t->read(w, val, &num))
