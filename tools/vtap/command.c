@@ -31,8 +31,11 @@ static int object_show(const struct object *o, const struct nlmsghdr *nlh)
 		rc = object_check(o, m.v[0]);
 	if (!rc && opt.json)
 		out_open(NULL, '[');
-	for (size_t i = 0; !rc && i < m.n; i++)
-		object_print(o, m.v[i], NULL);
+	if (!rc && opt.brief && !opt.json)
+		brief_print(o, &m);
+	else
+		for (size_t i = 0; !rc && i < m.n; i++)
+			object_print(o, m.v[i], NULL);
 	if (!rc && opt.json)
 		out_close(']');
 	msgs_free(&m);
@@ -67,6 +70,23 @@ static int command_find(const struct object *o, const char *arg, enum command *c
 	return OK;
 }
 
+static int command_run(const struct object *o, enum command cmd, const struct nlmsghdr *nlh,
+		       struct txn *txn)
+{
+	struct txn single = {};
+	int rc;
+
+	if (cmd == CMD_SHOW) {
+		rc = txn ? txn_send(txn, err_file, true) : OK;
+		return rc ? rc : object_show(o, nlh);
+	}
+	if (cmd == CMD_DEL && !(o->words->flags & W_POS) && pick_many(o, nlh))
+		return txn ? usage("%s del in a file takes an id alone: see \"%s flush\"", o->name,
+				   o->name) : pick_del(o, nlh);
+	txn_add(txn ? txn : &single, o, cmd, nlh, err_line, NULL);
+	return txn ? OK : txn_send(&single, err_file, true);
+}
+
 /**
  * object_run - Carry out a command.
  * @argv: The words behind the object.
@@ -75,7 +95,6 @@ static int command_find(const struct object *o, const char *arg, enum command *c
 int object_run(const struct object *o, char **argv, struct txn *txn)
 {
 	enum command cmd = CMD_SHOW;
-	struct txn single = {};
 	struct nlmsghdr *nlh;
 	int rc;
 
@@ -91,22 +110,10 @@ int object_run(const struct object *o, char **argv, struct txn *txn)
 	rc = object_parse(o, cmd, argv, &nlh);
 	if (rc)
 		return rc;
-	if (cmd == CMD_SHOW) {
-		if (txn)
-			rc = txn_send(txn, err_file, true);
-		if (!rc)
-			rc = object_show(o, nlh);
-	} else if (cmd == CMD_DEL && !(o->words->flags & W_POS) && pick_many(o, nlh)) {
-		if (txn)
-			rc = usage("%s del in a file takes an id alone: see \"%s flush\"", o->name,
-				   o->name);
-		else
-			rc = pick_del(o, nlh);
-	} else {
-		txn_add(txn ? txn : &single, o, cmd, nlh, err_line, NULL);
-		if (!txn)
-			rc = txn_send(&single, err_file, true);
-	}
+	if (cmd == CMD_ADD)
+		rc = need_check(o, nlh);
+	if (!rc)
+		rc = command_run(o, cmd, nlh, txn);
 	free(nlh);
 	return rc;
 }

@@ -12,6 +12,10 @@ void object_help(const struct object *o)
 	const char *arg = key->flags & W_POS ? name : "id ID";
 	const char *words = key->flags & W_POS ? "NAME WORDS" : "WORDS";
 
+	if (opt.json) {
+		schema_print(o);
+		return;
+	}
 	printf("Usage: vtap %s [ show [ %s ] ]\n", o->name, arg);
 	if (o->change[CMD_ADD]) {
 		printf("       vtap %s add %s\n", o->name, words);

@@ -2,6 +2,7 @@
 /* What may have been meant by a word or a value that is refused. */
 
 #include <ctype.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,7 +138,7 @@ int hint_option(const char *word)
 {
 	static const char *const options[] = {
 		"-j", "-json", "-p", "-pretty", "-s", "-stats", "-statistics", "-d", "-details",
-		"-n", "-netns", "-o", "-oneline", NULL
+		"-n", "-netns", "-o", "-oneline", "-br", "-brief", "-t", "-ts", "-timestamp", NULL
 	};
 	const char *const *o = options;
 	const char *arg = word + (*word == '-' && word[1] == '-');
@@ -177,9 +178,28 @@ static const char *hint_place(const struct word *w, const char *val)
 	return NULL;
 }
 
+/* The service whose name comes nearest to one that there is not, NULL when none is near. */
+static const char *hint_service(const char *name)
+{
+	static char found[64];
+	const struct servent *s;
+
+	*found = '\0';
+	setservent(1);
+	while ((s = getservent())) {
+		const char *near = *found ? found : NULL;
+
+		hint_nearer(&near, name, s->s_name);
+		if (near && near != found)
+			snprintf(found, sizeof(found), "%s", near);
+	}
+	endservent();
+	return *found ? found : NULL;
+}
+
 static void hint_port(FILE *f, const char *val)
 {
-	const char *near = isalpha((unsigned char)*val) ? service_hint(val) : NULL;
+	const char *near = isalpha((unsigned char)*val) ? hint_service(val) : NULL;
 
 	if (strchr(val, ','))
 		fputs(": a list takes a rule for each of its ports", f);
@@ -188,7 +208,7 @@ static void hint_port(FILE *f, const char *val)
 	else if (near)
 		fprintf(f, ": did you mean \"%s\"?", near);
 	else
-		fputs(": a port is a number from 0 to 65535, a range such as 1024-2047 or a service of services(5)",
+		fputs(": a port is a number from 0 to 65535, a range like 1024-2047 or a service",
 		      f);
 }
 

@@ -12,9 +12,13 @@ static void monitor_cb(const struct nlmsghdr *nlh, void *data)
 	const unsigned int *wanted = data;
 	unsigned int cmd = msg_cmd(nlh);
 
-	for (int i = 0; objects[i]; i++)
-		if (*wanted & 1U << i && cmd >= objects[i]->ntf && cmd < objects[i]->ntf + 3u)
-			object_print(objects[i], nlh, events[cmd - objects[i]->ntf]);
+	for (int i = 0; objects[i]; i++) {
+		if (!(*wanted & 1U << i) || cmd < objects[i]->ntf || cmd >= objects[i]->ntf + 3u)
+			continue;
+		if (opt.timestamp && !opt.json)
+			printf("[%s] ", time_text());
+		object_print(objects[i], nlh, events[cmd - objects[i]->ntf]);
+	}
 	fflush(stdout);
 }
 

@@ -124,6 +124,8 @@ static void object_print_json(const struct object *o, const struct view *v, cons
 	if (event) {
 		out_str("object", o->name);
 		out_str("event", event);
+		if (opt.timestamp)
+			out_str("timestamp", time_text());
 	}
 	for (w = o->words; w->name; w++) {
 		char *text = NULL;
@@ -344,20 +346,35 @@ static bool attr_at(const struct nlattr *nest, const struct nlmsghdr *nlh, uint3
 	return false;
 }
 
-/* The keyword of the attribute at an offset in a message, NULL for none. */
+/* An attribute's keyword, with the value of a string; the next call uses the same place. */
+static const char *attr_name(const struct object *o, const struct word *w, bool second,
+			     const struct nlattr *a)
+{
+	static char text[VTAP_NAME_MAX + 32];
+	const char *name = second ? w->name2 : w == o->words ? o->name : w->name;
+
+	if (w->type != &type_str && w->type != &type_dev)
+		return second ? w->name2 : w->name;
+	snprintf(text, sizeof(text), "%s \"%s\"", name, mnl_attr_get_str(a));
+	return text;
+}
+
+/* The name of the attribute at an offset in a message, as attr_name(); NULL for none. */
 const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			     const struct nlattr *first, size_t len, uint32_t offset)
 {
-	const struct nlattr *a;
+	const struct nlattr *at = (void *)((char *)nlh + offset), *a;
 	const struct word *w;
 	uint16_t attr = 0;
 	bool match = false;
 
 	for (a = first; mnl_attr_ok(a, (char *)first + len - (char *)a); a = mnl_attr_next(a)) {
-		if ((char *)a - (char *)nlh == offset)
+		if (a == at)
 			attr = mnl_attr_get_type(a);
-		if (attr && attr == o->unset)
+		if (attr && attr == o->unset) {
+			at = NULL;
 			attr = mnl_attr_get_u32(a);
+		}
 		if (!o->match || mnl_attr_get_type(a) != o->match)
 			continue;
 		match |= attr_at(a, nlh, offset, &attr);
@@ -365,10 +382,8 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 	for (w = o->words; attr && w->name; w++) {
 		if (!!(w->flags & W_MATCH) != match)
 			continue;
-		if (w->attr == attr)
-			return w->name;
-		if (w->attr2 == attr)
-			return w->name2;
+		if (w->attr == attr || w->attr2 == attr)
+			return at ? attr_name(o, w, w->attr != attr, at) : w->name;
 	}
 	return NULL;
 }

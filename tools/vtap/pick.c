@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The objects that words pick: some words the kernel compares, all others the tool. */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,14 +50,21 @@ static bool pick_same(const struct object *o, const struct view *want, const str
 	return same;
 }
 
-/* Print the kernel's answer to a request; an error names the keyword that was refused. */
-static void pick_report(const struct object *o, const struct nlmsghdr *req,
-			  const struct nl_error *e)
+/* What the kernel's answer is about; of dumps, older kernels do not tell. NULL for unknown. */
+static const char *pick_blame(const struct object *o, const struct nlmsghdr *req,
+			      const struct nl_error *e)
 {
 	const void *first = mnl_nlmsg_get_payload_offset(req, sizeof(struct genlmsghdr));
-	size_t len = mnl_nlmsg_get_payload_len(req) - sizeof(struct genlmsghdr);
+	const size_t len = mnl_nlmsg_get_payload_len(req) - sizeof(struct genlmsghdr);
+	const char *kind = strstr(e->text ? e->text : "", "device") ? "port" : "session";
+	uint32_t offset = e->offset;
+	const struct nlattr *a;
 
-	nl_report(e, e->offset ? object_attr_name(o, req, first, len, e->offset) : NULL);
+	for (const struct word *w = o->words; !offset && e->code == ENOENT && w->name; w++)
+		mnl_attr_for_each(a, req, sizeof(struct genlmsghdr))
+			if (mnl_attr_get_type(a) == w->attr && !strcmp(w->name, kind))
+				offset = (char *)a - (char *)req;
+	return offset ? object_attr_name(o, req, first, len, offset) : NULL;
 }
 
 /**
@@ -76,7 +84,7 @@ int pick_get(const struct object *o, const struct nlmsghdr *nlh, struct msgs *m)
 
 	view_init(&want, o, nlh);
 	rc = want.tb[o->words->attr] ? nl_talk(req, msgs_keep, m, &e) : nl_dump_some(req, m, &e);
-	pick_report(o, req, &e);
+	nl_report(&e, pick_blame(o, req, &e));
 	free(req);
 	for (size_t i = 0; i < m->n; i++) {
 		if (pick_same(o, &want, m->v[i]))
@@ -101,20 +109,30 @@ bool pick_many(const struct object *o, const struct nlmsghdr *nlh)
 
 /**
  * pick_del - Delete the objects that have the given words in one transaction, and tell which.
- * @nlh: The message of object_parse().
+ * @nlh: The message of object_parse(). Without the key or a tap, it is about the default tap.
  *
  * Return: OK, or REFUSED after printing why; then nothing has changed.
  */
 int pick_del(const struct object *o, const struct nlmsghdr *nlh)
 {
+	struct nlmsghdr *picks = msg_dup(nlh);
 	const uint16_t key = o->words->attr;
 	struct txn txn = {};
 	struct msgs m = {};
-	int rc;
+	struct view all;
+	int rc = OK;
 
-	rc = pick_get(o, nlh, &m);
+	view_init(&all, o, nlh);
+	if (!all.tb[key] && !all.tb[o->tap])
+		rc = tap_set(o, &picks, TAP_DEFAULT);
+	if (!rc)
+		rc = pick_get(o, picks, &m);
+	free(picks);
 	if (!rc && !m.n) {
-		err("no %s has these words", o->name);
+		if (all.tb[key])
+			err("the %s does not have these words", o->name);
+		else
+			err("no %s of tap \"%s\" has these words", o->name, tap_of(o, nlh));
 		rc = REFUSED;
 	}
 	for (size_t i = 0; !rc && i < m.n; i++) {

@@ -35,29 +35,26 @@ static int service_port(const char *name, uint8_t proto)
 }
 
 /**
- * service_take - Put the port of a service into the message.
- * @val: What was given for @w; a name may have a hyphen, as a range does.
- * @rc: Set to OK or USAGE when it is a service.
+ * service_find - Get the port of a service that was given for @w.
+ * @val: The name, which may have a hyphen, as a range does.
  *
- * Return: Whether it is one.
+ * Return: The port, or -1 when @val is no service.
  */
-bool service_take(struct parse *p, const struct word *w, const char *val, int *rc)
+int service_find(struct parse *p, const struct word *w, const char *val)
 {
 	const bool match = w->flags & W_MATCH;
 	struct service *s = p->services;
-	int port = -1;
+	int port;
 
 	/* most values are numbers, for which no file is read */
-	if (isalpha((unsigned char)*val))
-		port = service_port(val, match ? 0 : IPPROTO_UDP);
-	if (port < 0)
-		return false;
+	if (!isalpha((unsigned char)*val))
+		return -1;
+	port = service_port(val, match ? 0 : IPPROTO_UDP);
 	while (s->name)
 		s++;
-	if (match)
+	if (match && port >= 0)
 		*s = (struct service){ .name = val, .word = w, .port = port };
-	*rc = word_put_num(p, w, w->attr, w->type->size, port);
-	return true;
+	return port;
 }
 
 /**
@@ -68,37 +65,19 @@ bool service_take(struct parse *p, const struct word *w, const char *val, int *r
 int services_check(const struct parse *p)
 {
 	const struct nlattr *a;
-	uint64_t proto = 0;
+	uint8_t proto = 0;
+	int i;
 
 	if (!p->services[0].name)
 		return OK;
 	mnl_attr_for_each(a, p->match, sizeof(struct genlmsghdr))
 		if (mnl_attr_get_type(a) == VTAP_A_MATCH_IP_PROTO)
-			proto = attr_num(a);
-	for (int i = 0; protocols[i].name; i++)
-		for (const struct service *s = p->services; s->name; s++)
-			if (protocols[i].proto == proto &&
-			    service_port(s->name, proto) != s->port)
-				return usage("\"%s\" of \"%s\" is no service of %s: give its number, %d",
-					     s->name, s->word->name, protocols[i].name, s->port);
+			proto = mnl_attr_get_u8(a);
+	for (i = 0; protocols[i].name && protocols[i].proto != proto; i++)
+		;
+	for (const struct service *s = p->services; protocols[i].name && s->name; s++)
+		if (service_port(s->name, proto) != s->port)
+			return usage("\"%s\" of \"%s\" is no service of %s: give its number, %d",
+				     s->name, s->word->name, protocols[i].name, s->port);
 	return OK;
-}
-
-/* The service whose name comes nearest to one that there is not, NULL when none is near. */
-const char *service_hint(const char *name)
-{
-	static char found[64];
-	const struct servent *s;
-
-	*found = '\0';
-	setservent(1);
-	while ((s = getservent())) {
-		const char *near = *found ? found : NULL;
-
-		hint_near(&near, name, s->s_name);
-		if (near && near != found)
-			snprintf(found, sizeof(found), "%s", near);
-	}
-	endservent();
-	return *found ? found : NULL;
 }

@@ -134,6 +134,10 @@ static bool session_implied(const struct word *w, const struct view *v, bool all
 	return false;
 }
 
+static const char *const session_brief[] = {
+	"name", "type", "remote+dev", "state", "egress+tap", NULL
+};
+
 const struct object session_object = {
 	.name = "session",
 	.words = session_words,
@@ -148,4 +152,5 @@ const struct object session_object = {
 	.ntf = VTAP_CMD_SESSION_ADD_NTF,
 	.tap = VTAP_A_SESSION_TAP,
 	.unset = VTAP_A_SESSION_UNSET,
+	.brief = session_brief,
 };

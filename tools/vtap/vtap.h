@@ -43,6 +43,16 @@ struct name {
 	uint32_t value;
 };
 
+/**
+ * struct key - A key in JSON.
+ * @name: NULL for the word's name, if it is the first one, or the word's second name.
+ * @kind: As in struct type, or 's' for text and 'a' for an array of texts; 0 ends a list.
+ */
+struct key {
+	const char *name;
+	char kind;
+};
+
 struct unit {
 	const char *name;
 	uint64_t value;
@@ -63,6 +73,7 @@ struct unit {
  * @parse: Puts a value into the message; takes further arguments itself.
  * @format: Writes the value as @parse takes it.
  * @to_json: Writes the value under its keys; NULL for a string as @format has it.
+ * @keys: The keys that @to_json writes.
  */
 struct type {
 	const char *help;
@@ -78,6 +89,7 @@ struct type {
 	int (*parse)(struct parse *p, const struct word *w, const char *val);
 	void (*format)(FILE *f, const struct word *w, const struct view *v);
 	void (*to_json)(const struct word *w, const struct view *v);
+	const struct key *keys;
 };
 
 /**
@@ -141,6 +153,8 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * @match: The attribute that holds the W_MATCH words.
  * @tap: The attribute that names the tap, 0 for none.
  * @unset: The attribute that brings the default of another one back.
+ * @brief: The cells of its line in a table: words joined with "+", each but the first one
+ *	   with its keyword, or BRIEF_REST for those of no other cell; ends with NULL.
  */
 struct object {
 	const char *name;
@@ -153,7 +167,10 @@ struct object {
 	uint8_t match;
 	uint8_t tap;
 	uint8_t unset;
+	const char *const *brief;
 };
+
+#define BRIEF_REST	"*"
 
 /* line.c */
 struct line {
@@ -204,9 +221,8 @@ int num_parse(const char *s, uint64_t max, uint64_t *val);
 const struct name *name_find(const struct name *names, const char *s);
 
 /* service.c */
-bool service_take(struct parse *p, const struct word *w, const char *val, int *rc);
+int service_find(struct parse *p, const struct word *w, const char *val);
 int services_check(const struct parse *p);
-const char *service_hint(const char *name);
 
 /* types.c */
 extern const struct type type_addr, type_str, type_ip_flags, type_action, type_sample,
@@ -225,6 +241,9 @@ void hint_value(FILE *f, const struct word *w, const char *val);
 void hint_near(const char **near, const char *name, const char *other);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 const char *hint_name(const char *const *names, const char *arg);
+
+/* need.c */
+int need_check(const struct object *o, const struct nlmsghdr *nlh);
 
 /* remote.c */
 extern const struct type type_remote, type_dev;
@@ -254,6 +273,9 @@ struct text {
 
 FILE *text_begin(struct text *t);
 char *text_end(struct text *t);
+
+/* busy.c */
+bool busy_report(const char *name, const char *tap);
 
 /* txn.c */
 struct txn_change {
@@ -348,6 +370,12 @@ int tap_arg(char ***argv, const char **tap);
 
 /* objects.c */
 extern const struct object *const objects[];
+
+/* brief.c */
+void brief_print(const struct object *o, const struct msgs *m);
+
+/* schema.c */
+void schema_print(const struct object *o);
 
 /* pick.c */
 int pick_get(const struct object *o, const struct nlmsghdr *nlh, struct msgs *m);
