@@ -223,8 +223,15 @@ const struct nla_policy vtap_tap_get_nl_policy[VTAP_A_TAP_NAME + 1] = {
 const struct nla_policy vtap_module_get_nl_policy[VTAP_A_MODULE_PAD + 1] = {
 };
 
+/* VTAP_CMD_TRACE_GET - do */
+const struct nla_policy vtap_trace_get_nl_policy[VTAP_A_TRACE_FRAME + 1] = {
+	[VTAP_A_TRACE_PORT] = { .type = NLA_NUL_STRING, },
+	[VTAP_A_TRACE_DIR] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[VTAP_A_TRACE_FRAME] = { .type = NLA_BINARY, },
+};
+
 /* Ops table for vtap */
-const struct genl_ops vtap_nl_ops[6] = {
+const struct genl_ops vtap_nl_ops[7] = {
 	{
 		.cmd		= VTAP_CMD_SESSION_GET,
 		.doit		= vtap_nl_session_get_doit,
@@ -269,5 +276,12 @@ const struct genl_ops vtap_nl_ops[6] = {
 		.doit		= vtap_nl_module_get_doit,
 		.policy		= vtap_module_get_nl_policy,
 		.maxattr	= VTAP_A_MODULE_PAD,
+	},
+	{
+		.cmd		= VTAP_CMD_TRACE_GET,
+		.doit		= vtap_nl_trace_get_doit,
+		.policy		= vtap_trace_get_nl_policy,
+		.maxattr	= VTAP_A_TRACE_FRAME,
+		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };

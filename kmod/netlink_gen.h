@@ -36,8 +36,10 @@ extern const struct nla_policy vtap_tap_get_nl_policy[VTAP_A_TAP_NAME + 1];
 
 extern const struct nla_policy vtap_module_get_nl_policy[VTAP_A_MODULE_PAD + 1];
 
+extern const struct nla_policy vtap_trace_get_nl_policy[VTAP_A_TRACE_FRAME + 1];
+
 /* Ops table for vtap */
-extern const struct genl_ops vtap_nl_ops[6];
+extern const struct genl_ops vtap_nl_ops[7];
 
 int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_session_get_dumpit(struct sk_buff *skb,
@@ -50,6 +52,7 @@ int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_tap_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vtap_nl_tap_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vtap_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vtap_nl_trace_get_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	VTAP_NLGRP_MONITOR,

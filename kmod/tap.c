@@ -114,6 +114,7 @@ noinline void vtap_tap_several(const struct vtap_port *port, const struct vtap_t
 		/* not what a rule of another tap takes the frame for */
 		f->key.tunnel = tunnel;
 		rule = vtap_table_lookup(table->parts[i], f);
+		vtap_decide(port, table->parts[i], rule, f);
 		if (!rule)
 			continue;
 		if (!matched) {

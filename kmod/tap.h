@@ -3,6 +3,7 @@
 #ifndef _VTAP_TAP_H
 #define _VTAP_TAP_H
 
+#include "decide.h"
 #include "note.h"
 #include "own.h"
 #include "parse.h"
@@ -47,6 +48,7 @@ static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buf
 	/* vtap_tap_out() has looked already */
 	if (unlikely((dir == VTAP_IN && vtap_own_sending(port->vn, skb)) ||
 		     vtap_own(port->vn, &f))) {
+		vtap_decide(port, NULL, NULL, &f);
 		vtap_tap_own(port, dir, given);
 		return;
 	}
@@ -55,6 +57,7 @@ static __always_inline void vtap_tap_frame(struct vtap_port *port, struct sk_buf
 		return;
 	}
 	rule = vtap_table_lookup(table, &f);
+	vtap_decide(port, table, rule, &f);
 	if (!rule)
 		vtap_tap_count(port, dir, VTAP_PORT_STAT_UNMATCHED);
 	else if (dir == VTAP_OUT && !given && unlikely(vtap_note_may_know(port, skb)))

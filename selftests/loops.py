@@ -215,10 +215,12 @@ def over_by_itself():
 
 
 def behind_user_space():
-    """A collector behind a VPN in user space, the underlay tapped, with and without a bridge."""
-    for bridge in (False, True):
+    """A collector behind a VPN in user space, the underlay tapped, with and without a bridge; and
+    behind one that takes its time."""
+    modprobe("sch_netem")
+    for what in ("", ", uplink in the bridge", ", 60 ms late"):
         with Topology() as t, contextlib.ExitStack() as stack:
-            if bridge:
+            if "bridge" in what:
                 t.host.ip("address flush dev up0", "link set up0 master br0",
                           f"link set br0 address {t.MAC['up0']}",
                           f"address add {t.IP4['up0']}/24 dev br0",
@@ -227,9 +229,14 @@ def behind_user_space():
                 t.host.sh(f"bridge fdb replace {t.MAC['col']} dev up0 master static")
             stack.enter_context(Vpn(t.host, (t.IP4["col"], 7000)))
             stack.enter_context(listener(t.col, 7000))
-            vtap(f"session add s type gre remote {VPN}", t.host)
-            mirror(t.host, *(["master br0"] if bridge else ["port 'vnet*'", "port up0"]))
-            damped("VPN in user space" + ", uplink in the bridge" * bridge, t, port="up0")
+            words = ""
+            if "late" in what:
+                # copies do not become longer, and so no more frames than one for each copy
+                words = "snaplen 100"
+                t.host.sh("tc qdisc add dev vpn0 root netem delay 60ms")
+            vtap(f"session add s type gre remote {VPN} {words}", t.host)
+            mirror(t.host, *(["master br0"] if "bridge" in what else ["port 'vnet*'", "port up0"]))
+            damped("VPN in user space" + what, t, port="up0")
 
 
 def behind_ipsec():

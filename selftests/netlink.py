@@ -831,6 +831,34 @@ def edges(b):
     ksft_eq(missing, [], "every attribute that the specification bounds was tried")
 
 
+@bench
+def traced(b):
+    """What trace-get cannot be asked."""
+    occupied(b)
+    b.ns.ip("link add p1 type dummy", "link add q0 type dummy")
+    b.nl.do("rule-new", pref=1, port="p1", dir={"ingress"}, action="skip")
+    b.settle()
+    frame, key = bytes(15), {"port": "p0"}
+    needed = (INVAL, "port and frame are needed", None)
+    for vals, want in (
+            ({}, needed), (key, needed), ({"frame": frame}, needed),
+            ({"port": "nosuch", "frame": frame},
+             (errno.ENODEV, "there is no such device", ".port")),
+            ({"port": "q0", "frame": frame},
+             (NOENT, "no rule binds to this device; port show says why", ".port")),
+            ({"port": "p1", "dir": {"egress"}, "frame": frame},
+             (NOENT, "no rule for this direction binds to this device", ".dir")),
+            ({**key, "dir": {"ingress", "egress"}, "frame": frame},
+             (INVAL, "a frame passes in one direction: ingress or egress", ".dir")),
+            ({**key, "frame": bytes(14)},
+             (INVAL, "the frame is no longer than an Ethernet header, 14 bytes", ".frame")),
+            ({**key, "frame": bytes(16385)},
+             (INVAL, "the frame is longer than 16384 bytes", ".frame"))):
+        b.refused(f"trace-get {sorted(vals)}", want, "trace-get", vals)
+    ksft_eq(len(b.nl.do("trace-get", **key, frame=bytes(16384))["verdict"]), 1,
+            "the longest frame is taken")
+
+
 LAST = {"session-new": "tap", "session-set": "unset", "session-del": "tap", "session-flush": "tap",
         "rule-new": "tap", "rule-set": "unset", "rule-del": "id", "rule-flush": "tap"}
 
@@ -1337,6 +1365,6 @@ def dumps(b):
 if __name__ == "__main__":
     modprobe("veth", "bridge", "dummy")
     ksft_run([commands, unset, unset_refused, ids, ports, module, taps, counters_stay,
-              session_refused, rule_refused, allowed, edges, malformed, commits, filters, complete,
-              events, echo, session_events, resumed, dumps])
+              session_refused, rule_refused, allowed, edges, malformed, commits, filters, traced,
+              complete, events, echo, session_events, resumed, dumps])
     ksft_exit()

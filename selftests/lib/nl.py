@@ -204,4 +204,4 @@ BPF = struct.pack("HBBI", 6, 0, 0, 65535)
 
 # and their last attributes
 OPS = {"session-get": "tap", "rule-get": "tap", "port-get": "tap", "commit": "change",
-       "tap-get": "name", "module-get": "pad"}
+       "tap-get": "name", "module-get": "pad", "trace-get": "frame"}

@@ -3,7 +3,8 @@
 # check.sh [KERNEL...] - all checks: lint and builds here, the self-tests in VMs under each kernel (default 6.1)
 #
 # A VM keeps one processor busy, so JOBS of them run at once (default: one for each processor), and all self-tests of a
-# kernel are dealt out to four. Their output comes here one after the other and stays in build/check.
+# kernel are dealt out to four. They begin as soon as their module is built. Their output comes here one after the other,
+# and stays in build/check.
 # TESTS="a.py b.py" runs only these self-tests, and no lint. SMOKE="5.10 sid=7.2" are kernels for the most important
 # self-tests alone: one that cannot be fetched, or has become another than the series behind "=", is skipped.
 # Kernel "debug" is built first, once (for SMOKE it is not), and each run under it ends with proof that its detectors
@@ -51,27 +52,21 @@ build() {	# KERNEL: sets ko; a warning is an error
 	return "$rc"
 }
 
-lint() {		# each of its lines is a test
-	local line
-	while IFS= read -r line; do
-		printf '%s\n' "$line"
-		case $line in
-		"ok - "*) passed=$((passed + 1)) ;;
-		"not ok - "*) failed=$((failed + 1)) failures+=("lint: $line") ;;
-		esac
-	done < <(tools/bed/lint.sh)
-	wait $!
-	[ $? -le 1 ]
+job() {		# NAME LABEL COMMAND...: to be run as soon as a processor is free, with its output in build/check/NUMBER
+	local dir=$PWD/build/check/${#names[@]}
+	mkdir -p "$dir"
+	printf '%q ' "${@:3}" > "$dir/command"
+	echo "${#names[@]}" >&"$queue"
+	names+=("$1") labels+=("$2")
 }
 
-job() {		# NAME LABEL KERNEL TESTS: to be run by run_jobs, with a copy of the module, which may be built anew by then
+vm_job() {	# NAME LABEL KERNEL TESTS: with a copy of the module, which may be built anew by then
 	local dir=$PWD/build/check/${#names[@]} timeout=2700
 	[ "$3" != debug ] || timeout=9000
 	mkdir -p "$dir"
 	cp "$ko" "$dir/"
-	printf '%q ' env VTAP_TIMEOUT="${VTAP_TIMEOUT:-$timeout}" "$PWD/tools/bed/vm.sh" "$3" env VTAP_KO="$dir/$(basename "$ko")" \
-		VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$4" "$PWD/selftests/run.sh" > "$dir/command"
-	names+=("$1") labels+=("$2")
+	job "$1" "$2" env VTAP_TIMEOUT="${VTAP_TIMEOUT:-$timeout}" "$PWD/tools/bed/vm.sh" "$3" env VTAP_KO="$dir/$(basename "$ko")" \
+		VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$4" "$PWD/selftests/run.sh"
 }
 
 deal_jobs() {	# KERNEL PROGRAMS...
@@ -81,18 +76,19 @@ deal_jobs() {	# KERNEL PROGRAMS...
 	for ((i = 1; i <= n; i++)); do
 		share=()
 		for ((j = i; j <= $#; j += n)); do share+=("${!j}"); done
-		job "self-tests under $kernel ran to their end ($i of $n)" "$kernel" "$kernel" "${share[*]}"
+		vm_job "self-tests under $kernel ran to their end ($i of $n)" "$kernel" "$kernel" "${share[*]}"
 	done
 }
 
-run_jobs() {	# starts them in this order
-	[ ${#names[@]} -gt 0 ] || return
+start_jobs() {	# in the order in which they come; sets queue
+	mkdir -p build/check
+	mkfifo build/check/queue
 	set -m
-	seq 0 $((${#names[@]} - 1)) | xargs -P "${JOBS:-$(nproc)}" -I{} bash -c 'cd build/check/{} && echo $$ > pid &&
-		bash command > log 2> err
-		echo $? > status' &
+	xargs -P "${JOBS:-$(nproc)}" -I{} bash -c 'cd build/check/{} && echo $$ > pid && bash command > log 2> err
+		echo $? > status' < build/check/queue &
 	runner=$!
 	set +m
+	exec {queue}> build/check/queue
 }
 
 # The output of a job, as it comes; the guest's own last line is counted instead of printed.
@@ -103,7 +99,7 @@ job_result() {	# NUMBER
 		case $line in
 		"# "*": failed: once more") failing=() ;;
 		"# "*.py) failures+=("${failing[@]}") failing=() program=${line#\# } ;;
-		"not ok "*) failing+=("$label $program: $line") ;;
+		"not ok "*) failing+=("$label${program:+ $program}: $line") ;;
 		esac
 		[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || { printf '%s\n' "$line"; continue; }
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2])) skipped=$((skipped + BASH_REMATCH[3]))
@@ -115,9 +111,14 @@ job_result() {	# NUMBER
 	[ "$(cat "$dir/status")" -le 1 ] && [ -n "$ended" ]
 }
 
-tools/bed/setup.sh build kernel vm test || exit 1
+groups=(build kernel vm test)
+[ -n "${TESTS:-}" ] || groups+=(lint)
+tools/bed/setup.sh "${groups[@]}" || exit 1
 rm -rf build/check
-[ -n "${TESTS:-}" ] || check "lint ran to its end" lint
+trap '[ -z "$runner" ] || kill -- "-$runner" 2> /dev/null' EXIT
+trap exit INT TERM
+start_jobs
+[ -n "${TESTS:-}" ] || job "lint ran to its end" lint "$PWD/tools/bed/lint.sh"
 check "tool" make -s -C tools/vtap
 check "programs of the self-tests" make -s -C selftests all
 read -r -a programs <<< "${TESTS:-$(make -s -C selftests list)}"
@@ -144,12 +145,10 @@ for smoke in ${SMOKE:-}; do
 		skip "smoke test under $kernel" "it is $release now, not ${series#=}"
 	else
 		check "build for $smoke" build "$kernel" || continue
-		job "smoke test under $smoke ran to its end" "$smoke" "$kernel" "$tests"
+		vm_job "smoke test under $smoke ran to its end" "$smoke" "$kernel" "$tests"
 	fi
 done
-trap '[ -z "$runner" ] || kill -- "-$runner" 2> /dev/null' EXIT
-trap exit INT TERM
-run_jobs
+exec {queue}>&-
 for n in "${!names[@]}"; do check "${names[n]}" job_result "$n"; done
 [ $failed = 0 ] || printf '# failed: %s\n' "${failures[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"

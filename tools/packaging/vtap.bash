@@ -29,7 +29,7 @@ _vtap() {
 		*) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 		esac ;;
 	0:*)
-		words="session rule port tap monitor top metrics check save apply help"
+		words="session rule port tap monitor top metrics check trace save apply help"
 		[[ $cur != -* ]] || words="-json -pretty -statistics -details -oneline -brief -timestamp -netns -batch -force -check -Version -help" ;;
 	1:top:*) words="by -b -n -d" ;;
 	2:top:by) words="session port rule tap" ;;
@@ -38,6 +38,16 @@ _vtap() {
 	1:port:* | 1:tap:*) words="show help" ;;
 	1:check:*) words="tap" ;;
 	*:monitor:*) words="session rule port" ;;
+	1:trace:*)
+		words=$(_vtap_names "$vtap" port)
+		[[ $cur != -* ]] || words=-live ;;
+	2:trace:-live) words=$(_vtap_names "$vtap" port) ;;
+	*:trace:*)
+		case $prev in
+		hex | pcap) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+		dir) words="ingress egress" ;;
+		*) words="dir hex pcap $(_vtap_words "$vtap" rule)" ;;
+		esac ;;
 	2:session:show | 2:session:set | 2:session:del | 2:port:show) words=$(_vtap_names "$vtap" "$object") ;;
 	2:rule:set) words="id" ;;
 	2:rule:flush) words="pref" ;;

@@ -13,6 +13,8 @@ static void help(FILE *f)
 	      "       vtap [ OPTIONS ] top [ by OBJECT ] [ -b ] [ -n COUNT ] [ -d SECONDS ]\n"
 	      "       vtap [ OPTIONS ] metrics [ FILE ]\n"
 	      "       vtap [ OPTIONS ] check [ tap NAME ]\n"
+	      "       vtap [ OPTIONS ] trace PORT [ dir D ] { WORDS | hex FILE | pcap FILE }\n"
+	      "       vtap [ OPTIONS ] trace -live PORT [ dir D ]\n"
 	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
 	      "       vtap [ OPTIONS ] [ -c[heck] ] apply [ tap NAME ] { FILE | - } [ -force ]\n"
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
@@ -24,8 +26,8 @@ static void help(FILE *f)
 
 /* what a command line begins with */
 static const char *const verbs[] = {
-	"session", "rule", "port", "tap", "monitor", "top", "metrics", "check", "save", "apply",
-	"help", NULL
+	"session", "rule", "port", "tap", "monitor", "top", "metrics", "check", "trace", "save",
+	"apply", "help", NULL
 };
 
 /* Replace an abbreviation by what it stands for; an unknown word stays. */
@@ -101,6 +103,8 @@ static int run(char **argv, struct txn *txn)
 		return apply_run(argv + 1);
 	if (!strcmp(*argv, "check"))
 		return check_run(argv + 1);
+	if (!strcmp(*argv, "trace"))
+		return trace_run(argv + 1);
 	return unknown(argv);
 }
 

@@ -404,4 +404,10 @@ int metrics_run(char **argv);
 /* top.c */
 int top_run(char **argv);
 
+/* live.c */
+int live_run(const char *port, uint32_t dirs);
+
+/* trace.c */
+int trace_run(char **argv);
+
 #endif
