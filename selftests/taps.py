@@ -39,7 +39,7 @@ class Bed:
     def refused(self, name, text, *lines):
         """The tool is told LINES, says TEXT, and changes nothing."""
         before = self.state()
-        ksft_eq(self.tell(*lines, good=False).split(": ", 2)[-1].strip(), text,
+        ksft_eq(self.tell(*lines, good=False).rsplit(": ", 1)[-1].strip(), text,
                 f"{name} is refused")
         ksft_eq(self.state(), before, f"{name}: nothing has changed")
 

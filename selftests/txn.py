@@ -210,13 +210,13 @@ def tool(b):
     b.settle()
     ksft_eq(conf(b.ns, "-b", "rule flush\n\nsession add t type gre remote 192.0.2.9\n"
                  "rule add pref 1 port p0 action mirror t,u\n", False),
-            "vtap: FILE:4: no session has this name\n", "-b names the line")
+            'vtap: FILE:4: session "u": no session has this name\n', "-b names the line")
     b.unchanged("-b that is refused")
     conf(b.ns, "-b", "rule flush\nsession flush\nrule add pref 1 prt p0\n", False)
     b.unchanged("-b with a line that is wrong")
     out = conf(b.ns, "-b", "rule flush\nrule show\nsession flush\nsession del s\n", False)
-    ksft_eq((out, len(b.nl.dump("rule")), len(b.nl.dump("session"))), ("vtap: FILE:4: no session "
-                                                                       "has this name\n", 0, 1),
+    ksft_eq((out, len(b.nl.dump("rule")), len(b.nl.dump("session"))),
+            ('vtap: FILE:4: session "s": no session has this name\n', 0, 1),
             "a show ends a transaction")
     conf(b.ns, "-force -b", "session del x\nsession del s\n", False)
     ksft_eq(b.nl.dump("session"), [], "-force goes on")

@@ -30,13 +30,14 @@ _vtap() {
 		esac ;;
 	0:*)
 		words="session rule port tap monitor top metrics check trace save apply help"
-		[[ $cur != -* ]] || words="-json -pretty -statistics -details -netns -batch -force -check -Version -help" ;;
+		[[ $cur != -* ]] || words="-json -pretty -statistics -details -oneline -brief -timestamp -netns -batch -force -check -Version -help" ;;
 	1:top:*) words="by -b -n -d" ;;
 	2:top:by) words="session port rule tap" ;;
 	*:apply:* | *:save:* | *:metrics:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	1:session:* | 1:rule:*) words="show add set del flush help" ;;
 	1:port:* | 1:tap:*) words="show help" ;;
 	1:check:*) words="tap" ;;
+	*:monitor:*) words="session rule port" ;;
 	1:trace:*)
 		words=$(_vtap_names "$vtap" port)
 		[[ $cur != -* ]] || words=-live ;;
@@ -48,7 +49,7 @@ _vtap() {
 		*) words="dir hex pcap $(_vtap_words "$vtap" rule)" ;;
 		esac ;;
 	2:session:show | 2:session:set | 2:session:del | 2:port:show) words=$(_vtap_names "$vtap" "$object") ;;
-	2:rule:show | 2:rule:set | 2:rule:del) words="id" ;;
+	2:rule:set) words="id" ;;
 	2:rule:flush) words="pref" ;;
 	2:session:flush) words="type" ;;
 	*:session:* | *:rule:*)
@@ -59,7 +60,7 @@ _vtap() {
 		mirror) words=$(_vtap_names "$vtap" session) ;;
 		esac
 		case $command in
-		add | set) [ -n "$words" ] || words=$(_vtap_words "$vtap" "$object") ;;
+		add | set | show | del) [ -n "$words" ] || words=$(_vtap_words "$vtap" "$object") ;;
 		esac ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

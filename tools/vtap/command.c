@@ -22,34 +22,20 @@ static int object_check(const struct object *o, const struct nlmsghdr *nlh)
 	return REFUSED;
 }
 
-/* Print the kernel's answer to a request; an error names the keyword that was refused. */
-static void object_report(const struct object *o, const struct nlmsghdr *req,
-			  const struct nl_error *e)
+static int object_show(const struct object *o, const struct nlmsghdr *nlh)
 {
-	const void *first = mnl_nlmsg_get_payload_offset(req, sizeof(struct genlmsghdr));
-	size_t len = mnl_nlmsg_get_payload_len(req) - sizeof(struct genlmsghdr);
-
-	nl_report(e, e->offset ? object_attr_name(o, req, first, len, e->offset) : NULL);
-}
-
-static int object_show(const struct object *o, struct nlmsghdr *nlh)
-{
-	const struct nlattr *a;
 	struct msgs m = {};
-	struct nl_error e;
-	bool one = false;
-	int rc;
+	int rc = pick_get(o, nlh, &m);
 
-	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
-		one |= mnl_attr_get_type(a) == o->words->attr;
-	rc = one ? nl_talk(nlh, msgs_keep, &m, &e) : nl_dump_some(nlh, &m, &e);
-	object_report(o, nlh, &e);
-	if (!rc && one && m.n)
+	if (!rc && m.n == 1)
 		rc = object_check(o, m.v[0]);
 	if (!rc && opt.json)
 		out_open(NULL, '[');
-	for (size_t i = 0; !rc && i < m.n; i++)
-		object_print(o, m.v[i], NULL);
+	if (!rc && opt.brief && !opt.json)
+		brief_print(o, &m);
+	else
+		for (size_t i = 0; !rc && i < m.n; i++)
+			object_print(o, m.v[i], NULL);
 	if (!rc && opt.json)
 		out_close(']');
 	msgs_free(&m);
@@ -84,6 +70,23 @@ static int command_find(const struct object *o, const char *arg, enum command *c
 	return OK;
 }
 
+static int command_run(const struct object *o, enum command cmd, const struct nlmsghdr *nlh,
+		       struct txn *txn)
+{
+	struct txn single = {};
+	int rc;
+
+	if (cmd == CMD_SHOW) {
+		rc = txn ? txn_send(txn, err_file, true) : OK;
+		return rc ? rc : object_show(o, nlh);
+	}
+	if (cmd == CMD_DEL && !(o->words->flags & W_POS) && pick_many(o, nlh))
+		return txn ? usage("%s del in a file takes an id alone: see \"%s flush\"", o->name,
+				   o->name) : pick_del(o, nlh);
+	txn_add(txn ? txn : &single, o, cmd, nlh, err_line, NULL);
+	return txn ? OK : txn_send(&single, err_file, true);
+}
+
 /**
  * object_run - Carry out a command.
  * @argv: The words behind the object.
@@ -92,7 +95,6 @@ static int command_find(const struct object *o, const char *arg, enum command *c
 int object_run(const struct object *o, char **argv, struct txn *txn)
 {
 	enum command cmd = CMD_SHOW;
-	struct txn single = {};
 	struct nlmsghdr *nlh;
 	int rc;
 
@@ -108,16 +110,10 @@ int object_run(const struct object *o, char **argv, struct txn *txn)
 	rc = object_parse(o, cmd, argv, &nlh);
 	if (rc)
 		return rc;
-	if (cmd == CMD_SHOW) {
-		if (txn)
-			rc = txn_send(txn, err_file, true);
-		if (!rc)
-			rc = object_show(o, nlh);
-	} else {
-		txn_add(txn ? txn : &single, o, cmd, nlh, err_line, NULL);
-		if (!txn)
-			rc = txn_send(&single, err_file, true);
-	}
+	if (cmd == CMD_ADD)
+		rc = need_check(o, nlh);
+	if (!rc)
+		rc = command_run(o, cmd, nlh, txn);
 	free(nlh);
 	return rc;
 }

@@ -91,8 +91,10 @@ static int config_line(struct config *c, const struct line *l)
 	rc = object_parse(o, CMD_ADD, l->argv + 2, &nlh);
 	if (rc)
 		return rc;
+	rc = need_check(o, nlh);
 	/* all messages name it, so that they can be compared with the kernel's */
-	rc = tap_set(o, &nlh, c->tap ? c->tap : tap_of(o, nlh));
+	if (!rc)
+		rc = tap_set(o, &nlh, c->tap ? c->tap : tap_of(o, nlh));
 	if (rc) {
 		free(nlh);
 		return rc;

@@ -144,8 +144,11 @@ static void filter_json(const struct word *w, const struct view *v)
 	out_str("filter_text", mnl_attr_get_str(v->tb[w->attr]));
 }
 
+static const struct key filter_keys[] = { { "filter_text", 's' }, {} };
+
 const struct type type_filter = {
-	"EXPRESSION", .parse = filter_parse, .format = filter_format, .to_json = filter_json
+	"EXPRESSION", .parse = filter_parse, .format = filter_format, .to_json = filter_json,
+	.keys = filter_keys
 };
 
 /* N,CODE JT JF K,CODE JT JF K,... with N instructions, numbers in decimal */
@@ -223,6 +226,9 @@ static void bytecode_json(const struct word *w, const struct view *v)
 	free(text);
 }
 
+static const struct key bytecode_keys[] = { { "filter", 's' }, {} };
+
 const struct type type_bytecode = {
-	"PROGRAM", .parse = bytecode_parse, .format = bytecode_format, .to_json = bytecode_json
+	"PROGRAM", .parse = bytecode_parse, .format = bytecode_format, .to_json = bytecode_json,
+	.keys = bytecode_keys
 };

@@ -12,11 +12,18 @@ void object_help(const struct object *o)
 	const char *arg = key->flags & W_POS ? name : "id ID";
 	const char *words = key->flags & W_POS ? "NAME WORDS" : "WORDS";
 
+	if (opt.json) {
+		schema_print(o);
+		return;
+	}
 	printf("Usage: vtap %s [ show [ %s ] ]\n", o->name, arg);
 	if (o->change[CMD_ADD]) {
 		printf("       vtap %s add %s\n", o->name, words);
 		printf("       vtap %s set %s { WORDS | no WORD } ...\n", o->name, arg);
 		printf("       vtap %s del %s\n", o->name, arg);
+		if (!(key->flags & W_POS))
+			printf("       vtap %s del WORDS\n", o->name);
+		printf("       vtap %s show WORDS\n", o->name);
 	}
 	for (w = o->words; w->name; w++)
 		if (w->flags & W_PICK)

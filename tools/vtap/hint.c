@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What may have been meant by a word or a value that is refused. */
 
-#include <arpa/inet.h>
+#include <ctype.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +138,7 @@ int hint_option(const char *word)
 {
 	static const char *const options[] = {
 		"-j", "-json", "-p", "-pretty", "-s", "-stats", "-statistics", "-d", "-details",
-		"-n", "-netns", NULL
+		"-n", "-netns", "-o", "-oneline", "-br", "-brief", "-t", "-ts", "-timestamp", NULL
 	};
 	const char *const *o = options;
 	const char *arg = word + (*word == '-' && word[1] == '-');
@@ -178,16 +178,38 @@ static const char *hint_place(const struct word *w, const char *val)
 	return NULL;
 }
 
+/* The service whose name comes nearest to one that there is not, NULL when none is near. */
+static const char *hint_service(const char *name)
+{
+	static char found[64];
+	const struct servent *s;
+
+	*found = '\0';
+	setservent(1);
+	while ((s = getservent())) {
+		const char *near = *found ? found : NULL;
+
+		hint_nearer(&near, name, s->s_name);
+		if (near && near != found)
+			snprintf(found, sizeof(found), "%s", near);
+	}
+	endservent();
+	return *found ? found : NULL;
+}
+
 static void hint_port(FILE *f, const char *val)
 {
-	const struct servent *s = getservbyname(val, NULL);
+	const char *near = isalpha((unsigned char)*val) ? hint_service(val) : NULL;
 
 	if (strchr(val, ','))
 		fputs(": a list takes a rule for each of its ports", f);
-	else if (s)
-		fprintf(f, ": %s is port %d", val, ntohs(s->s_port));
+	else if (near && !strcmp(near, val))
+		fputs(": it is no service of udp", f);
+	else if (near)
+		fprintf(f, ": did you mean \"%s\"?", near);
 	else
-		fputs(": a port is a number from 0 to 65535, or a range such as 1024-2047", f);
+		fputs(": a port is a number from 0 to 65535, a range like 1024-2047 or a service",
+		      f);
 }
 
 /* Print what a value may be. */
@@ -213,7 +235,7 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 		fputs(": a rate is a number with a unit, such as 1gbit", f);
 	} else if (w->type == &type_size) {
 		fputs(": a size is a number with or without a unit, such as 64kib", f);
-	} else if (w->type == &type_ports) {
+	} else if (w->type->service) {
 		hint_port(f, val);
 	} else if (w->type == &type_remote) {
 		fputs(": an IPv4 or IPv6 address, not a name", f);

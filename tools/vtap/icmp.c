@@ -62,4 +62,8 @@ static void icmp_json(const struct word *w, const struct view *v)
 	out_num("code", view_num(v, w, w->attr2, 0));
 }
 
-const struct type type_icmp = { .format = icmp_format, .to_json = icmp_json };
+static const struct key icmp_keys[] = { { NULL, 's' }, { "type", 'n' }, { "code", 'n' }, {} };
+
+const struct type type_icmp = {
+	.format = icmp_format, .to_json = icmp_json, .keys = icmp_keys
+};

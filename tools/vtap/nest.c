@@ -30,6 +30,8 @@ static int inner_parse(struct parse *p, const struct word *w, const char *val)
 		rc = word_take(&in, n);
 	} while (!rc && *in.argv && (n = inner_find(w, *in.argv)) && in.argv++);
 	p->argv = in.argv;
+	if (!rc)
+		rc = services_check(&in);
 	if (rc)
 		return rc;
 	return word_put(p, w, w->attr | NLA_F_NESTED,

@@ -68,11 +68,12 @@ static bool nl_is_unknown(const char *msg)
 
 /**
  * nl_report - Print what the kernel answered, if anything.
- * @name: Keyword of the attribute at @e->offset, NULL for none.
+ * @name: Keyword of the attribute at @e->offset, perhaps with its value; NULL for none.
  */
 void nl_report(const struct nl_error *e, const char *name)
 {
 	const char *module;
+	size_t keyword = 0;
 
 	if (!e->text)
 		return;
@@ -83,9 +84,13 @@ void nl_report(const struct nl_error *e, const char *name)
 		    name ? name : "the command", module ? module : "unknown", VTAP_VERSION);
 		return;
 	}
+	if (name)
+		keyword = strcspn(name, " ");
 	if (!e->code)
 		err("warning: %s", e->text);
-	else if (name && !strstr(e->text, name))
+	else if (name && !strncmp(e->text, name, keyword) && e->text[keyword] == ' ')
+		err("%s%s%s", name, e->text + keyword, e->limits);
+	else if (name && (name[keyword] || !strstr(e->text, name)))
 		err("%s: %s%s", name, e->text, e->limits);
 	else
 		err("%s%s", e->text, e->limits);
@@ -323,7 +328,7 @@ int nl_dump(uint8_t cmd, struct msgs *m)
 }
 
 /* Call @cb with each notification; returns on errors only. */
-int nl_monitor(nl_cb cb)
+int nl_monitor(nl_cb cb, void *data)
 {
 	const struct nlmsghdr *nlh;
 	int size = 4 << 20;
@@ -353,6 +358,6 @@ int nl_monitor(nl_cb cb)
 		for (nlh = (void *)nl_buf; mnl_nlmsg_ok(nlh, len);
 		     nlh = mnl_nlmsg_next(nlh, &len))
 			if (nlh->nlmsg_type == nl_family)
-				cb(nlh, NULL);
+				cb(nlh, data);
 	}
 }

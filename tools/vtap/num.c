@@ -227,8 +227,12 @@ const struct type type_mac_mask = {
 	"MAC[/MASK]", 6, '/', 's', .mask = 0xffffffffffff, .read = read_mac, .write = write_mac
 };
 
+const struct type type_port = {
+	"PORT", 2, .json = 'n', .read = read_num, .write = write_num, .service = true
+};
+
 const struct type type_ports = {
-	"{ N | LO-HI }", 2, '-', 'n', .read = read_num, .write = write_num
+	"{ PORT | LO-HI }", 2, '-', 'n', .read = read_num, .write = write_num, .service = true
 };
 
 const struct type type_tcp_flags = {

@@ -8,7 +8,7 @@
 #include "vtap.h"
 
 const struct command_info commands[CMDS] = {
-	[CMD_SHOW] = { "show", W_KEY | W_PICK, false },
+	[CMD_SHOW] = { "show", W_KEY | W_PICK | W_ADD, false },
 	[CMD_ADD] = { "add", W_ADD, false },
 	[CMD_SET] = { "set", W_SET | W_KEY, true },
 	[CMD_DEL] = { "del", W_KEY, true },
@@ -124,6 +124,8 @@ static void object_print_json(const struct object *o, const struct view *v, cons
 	if (event) {
 		out_str("object", o->name);
 		out_str("event", event);
+		if (opt.timestamp)
+			out_str("timestamp", time_text());
 	}
 	for (w = o->words; w->name; w++) {
 		char *text = NULL;
@@ -225,6 +227,12 @@ static int words_unset(struct parse *p, const struct object *o)
 	return rc;
 }
 
+/* What may be given: where numbers are the keys, del takes what show takes. */
+static uint16_t command_flags(const struct object *o, enum command cmd)
+{
+	return commands[cmd == CMD_DEL && !(o->words->flags & W_POS) ? CMD_SHOW : cmd].flags;
+}
+
 #define QUOTE_FILTER	"the expression of \"filter\" must be quoted"
 
 /* Say why a word is refused that the command does not take; @last is the keyword before it. */
@@ -232,7 +240,7 @@ static int unknown_word(const struct parse *p, const struct object *o, enum comm
 			const struct word *last)
 {
 	const char *arg = *p->argv, *name = commands[cmd].name;
-	const char *hint = hint_word(o, arg, commands[cmd].flags);
+	const char *hint = hint_word(o, arg, command_flags(o, cmd));
 
 	if (hint_option(arg))
 		return USAGE;
@@ -246,9 +254,6 @@ static int unknown_word(const struct parse *p, const struct object *o, enum comm
 	if (last && !strcmp(last->name, "port"))
 		return usage("\"%s\" is unknown to \"%s %s\": a pattern must be quoted", arg,
 			     o->name, name);
-	if (cmd == CMD_DEL && o->change[CMD_FLUSH] && word_find(o, arg, W_FLUSH))
-		return usage("\"%s\" is unknown to \"%s del\": did you mean \"%s flush %s\"?", arg,
-			     o->name, o->name, arg);
 	return usage("\"%s\" is unknown to \"%s %s\", see \"vtap %s help\"", arg, o->name, name,
 		     o->name);
 }
@@ -256,14 +261,14 @@ static int unknown_word(const struct parse *p, const struct object *o, enum comm
 static int words_parse(struct parse *p, const struct object *o, enum command cmd)
 {
 	const struct word *key = o->words, *w;
-	uint16_t flags = commands[cmd].flags;
+	uint16_t flags = command_flags(o, cmd);
 	const struct word *last = NULL;
 	int rc = OK;
 
 	if (cmd == CMD_SHOW && *p->argv && hint_option(*p->argv))
 		return USAGE;
 	if (key->flags & W_POS && key->flags & flags) {
-		if (*p->argv && !(cmd == CMD_SHOW && p->argv[1] && word_find(o, *p->argv, W_PICK)))
+		if (*p->argv && !(cmd == CMD_SHOW && p->argv[1] && word_find(o, *p->argv, flags)))
 			rc = word_take(p, key);
 		else if (cmd != CMD_SHOW)
 			rc = usage("%s %s: a name is required", o->name, commands[cmd].name);
@@ -285,7 +290,11 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 		p->argv++;
 		rc = word_take(p, w);
 	}
-	if (!rc && commands[cmd].key && !(p->seen[0] & 1ULL << key->attr))
+	if (!rc)
+		rc = services_check(p);
+	if (!rc && cmd == CMD_DEL && flags & W_PICK && !p->seen[0] && !p->seen[1])
+		rc = usage("%s del: \"%s\" or other words are required", o->name, key->name);
+	if (!rc && commands[cmd].key && !(flags & W_PICK) && !(p->seen[0] & 1ULL << key->attr))
 		rc = usage("%s %s: \"%s\" is required", o->name, commands[cmd].name, key->name);
 	return rc;
 }
@@ -337,20 +346,35 @@ static bool attr_at(const struct nlattr *nest, const struct nlmsghdr *nlh, uint3
 	return false;
 }
 
-/* The keyword of the attribute at an offset in a message, NULL for none. */
+/* An attribute's keyword, with the value of a string; the next call uses the same place. */
+static const char *attr_name(const struct object *o, const struct word *w, bool second,
+			     const struct nlattr *a)
+{
+	static char text[VTAP_NAME_MAX + 32];
+	const char *name = second ? w->name2 : w == o->words ? o->name : w->name;
+
+	if (w->type != &type_str && w->type != &type_dev)
+		return second ? w->name2 : w->name;
+	snprintf(text, sizeof(text), "%s \"%s\"", name, mnl_attr_get_str(a));
+	return text;
+}
+
+/* The name of the attribute at an offset in a message, as attr_name(); NULL for none. */
 const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			     const struct nlattr *first, size_t len, uint32_t offset)
 {
-	const struct nlattr *a;
+	const struct nlattr *at = (void *)((char *)nlh + offset), *a;
 	const struct word *w;
 	uint16_t attr = 0;
 	bool match = false;
 
 	for (a = first; mnl_attr_ok(a, (char *)first + len - (char *)a); a = mnl_attr_next(a)) {
-		if ((char *)a - (char *)nlh == offset)
+		if (a == at)
 			attr = mnl_attr_get_type(a);
-		if (attr && attr == o->unset)
+		if (attr && attr == o->unset) {
+			at = NULL;
 			attr = mnl_attr_get_u32(a);
+		}
 		if (!o->match || mnl_attr_get_type(a) != o->match)
 			continue;
 		match |= attr_at(a, nlh, offset, &attr);
@@ -358,10 +382,8 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 	for (w = o->words; attr && w->name; w++) {
 		if (!!(w->flags & W_MATCH) != match)
 			continue;
-		if (w->attr == attr)
-			return w->name;
-		if (w->attr2 == attr)
-			return w->name2;
+		if (w->attr == attr || w->attr2 == attr)
+			return at ? attr_name(o, w, w->attr != attr, at) : w->name;
 	}
 	return NULL;
 }

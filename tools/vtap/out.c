@@ -10,22 +10,6 @@
 static int out_depth;
 static bool out_more;	/* a value precedes at this depth */
 
-static void out_json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		unsigned char c = *s;
-
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
-}
-
 static void out_newline(void)
 {
 	if (opt.pretty)
@@ -40,7 +24,7 @@ static void out_key(const char *key)
 		out_newline();
 	out_more = true;
 	if (key) {
-		out_json_string(key);
+		json_string(stdout, key);
 		fputs(opt.pretty ? ": " : ":", stdout);
 	}
 }
@@ -86,7 +70,7 @@ void out_bool(const char *key, bool val)
 void out_str(const char *key, const char *val)
 {
 	out_key(key);
-	out_json_string(val);
+	json_string(stdout, val);
 }
 
 /* Quoted as the shell and line.c read it. */

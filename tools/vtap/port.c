@@ -72,10 +72,13 @@ static const char *port_absent(const struct view *v)
 	return "this device cannot be tapped";
 }
 
+static const char *const port_brief[] = { "name", "ingress_hook", "egress_hook", "master", NULL };
+
 const struct object port_object = {
 	.name = "port",
 	.words = port_words,
 	.absent = port_absent,
 	.get = VTAP_CMD_PORT_GET,
 	.ntf = VTAP_CMD_PORT_ADD_NTF,
+	.brief = port_brief,
 };

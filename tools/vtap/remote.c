@@ -86,6 +86,9 @@ static void remote_json(const struct word *w, const struct view *v)
 	type_addr.to_json(w, v);
 }
 
+static const struct key remote_keys[] = { { NULL, 's' }, {} };
+
 const struct type type_remote = {
-	"ADDR[%DEV]", .parse = remote_parse, .format = remote_format, .to_json = remote_json
+	"ADDR[%DEV]", .parse = remote_parse, .format = remote_format, .to_json = remote_json,
+	.keys = remote_keys
 };

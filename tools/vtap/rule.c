@@ -94,6 +94,10 @@ static bool rule_implied(const struct word *w, const struct view *v, bool all)
 	       !(all && opt.json && opt.details);
 }
 
+static const char *const rule_brief[] = {
+	"id", "pref", "port+master+mac", "dir", "action", BRIEF_REST, NULL
+};
+
 const struct object rule_object = {
 	.name = "rule",
 	.words = rule_words,
@@ -109,4 +113,5 @@ const struct object rule_object = {
 	.match = VTAP_A_RULE_MATCH,
 	.tap = VTAP_A_RULE_TAP,
 	.unset = VTAP_A_RULE_UNSET,
+	.brief = rule_brief,
 };

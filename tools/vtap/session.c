@@ -88,7 +88,7 @@ static const struct word session_words[] = {
 	{ "vlan", &type_enum, "keep", A(VLAN), RW, .names = vlan_names },
 	{ "seq", &type_onoff, "off", A(SEQ), RW, .names = onoff_names },
 	{ "subheader", &type_onoff, "off", A(SUBHEADER), RW, .names = onoff_names },
-	{ "dport", &type_u16, "4789", A(DPORT), RW },
+	{ "dport", &type_port, "4789", A(DPORT), RW },
 	{ "rate", &type_rate, "0", A(RATE), RW },
 	{ "pps", &type_u32, "0", A(PPS), RW },
 	{ "burst", &type_size, "0", A(BURST), RW },
@@ -134,6 +134,10 @@ static bool session_implied(const struct word *w, const struct view *v, bool all
 	return false;
 }
 
+static const char *const session_brief[] = {
+	"name", "type", "remote+dev", "state", "egress+tap", NULL
+};
+
 const struct object session_object = {
 	.name = "session",
 	.words = session_words,
@@ -148,4 +152,5 @@ const struct object session_object = {
 	.ntf = VTAP_CMD_SESSION_ADD_NTF,
 	.tap = VTAP_A_SESSION_TAP,
 	.unset = VTAP_A_SESSION_UNSET,
+	.brief = session_brief,
 };

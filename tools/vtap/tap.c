@@ -19,11 +19,14 @@ static const struct word tap_words[] = {
 };
 
 /* Made and deleted with what belongs to it, so it has no command but show, and no events. */
+static const char *const tap_brief[] = { "name", "+rules", "+sessions", "+ports", NULL };
+
 const struct object tap_object = {
 	.name = "tap",
 	.words = tap_words,
 	.get = VTAP_CMD_TAP_GET,
-	.ntf = UINT8_MAX,
+	.ntf = NTF_NONE,
+	.brief = tap_brief,
 };
 
 static struct nlattr *tap_attr(const struct object *o, const struct nlmsghdr *nlh)

@@ -38,6 +38,14 @@ bad() {
 	result $r "refuses: ${*:-nothing}"
 }
 
+bad_json() { # TEXT WORD...: the same in JSON
+	local text=$1 r=1
+	shift
+	run "$@"
+	[ $rc = 2 ] && [ -z "$out" ] && [[ $msg == '{"error":"'"$text"*'"}' && $msg != *$'\n'* ]] && r=0
+	result $r "refuses: $*"
+}
+
 # parsed WORD...: the words are right, whether or not there is a kernel module to take them
 parsed() {
 	# an unknown namespace: the words are read, nothing is ever sent
@@ -63,7 +71,7 @@ bad_file() {
 
 S="session add s type gre remote 192.0.2.9"
 L="session add s type gre remote"
-R="rule add pref 1 action skip"
+R="rule add pref 1 mac 02:00:00:00:00:01 action skip"
 long15=abcdefghijklmno
 long31=abcdefghijklmnopqrstuvwxyz01234
 text1023=$(printf 'udp%1020s' '')
@@ -111,12 +119,13 @@ for c in d de delete rm; do
 done
 parsed rule a pref 1 port x action skip
 parsed mon
-printf 'ses a x type gre\nrule rm 7\n' >"$tmp/conf"
+printf 'ses a x type gre remote ::1\nrule rm 7\n' >"$tmp/conf"
 parsed -b "$tmp/conf"
 rm "$tmp/conf"
 bad '"add"' port add eth0
 bad '"flush"' port flush
-bad '"x"' monitor x
+bad '"x" has no events: session, rule or port' monitor x
+bad '"tap" has no events' monitor session tap
 bad '"y"' save x y
 bad '"y"' metrics x y
 bad '"x" is not a valid value for "by": it is session, port, rule or tap' top by x
@@ -169,7 +178,6 @@ bad 'duplicate "tap"' $S tap a tap a
 bad '"tap" requires' $S tap
 bad '"tap" requires' $R tap
 bad '"tap" is unknown' rule set id 3 tap a
-bad '"tap" is unknown' rule del id 3 tap a
 bad 'duplicate "src_ip"' $R src_ip 10.0.0.1 src_ip 10.0.0.2
 bad 'duplicate "action"' $R action skip
 bad 'duplicate "tunnel"' $R tunnel gre tunnel vxlan
@@ -179,15 +187,15 @@ bad 'duplicate "bytecode"' $R filter tcp bytecode '1,6 0 0 1'
 bad 'name' session add
 bad 'name' session set
 bad 'name' session del
-bad '"id" is required' rule del
+bad '"id" or other words are required' rule del
 bad '"id" is required' rule set action skip
 bad '"x"' rule del x
 bad '"3x" is not a valid value for "id"' rule del 3x
 bad '"2"' rule show 1 2
 bad 'duplicate "id"' rule del 1 id 1
-bad 'not JSON' -j save
-bad 'not JSON' -j metrics
-bad '"pref"' rule show pref 3
+bad_json 'save writes commands, not JSON' -j save
+bad_json 'metrics has a format of its own, not JSON' -j metrics
+bad_json '\"a\\b\" is unknown to' -j session add x 'a\b'
 bad '"id"' rule flush id 3
 bad '"remote"' session flush remote 192.0.2.9
 bad '"x"' session del s x
@@ -260,7 +268,7 @@ for v in '' 02:00:00:00:00 02:00:00:00:00:00:00 2:0:0:0:0:1 02-00-00-00-00-01 \
 	 02:00:00:00:00:0g 02:00:00:00:00:01/ff 02:00:00:00:00:01/; do
 	bad "\"$v\" is not a valid value for \"src_mac\"" $R src_mac "$v"
 done
-bad '"mac"' $R mac 02:00:00:00:00:01/ff:ff:ff:00:00:00
+bad '"mac"' rule add mac 02:00:00:00:00:01/ff:ff:ff:00:00:00
 
 # other values of matches
 for v in '' - 1- -1 1-x 65536 1-65536 1-2-3; do
@@ -310,7 +318,23 @@ bad "too long" tap show ${long31}x
 bad "empty session name" rule add action mirror a,,b
 bad "1023" $R filter "$text1023 "
 
+bad '"prot" is unknown to "rule del": did you mean "port"?' rule del prot x
+bad '"packets" is unknown to "rule show"' rule show packets 3
+echo 'rule del pref 7' >"$tmp/conf"
+bad "$tmp/conf:1: rule del in a file takes an id alone: see \"rule flush\"" -b "$tmp/conf"
+rm "$tmp/conf"
+
+# what must be given
+bad 'session add: "type" is required' session add s
+bad 'session add: "remote" is required' session add s type gre
+bad 'rule add: "pref" is required' rule add port x action skip
+bad 'rule add: "action" is required' rule add pref 1 port x
+bad 'rule add: one of "port", "master" and "mac" is required' rule add pref 1 action skip dst_port 1
+parsed session add s type port dev x
+
 # what may be meant instead
+bad '"show" is not an object: did you mean "session show"?' show session
+bad '"rm" is not an object: did you mean "rule del"?' rm ru 7
 bad '"erspan" is not a valid value for "type": gre, erspan1, erspan2, erspan3, vxlan or port' \
 	session add s type erspan
 bad '"1400" is not a valid value for "mtu": fragment, truncate or drop' $S mtu 1400
@@ -322,8 +346,12 @@ bad '"ids.example.com" is not a valid value for "remote": an IPv4 or IPv6 addres
 bad '"10/8" is not a valid value for "src_ip": an IPv4 or IPv6 address, with' $R src_ip 10/8
 bad '"tcp" is not a valid value for "protocol": did you mean "ip_proto tcp"?' $R protocol tcp
 bad '"arp" is not a valid value for "ip_proto": did you mean "protocol arp"?' $R ip_proto arp
-grep -qs '^https' /etc/services && port="https is port 443" || port="a port is a number"
-bad "\"https\" is not a valid value for \"dst_port\": $port" $R dst_port https
+bad '"htps" is not a valid value for "dst_port": did you mean "https"?' $R dst_port htps
+bad '"ssh" of "dst_port" is no service of udp: give its number, 22' $R dst_port ssh ip_proto udp
+bad '"ssh" of "src_port" is no service of udp' $R ip_proto udplite src_port ssh
+bad '"ssh" of "dst_port" is no service of sctp' $R inner ip_proto sctp dst_port ssh
+bad '"ssh" is not a valid value for "dport": it is no service of udp' $S dport ssh
+bad '"ssh-https" is not a valid value for "dst_port": a port is a number' $R dst_port ssh-https
 bad '"80,443" is not a valid value for "dst_port": a list takes a rule for each' $R dst_port 80,443
 bad '"x" is not a valid value for "dst_port": a port is a number' $R dst_port x
 bad '"!10.0.0.0/8" is not a valid value for "src_ip": there is no negation' $R src_ip '!10.0.0.0/8'
@@ -344,8 +372,7 @@ bad '"vnet1.cfg" is unknown to "rule add": a pattern must be quoted' \
 	rule add port vnet0.cfg vnet1.cfg
 bad '"not": there is no negation' $R not src_ip 10.0.0.0/8
 bad '"not" is not a valid value for "src_ip": there is no negation' $R src_ip not 10.0.0.0/8
-bad '"pref" is unknown to "rule del": did you mean "rule flush pref"?' rule del pref 30
-for o in -j --json -s; do
+for o in -j --json -s -br -t; do
 	bad "\"$o\": options stand before the object" session show $o
 	bad "\"$o\": options stand before the object" session show ids $o
 	bad "\"$o\": options stand before the object" rule $o
@@ -368,15 +395,19 @@ parsed rule add pref 10 port 'vnet*' dir both ip_proto tcp dst_port 445 action s
 parsed rule add pref 20 port 'vnet*' dir both src_ip 10.0.0.0/8 action mirror ids,rec
 parsed rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' \
 	action mirror ids sample 10
-parsed $R sample flow 10 dup on mac 02:00:00:00:00:01
+parsed $R sample flow 10 dup on
 parsed $R src_mac 02:00:00:00:00:01/ff:ff:ff:00:00:00 dst_mac FF:FF:FF:FF:FF:FF
 parsed $R protocol 0x88cc vlan_id 5 vlan_prio 7
 parsed $R protocol 802.1q icmp_type 8 icmp_code 0 ip_flags nofrag,firstfrag
 parsed $R src_port 1-1024 dst_port 65535 tcp_flags syn/syn,ack
+parsed $R src_port domain-s dst_port https
+parsed $R ip_proto udp inner ip_proto tcp dst_port ssh src_port domain
+parsed $R ip_proto icmp dst_port ssh
+parsed $S dport domain
 parsed $R tcp_flags 0x12/17 bytecode '1,6 0 0 65535'
 parsed $R filter "$text1023"
 parsed $R src_ip 2001:db8::1 tunnel vxlan tunnel_key 77 inner src_ip 10.0.0.0/8 dst_port 1-2
-parsed rule add inner vlan_id 5 protocol arp tunnel gre action mirror a dst_port 8472 pref 1
+parsed rule add port x inner vlan_id 5 protocol arp tunnel gre action mirror a dst_port 8472 pref 1
 parsed $S decap on
 parsed $S offload on
 parsed $S csum on
@@ -400,6 +431,11 @@ parsed rule show 3
 parsed rule del id 18446744073709551615
 parsed rule show id 3
 parsed rule flush pref 7
+parsed rule del pref 7 dst_port https action skip
+parsed rule del port eth0 tap sec
+parsed rule show pref 7 src_ip 10.0.0.0/8 inner vlan_id 5 filter tcp
+parsed session show dev up0
+parsed session show s mtu drop
 parsed port show eth0
 parsed tap
 parsed tap show sec
@@ -426,6 +462,14 @@ parsed session show type gre
 parsed session show type gre tap sec
 parsed save
 parsed monitor
+parsed monitor session
+parsed monitor ru po
+parsed -o -s session
+parsed -oneline rule
+parsed -br session
+parsed --brief rule show pref 3
+parsed -t monitor
+parsed -ts monitor
 }
 
 # files
@@ -439,25 +483,25 @@ bad_file "1: \"a#b\"" "session add a#b a#b # c"
 bad_file "1: \"c\\d'\"" "session add a type 'c\\d'\\'"
 bad_file "1: \"c\\e\"\"" 'session add a type "c\e\""'
 bad_file "2: session \"a\" is there twice" \
-	$'session add a type gre\nsession add a type gre' apply
+	$'session add a type port\nsession add a type port' apply
 bad_file "2: session \"a\" of tap \"x\"" \
-	$'session add a type gre\nrule add tap x pref 1 action mirror a' apply
-bad_file "1: session \"b\"" $'rule add pref 1 action mirror a,b\nsession add a' apply
+	$'session add a type port\nrule add tap x pref 1 port x action mirror a' apply
+bad_file "1: session \"b\"" $'rule add pref 1 port x action mirror a,b\nsession add a type port' apply
 bad_file "1: \"del\"" "session del a" apply
 bad_file "1: \"session\"" "session" apply
 bad_file "1: \"port\"" "port show" apply
 printf 'session add a\0b\n' >"$tmp/conf"
 bad "NUL" apply "$tmp/conf"
-printf 'rule add \\\n' >"$tmp/conf"
+printf 'rule show \\\n' >"$tmp/conf"
 parsed -b "$tmp/conf"
 printf 'rule add foo\nsession add\n' >"$tmp/conf"
 run -force -b "$tmp/conf"
 [ $rc = 2 ] && [[ $msg == *:1:*$'\n'*:2:* ]]
 result $? "-force goes on"
-printf 'session add a tap sec type gre\nsession add b tap x type gre\n' >"$tmp/conf"
+printf 'session add a tap sec type port\nsession add b tap x type port\n' >"$tmp/conf"
 bad "$tmp/conf:2: tap \"x\" in a file that is applied to tap \"sec\"" apply tap sec "$tmp/conf"
 parsed apply "$tmp/conf"
-printf 'session add a tap sec type gre\nsession add b type gre\n' >"$tmp/conf"
+printf 'session add a tap sec type port\nsession add b type port\n' >"$tmp/conf"
 parsed apply tap sec "$tmp/conf"
 : >"$tmp/conf"
 good "" -b "$tmp/conf"
@@ -465,7 +509,7 @@ good "" -b "$tmp/conf"
 # files that include others
 mkdir "$tmp/d" "$tmp/d/more"
 echo "session add a type gre remote 192.0.2.9" >"$tmp/d/more/1.conf"
-echo "rule add pref 1 action mirror a" >"$tmp/d/more/2.conf"
+echo "rule add pref 1 port x action mirror a" >"$tmp/d/more/2.conf"
 echo "include 'more/*.conf'" >"$tmp/d/conf"
 parsed apply "$tmp/d/conf"
 parsed -b "$tmp/d/conf"

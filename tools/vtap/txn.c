@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Transactions: changes in one message, which the kernel makes together or not at all. */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,30 @@ static bool txn_passed(const struct txn *t, const struct nl_error *e)
 	return t->check && e->code && e->offset && txn_find(t, e->offset) == &t->v[t->n - 1];
 }
 
+/*
+ * Of a deletion of sessions alone, name the rules that stand in its way: behind
+ * other changes, they may not be those that there are now.
+ */
+static bool txn_busy(const struct txn *t, const struct nl_error *e)
+{
+	const char *name = NULL, *tap = TAP_DEFAULT;
+	const struct nlattr *change, *a;
+
+	if (t->n != 1 || e->code != EBUSY || t->v[0].o != &session_object)
+		return false;
+	change = (void *)((char *)mnl_nlmsg_get_payload_offset(t->nlh, sizeof(struct genlmsghdr)) +
+			  MNL_ATTR_HDRLEN);
+	mnl_attr_for_each_nested(a, change) {
+		if (mnl_attr_get_type(a) == VTAP_A_SESSION_NAME)
+			name = mnl_attr_get_str(a);
+		else if (mnl_attr_get_type(a) == VTAP_A_SESSION_TAP)
+			tap = mnl_attr_get_str(a);
+		else
+			return false;
+	}
+	return busy_report(name, tap);
+}
+
 static void txn_reply(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *a;
@@ -130,7 +155,7 @@ int txn_send(struct txn *t, const char *file, bool keys)
 		rc = nl_talk(t->nlh, txn_reply, &id, &e);
 		if (txn_passed(t, &e))
 			rc = OK;
-		else
+		else if (!txn_busy(t, &e))
 			nl_report(&e, e.offset ? txn_blame(t, e.offset) : NULL);
 		err_file = outer_file;
 		err_line = outer_line;

@@ -104,8 +104,10 @@ static void addr_json(const struct word *w, const struct view *v)
 		out_num(w->name2, plen);
 }
 
+static const struct key addr_keys[] = { { NULL, 's' }, { NULL, 'n' }, {} };
+
 const struct type type_addr = {
-	"ADDR", .parse = addr_parse, .format = addr_format, .to_json = addr_json
+	"ADDR", .parse = addr_parse, .format = addr_format, .to_json = addr_json, .keys = addr_keys
 };
 
 /* IP flags: names joined with commas, with "no" in front of those that must be clear */
@@ -224,9 +226,12 @@ static void action_json(const struct word *w, const struct view *v)
 	out_close(']');
 }
 
+static const struct key action_keys[] = { { NULL, 's' }, { NULL, 'a' }, {} };
+
 const struct type type_action = {
 	"{ mirror SESSION[,SESSION...] | skip }",
-	.parse = action_parse, .format = action_format, .to_json = action_json, .many = true
+	.parse = action_parse, .format = action_format, .to_json = action_json, .many = true,
+	.keys = action_keys
 };
 
 /* sample [flow] N */
@@ -261,8 +266,11 @@ static void sample_json(const struct word *w, const struct view *v)
 	out_bool(w->name2, view_num(v, w, w->attr2, 0));
 }
 
+static const struct key sample_keys[] = { { NULL, 'n' }, { NULL, 'b' }, {} };
+
 const struct type type_sample = {
-	"[ flow ] N", .parse = sample_parse, .format = sample_format, .to_json = sample_json
+	"[ flow ] N", .parse = sample_parse, .format = sample_format, .to_json = sample_json,
+	.keys = sample_keys
 };
 
 /* match any: no match words; set removes them with it */

@@ -4,6 +4,7 @@
 #define VTAP_TOOL_UTIL_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /* What functions that can fail return, and the exit codes. */
 enum {
@@ -17,6 +18,8 @@ struct options {
 	bool force;	/* go on after errors; lose what was saved, delete what is there */
 	bool check;	/* apply changes nothing */
 	bool oneline;	/* counters are printed in the line of their object */
+	bool brief;	/* show prints a table */
+	bool timestamp;	/* monitor prints when */
 	const char *netns;
 };
 
@@ -26,5 +29,7 @@ extern int err_line;
 void err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void *check_mem(void *p);
+void json_string(FILE *f, const char *s);
+const char *time_text(void);
 
 #endif

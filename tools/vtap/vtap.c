@@ -9,7 +9,7 @@
 static void help(FILE *f)
 {
 	fputs("Usage: vtap [ OPTIONS ] OBJECT { COMMAND | help }\n"
-	      "       vtap [ OPTIONS ] monitor\n"
+	      "       vtap [ OPTIONS ] monitor [ OBJECT ... ]\n"
 	      "       vtap [ OPTIONS ] top [ by OBJECT ] [ -b ] [ -n COUNT ] [ -d SECONDS ]\n"
 	      "       vtap [ OPTIONS ] metrics [ FILE ]\n"
 	      "       vtap [ OPTIONS ] check [ tap NAME ]\n"
@@ -20,7 +20,8 @@ static void help(FILE *f)
 	      "       vtap [ OPTIONS ] -b[atch] { FILE | - } [ -force ]\n"
 	      "where  OBJECT := { session | rule | port | tap }\n"
 	      "       OPTIONS := { -j[son] | -p[retty] | -s[tatistics] | -d[etails] |\n"
-	      "                    -n[etns] NETNS | -V[ersion] | -h[elp] }\n", f);
+	      "                    -o[neline] | -br[ief] | -t[imestamp] | -n[etns] NETNS |\n"
+	      "                    -V[ersion] | -h[elp] }\n", f);
 }
 
 /* what a command line begins with */
@@ -40,10 +41,18 @@ static int verb_expand(char **argv)
 	return rc;
 }
 
-static int unknown(const char *verb)
+static int unknown(char **argv)
 {
-	const char *hint = hint_name(verbs, verb);
+	static const char *const names[] = { "show", "add", "set", "del", "flush", NULL };
+	const char *verb = *argv, *hint = hint_name(verbs, verb), *command, *object = NULL;
 
+	/* as nft has it: the command first */
+	if (argv[1] && !name_pick(names, verb, &command) && command &&
+	    name_pick(verbs, argv[1], &object))
+		return USAGE;
+	if (object)
+		return usage("\"%s\" is not an object: did you mean \"%s %s\"?", verb, object,
+			     command);
 	for (const char *const *v = verbs; opt.netns && *v; v++)
 		if (!strcmp(*v, opt.netns))
 			return usage("\"%s\" is not an object: option -n took \"%s\" as its namespace",
@@ -62,7 +71,7 @@ static int help_object(char **argv)
 			return OK;
 		}
 	}
-	return rc ? rc : unknown(*argv);
+	return rc ? rc : unknown(argv);
 }
 
 /* With @txn, changes are added to it, and other commands send it first. */
@@ -96,7 +105,7 @@ static int run(char **argv, struct txn *txn)
 		return check_run(argv + 1);
 	if (!strcmp(*argv, "trace"))
 		return trace_run(argv + 1);
-	return unknown(*argv);
+	return unknown(argv);
 }
 
 static int batch(const char *name)
@@ -161,6 +170,14 @@ int main(int argc, char **argv)
 			opt.details = true;
 		} else if (!strcmp(arg, "-force") || !strcmp(arg, "--force")) {
 			opt.force = true;
+		} else if (is_opt(arg, "oneline")) {
+			opt.oneline = true;
+		} else if (!strcmp(arg, "-br") || !strcmp(arg, "-brief") ||
+			   !strcmp(arg, "--brief")) {
+			opt.brief = true;
+		} else if (is_opt(arg, "timestamp") || !strcmp(arg, "-ts") ||
+			   !strcmp(arg, "-tshort")) {
+			opt.timestamp = true;
 		} else if (is_opt(arg, "check")) {
 			opt.check = true;
 		} else if (is_opt(arg, "netns") || is_opt(arg, "batch")) {

@@ -16,6 +16,7 @@
 #define MSG_MAX		(80 * 1024)	/* a filter of 2048 instructions fits */
 #define ATTR_MAX	63		/* no attribute set of the spec is larger */
 #define MAC_LEN		6
+#define NTF_NONE	UINT8_MAX
 
 enum {
 	W_ADD		= 1 << 0,	/* may be given to add */
@@ -42,6 +43,16 @@ struct name {
 	uint32_t value;
 };
 
+/**
+ * struct key - A key in JSON.
+ * @name: NULL for the word's name, if it is the first one, or the word's second name.
+ * @kind: As in struct type, or 's' for text and 'a' for an array of texts; 0 ends a list.
+ */
+struct key {
+	const char *name;
+	char kind;
+};
+
 struct unit {
 	const char *name;
 	uint64_t value;
@@ -54,6 +65,7 @@ struct unit {
  * @sep: Separates two numbers: '/' a value and its mask, '-' the ends of a range.
  * @json: How a number is written: 'n' as number, 's' as text, 'b' as true or false.
  * @mask: The full mask, which is not written.
+ * @service: A name of a service may be given.
  * @many: There may be several attributes of type attr2.
  * @units: Units of a number; the first one that divides it is written.
  * @read: Reads a number.
@@ -61,6 +73,7 @@ struct unit {
  * @parse: Puts a value into the message; takes further arguments itself.
  * @format: Writes the value as @parse takes it.
  * @to_json: Writes the value under its keys; NULL for a string as @format has it.
+ * @keys: The keys that @to_json writes.
  */
 struct type {
 	const char *help;
@@ -68,6 +81,7 @@ struct type {
 	char sep;
 	char json;
 	uint64_t mask;
+	bool service;
 	bool many;
 	const struct unit *units;
 	int (*read)(const struct word *w, const char *s, uint64_t *val);
@@ -75,6 +89,7 @@ struct type {
 	int (*parse)(struct parse *p, const struct word *w, const char *val);
 	void (*format)(FILE *f, const struct word *w, const struct view *v);
 	void (*to_json)(const struct word *w, const struct view *v);
+	const struct key *keys;
 };
 
 /**
@@ -98,6 +113,13 @@ struct word {
 	uint16_t max;
 };
 
+/* A service that was given in place of its port. */
+struct service {
+	const char *name;
+	const struct word *word;
+	int port;
+};
+
 /* A message that is being built of words. */
 struct parse {
 	char **argv;			/* words not read yet */
@@ -107,6 +129,7 @@ struct parse {
 	const struct word *addr;	/* the first address, whose family the others must have */
 	uint16_t addr_len;
 	bool has_match;
+	struct service services[3];	/* of src_port and dst_port; ends with one without name */
 	uint64_t seen[2];		/* attributes given outside and inside match or inner */
 };
 
@@ -126,10 +149,12 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * @absent: If a reply says only why there is no such object, returns the reason; else NULL.
  * @get: The command on the wire for show.
  * @change: The attribute that makes each of the other commands part of a commit, 0 for none.
- * @ntf: The first of the notifications add, del and change.
+ * @ntf: The first of the notifications add, del and change, or NTF_NONE.
  * @match: The attribute that holds the W_MATCH words.
  * @tap: The attribute that names the tap, 0 for none.
  * @unset: The attribute that brings the default of another one back.
+ * @brief: The cells of its line in a table: words joined with "+", each but the first one
+ *	   with its keyword, or BRIEF_REST for those of no other cell; ends with NULL.
  */
 struct object {
 	const char *name;
@@ -142,7 +167,10 @@ struct object {
 	uint8_t match;
 	uint8_t tap;
 	uint8_t unset;
+	const char *const *brief;
 };
+
+#define BRIEF_REST	"*"
 
 /* line.c */
 struct line {
@@ -186,11 +214,15 @@ void word_json(const struct word *w, const struct view *v);
 
 /* num.c */
 extern const struct type type_u8, type_u16, type_u32, type_u64, type_enum, type_onoff,
-	type_rate, type_size, type_since, type_mac, type_mac_mask, type_ports,
-	type_tcp_flags;
+	type_rate, type_size, type_since, type_mac, type_mac_mask, type_port,
+	type_ports, type_tcp_flags;
 extern const struct name onoff_names[];
 int num_parse(const char *s, uint64_t max, uint64_t *val);
 const struct name *name_find(const struct name *names, const char *s);
+
+/* service.c */
+int service_find(struct parse *p, const struct word *w, const char *val);
+int services_check(const struct parse *p);
 
 /* types.c */
 extern const struct type type_addr, type_str, type_ip_flags, type_action, type_sample,
@@ -209,6 +241,9 @@ void hint_value(FILE *f, const struct word *w, const char *val);
 void hint_near(const char **near, const char *name, const char *other);
 const char *hint_word(const struct object *o, const char *name, uint16_t flags);
 const char *hint_name(const char *const *names, const char *arg);
+
+/* need.c */
+int need_check(const struct object *o, const struct nlmsghdr *nlh);
 
 /* remote.c */
 extern const struct type type_remote, type_dev;
@@ -238,6 +273,9 @@ struct text {
 
 FILE *text_begin(struct text *t);
 char *text_end(struct text *t);
+
+/* busy.c */
+bool busy_report(const char *name, const char *tap);
 
 /* txn.c */
 struct txn_change {
@@ -293,7 +331,7 @@ void nl_report(const struct nl_error *e, const char *name);
 int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data, struct nl_error *e);
 int nl_dump(uint8_t cmd, struct msgs *m);
 int nl_dump_some(struct nlmsghdr *req, struct msgs *m, struct nl_error *e);
-int nl_monitor(nl_cb cb);
+int nl_monitor(nl_cb cb, void *data);
 
 /* version.c */
 void version_print(void);
@@ -332,6 +370,17 @@ int tap_arg(char ***argv, const char **tap);
 
 /* objects.c */
 extern const struct object *const objects[];
+
+/* brief.c */
+void brief_print(const struct object *o, const struct msgs *m);
+
+/* schema.c */
+void schema_print(const struct object *o);
+
+/* pick.c */
+int pick_get(const struct object *o, const struct nlmsghdr *nlh, struct msgs *m);
+bool pick_many(const struct object *o, const struct nlmsghdr *nlh);
+int pick_del(const struct object *o, const struct nlmsghdr *nlh);
 
 /* command.c */
 int object_run(const struct object *o, char **argv, struct txn *txn);

@@ -128,10 +128,13 @@ int word_parse(struct parse *p, const struct word *w, const char *val)
 	const struct type *t = w->type;
 	uint64_t num, num2 = 0;
 	char *s, *second;
-	int rc;
+	int port, rc;
 
 	if (t->parse)
 		return t->parse(p, w, val);
+	port = t->service ? service_find(p, w, val) : -1;
+	if (port >= 0)
+		return word_put_num(p, w, w->attr, t->size, port);
 
 	if (!t->sep || !strchr(val, t->sep)) {
 		if (t->read(w, val, &num))

@@ -1,0 +1,205 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""What users of ip, tc and nft expect of the vtap tool: options, tables, selectors and names."""
+import datetime
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import termios
+import time
+
+import jsonschema
+
+from lib import (VTAP, NetNS, ksft_eq, ksft_exit, ksft_run, ksft_true, modprobe, vtap, vtap_batch,
+                 vtap_json)
+from lib.cli import CONFIG, Monitor, conf, refused
+
+
+def monitor_objects():
+    """monitor prints only the events of the objects that are named."""
+    with NetNS("monitor") as ns, Monitor(ns, objects=["session"]) as one, \
+            Monitor(ns, objects=["session", "ru"]) as two:
+        ns.ip("link add p0 type dummy")
+        vtap("rule add pref 7 port p0 action skip", ns)
+        vtap("session add end type port dev none", ns)
+        seen = [[" ".join(line.split()[:2]) for line in m.lines("add end") if "probe" not in line]
+                for m in (one, two)]
+        ksft_eq(seen, [["session add"], ["rule add", "session add"]],
+                "session alone, and session with rule")
+
+
+def oneline():
+    """-o prints the counters in the line of their object."""
+    with NetNS("oneline") as ns:
+        vtap("session add a type port dev none", ns)
+        vtap("session add b type port dev none", ns)
+        vtap("rule add pref 1 port x action mirror a,b", ns)
+        for name, lines in (("session", 2), ("rule", 1)):
+            broken = vtap(f"-s {name} show", ns).stdout
+            ksft_true(len(broken.splitlines()) > lines, f"{name}: more lines without -o", broken)
+            whole = vtap(f"-o -s {name} show", ns).stdout
+            ksft_eq(len(whole.splitlines()), lines, f"{name}: a line for each")
+            ksft_eq(whole.split(), broken.split(), f"{name}: the same words")
+
+
+def timestamps():
+    """-t prints when an event came, in text and in JSON."""
+    with NetNS("time") as ns, Monitor(ns, "-t") as text, Monitor(ns, "-j", "-t") as js:
+        started = time.time()
+        vtap("session add s type port dev none", ns)
+        line = text.lines("session add s ")[-1]
+        when = json.loads(js.lines('"name":"s"')[-1])["timestamp"]
+        ksft_true(re.fullmatch(r"\[.*\] session add s type port .*", line), "text: in brackets",
+                  line)
+        for name, stamp in (("text", line[1:line.index("]")]), ("JSON", when)):
+            stamp = datetime.datetime.fromisoformat(stamp).timestamp()
+            ksft_true(started - 0.001 <= stamp <= time.time(), f"{name}: now", (started, stamp))
+
+
+def brief():
+    """-br prints a line of columns for each object, which is cut at the width of a terminal."""
+    with NetNS("brief") as ns:
+        ns.ip("link add br0 type bridge")
+        ns.ip("link add vnet0 master br0 type dummy")
+        vtap_batch(ns, "session add ids type erspan2 remote 192.0.2.9 dev up0",
+                   "session add a tap sec type port dev up0",
+                   "rule add pref 10 port vnet* dir ingress ip_proto tcp dst_port https "
+                   "action mirror ids", "rule add pref 200 port x master br0 action skip dup on",
+                   "rule add pref 3 mac 02:00:00:00:00:01 src_ip 2001:db8:1234:5678::/64 dst_ip "
+                   "2001:db8:8765:4321::/64 action skip")
+        port = vtap_json("port show vnet0", ns)[0]
+        hooks = f"{port['ingress_hook']}  {port['egress_hook']}"
+        for words, want in (
+                ("session", ["ids  erspan2  192.0.2.9 dev up0  no-device",
+                             "a    port     dev up0            no-device  tap sec"]),
+                ("tap", ["main  rules 3  sessions 1  ports 1",
+                         "sec   rules 0  sessions 1  ports 0"]),
+                ("port", [f"vnet0  {hooks}  br0"]),
+                ("-s -d rule show pref 10", ["1  10  vnet*  ingress  mirror ids  ip_proto tcp "
+                                                "dst_port 443"]),
+                ("rule", ["3  3    mac 02:00:00:00:00:01  both     skip        src_ip "
+                          "2001:db8:1234:5678::/64 dst_ip 2001:db8:8765:4321::/64",
+                          "1  10   vnet*                  ingress  mirror ids  ip_proto tcp "
+                          "dst_port 443",
+                          "2  200  x master br0           both     skip        dup on"])):
+            ksft_eq(vtap(f"-br {words}", ns).stdout.splitlines(), want, words)
+        ksft_eq(vtap("-br -j rule", ns).stdout, vtap("-j rule", ns).stdout, "JSON is as without")
+        ksft_eq(vtap("-br rule show pref 9", ns).stdout, "", "no object")
+        term, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 25, 80, 0, 0))
+        ns.popen([VTAP, "-br", "rule"], stdout=end).wait()
+        os.close(end)
+        lines = os.read(term, 65536).decode().splitlines()
+        os.close(term)
+        ksft_eq((len(lines), max(map(len, lines)), lines[0][-1], lines[1][-3:]),
+                (3, 80, "+", "443"), "80 columns of a terminal")
+
+
+def json_errors():
+    """With -j a refusal is an object on standard error, and standard output stays empty."""
+    with NetNS("errors") as ns, conf("\nsession add s type gre remote 0.0.0.0\n") as path, \
+            conf("") as none:
+        for args, code, want in (
+                (["session", "shwo"], 2, {"error": '"shwo" is not a command of "session": did you '
+                                                   'mean "show"?'}),
+                (["rule", "del", "99"], 1, {"error": "no rule has this id"}),
+                (["apply", path], 1, {"error": "remote is not a usable collector address",
+                                      "where": path, "line": 2}),
+                (["apply", none], 2, {"where": none})):
+            p = ns.sh([VTAP, "-j", *args], check=False)
+            found = json.loads(p.stderr)
+            ksft_eq((p.returncode, p.stdout, {**found, **want}), (code, "", found), str(args))
+        ns.ip("link add p0 type dummy")
+        vtap("rule add pref 1 port p0 action skip", ns)
+        p = vtap("-j session add loop type port dev p0", ns)
+        ksft_true("is tapped" in json.loads(p.stderr)["warning"], "a warning", p)
+
+
+def schema():
+    """`vtap -j OBJECT help` is a JSON Schema, which has every key that show prints, and no other."""
+    with NetNS("schema") as ns, conf(CONFIG) as config:
+        ns.ip("link add v00 type dummy")
+        vtap(["-b", config], ns)
+        vtap("rule add pref 9 port x filter udp sample flow 3 action mirror raw", ns)
+        for name in ("session", "rule", "port", "tap"):
+            rules = jsonschema.Draft202012Validator(vtap_json(f"{name} help"))
+            found = vtap_json(f"-s -d {name} show", ns)
+            bad = [e.message for e in rules.iter_errors(found)]
+            ksft_true(found and not bad, f"{name}: what show prints is valid", bad)
+            ksft_true(not rules.is_valid([{**found[0], "none": 1}]), f"{name}: no other key is")
+
+
+def services():
+    """A service stands for its port, wherever ports are given."""
+    with NetNS("services") as ns, conf(
+            "session add v type vxlan remote 192.0.2.9 key 1 dport domain\n"
+            "rule add pref 1 port x src_port domain-s dst_port https ip_proto tcp action mirror v\n"
+            "rule add pref 2 port x tunnel gre inner dst_port ssh action mirror v\n") as path:
+        vtap(["apply", path], ns)
+        ksft_eq(vtap("save", ns).stdout,
+                "session add v type vxlan remote 192.0.2.9 key 1 dport 53\n"
+                "rule add pref 1 port x ip_proto tcp src_port 853 dst_port 443 action mirror v\n"
+                "rule add pref 2 port x tunnel gre inner dst_port 22 action mirror v\n",
+                "save writes numbers")
+        ksft_eq(vtap_json("rule show", ns)[0]["match"]["dst_port"], 443, "JSON has a number")
+        ksft_eq(vtap(["-d", "apply", path], ns).stdout, "", "nothing to change")
+        refused("no service of the protocol", "rule add pref 3 port x dst_port ssh ip_proto udp "
+                "action skip".split(), 2, '"ssh" of "dst_port" is no service of udp', ns)
+        ksft_eq(len(vtap_json("rule show", ns)), 2, "nothing is made")
+
+
+def selectors():
+    """show and del take words, and mean the same objects by them; del deletes all or none."""
+    with NetNS("pick") as ns, conf(CONFIG) as config:
+        ns.ip("link add v00 type dummy")
+        vtap(["-b", config], ns)
+        vtap("session add raw tap sec type port dev up0", ns)
+        vtap("rule add tap sec pref 5 port y dst_port 80 action mirror raw", ns)
+        for words, prefs in (
+                ("pref 7", [7, 7, 7]), ("pref 7 tunnel gre", [7]), ("tap sec", [5]),
+                ("dst_port http", [5, 5]), ("dst_port 80 ip_proto tcp", [5]), ("dst_port 81", []),
+                ("session raw", [0, 5, 5]), ("action mirror raw", [5, 5]), ("port v00", [0]),
+                ("dup on", [5]), ("dup off pref 5", [5, 5]), ("mac 02:00:00:00:00:0c", [5]),
+                ("src_ip 2001:db8:1::/32", [6, 7]), ("src_ip 2001:db8::1", []),
+                ("ip_flags nofrag", [4294967295]), ("tcp_flags syn/syn,ack", [5]),
+                ("inner vlan_id 5 src_ip 10.0.0.0/8 dst_port 80-90", [7]), ("dir egress", [0]),
+                ("id 3 pref 5", [5]), ("id 3 pref 6", [])):
+            ksft_eq([r["pref"] for r in vtap_json(f"rule show {words}", ns)], prefs,
+                    f"rule show {words}")
+        for words, names in (("dev up0", ["gre", "ll", "llm", "raw", "raw"]), ("mtu drop", ["e1"]),
+                             ("remote 2001:db8::9", ["e1"]), ("type gre decap on", ["gre"]),
+                             ("raw tap sec dev up0", ["raw"]), ("raw tap sec dev up1", [])):
+            ksft_eq(sorted(s["name"] for s in vtap_json(f"session show {words}", ns)), names,
+                    f"session show {words}")
+        before = vtap_json("rule show", ns)
+        refused("nothing to delete", ["rule", "del", "dst_port", "81"], 1,
+                'no rule of tap "main" has these words', ns)
+        refused("del of no such port", ["rule", "del", "port", "x"], 1, "there is no such device",
+                ns)
+        ksft_eq(vtap_json("rule show", ns), before, "nothing is deleted")
+        gone = {n: [f"rule del id {r['id']}" for r in before if r["pref"] == n] for n in (6, 7)}
+        with Monitor(ns) as events:
+            ksft_eq(vtap("rule del pref 7", ns).stdout, "3 rules deleted\n", "three at once")
+            ksft_eq(vtap("rule del pref 6 src_ip 2001:db8::/32", ns).stdout, "1 rule deleted\n",
+                    "one")
+            seen = [" ".join(line.split()[:4]) for line in events.lines(gone[6][0])]
+            ksft_eq([line for line in seen if "rule del" in line], gone[7] + gone[6],
+                    "an event for each")
+        left = [r["id"] for r in before if r["pref"] not in (6, 7)]
+        ksft_eq([r["id"] for r in vtap_json("rule show", ns)], left, "all others are left")
+        ksft_eq(vtap("rule del session raw", ns).stdout, "2 rules deleted\n", "by their session")
+        ids = [r["id"] for r in vtap_json("rule show session raw", ns)]
+        ksft_eq(len(ids), 1, "what another tap has is left")
+        ksft_eq(vtap_json("rule del tap sec", ns), [{"id": i} for i in ids],
+                "until it is named; JSON: their ids")
+        ksft_eq(vtap_json("rule show tap sec", ns), [], "which are gone")
+
+
+if __name__ == "__main__":
+    modprobe("bridge", "dummy")
+    ksft_run([monitor_objects, timestamps, oneline, brief, json_errors, schema,
+              services, selectors])
+    ksft_exit()
