@@ -78,8 +78,8 @@ def brief():
                 ("tap", ["main  rules 3  sessions 1  ports 1",
                          "sec   rules 0  sessions 1  ports 0"]),
                 ("port", [f"vnet0  {hooks}  br0"]),
-                ("-s -d rule show pref 10", ["1  10  vnet*  ingress  mirror ids  ip_proto tcp "
-                                                "dst_port 443"]),
+                ("-s -d rule show pref 10", [
+                    "1  10  vnet*  ingress  mirror ids  ip_proto tcp dst_port 443"]),
                 ("rule", ["3  3    mac 02:00:00:00:00:01  both     skip        src_ip "
                           "2001:db8:1234:5678::/64 dst_ip 2001:db8:8765:4321::/64",
                           "1  10   vnet*                  ingress  mirror ids  ip_proto tcp "
@@ -119,7 +119,7 @@ def json_errors():
 
 
 def schema():
-    """`vtap -j OBJECT help` is a JSON Schema, which has every key that show prints, and no other."""
+    """`vtap -j OBJECT help` is a JSON Schema with every key that show prints, and no other."""
     with NetNS("schema") as ns, conf(CONFIG) as config:
         ns.ip("link add v00 type dummy")
         vtap(["-b", config], ns)

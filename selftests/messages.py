@@ -50,8 +50,8 @@ MESSAGES = (
     (f"{RULE} sample 0 action skip", "sample: integer out of range: it is 1 to 4294967295"),
     # what does not go together
     ("session set ids rate 0", "burst needs a rate"),
-    (f"{RULE} protocol arp dst_port 53 action skip", "ip_proto, ports, tcp_flags, icmp_type, icmp_code "
-     "and ip_flags need protocol ip or ipv6"),
+    (f"{RULE} protocol arp dst_port 53 action skip",
+     "ip_proto, ports, tcp_flags, icmp_type, icmp_code and ip_flags need protocol ip or ipv6"),
     ("rule add pref 30 port vnet0,vnet1 action skip",
      'port "vnet0,vnet1" is one pattern: use a rule for each device, or * ? and [ ]'),
     ("rule add pref 30 port vnet[ action skip",
