@@ -197,8 +197,9 @@ def wire(ns1, dev1, ns2, dev2, mac1="", mac2=""):
     """Create a veth pair, DEV1 in NS1 and DEV2 in NS2, and set both ends up."""
     one, two = (f"address {m}" if m else "" for m in (mac1, mac2))
     ns1.ip(f"link add {dev1} {one} type veth peer name {dev2} {two} netns {ns2.name}",
-           f"link set {dev1} addrgenmode none up")
-    ns2.ip(f"link set {dev2} addrgenmode none up")
+           f"link set {dev1} addrgenmode none", f"link set {dev1} up")
+    # in one message, the device is up before it knows that it needs no address
+    ns2.ip(f"link set {dev2} addrgenmode none", f"link set {dev2} up")
 
 
 class World:
