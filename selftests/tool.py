@@ -50,7 +50,10 @@ def examples():
     page = "\n".join(re.findall(r"^\.B (vtap .*)", page, re.M))
     for name, text, more in (("design", EXAMPLES, 0), ("manual page", page, 1)):
         with NetNS("ex") as ns, tempfile.TemporaryDirectory(dir="/run") as etc:
-            ns.ip("link add vnet0 type dummy")
+            ns.ip("link add vnet0 type dummy", "link set vnet0 addrgenmode none",
+                  "link set vnet0 up", "link add up0 type dummy",
+                  "link set up0 up", "address add 192.0.2.1/24 dev up0",
+                  "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev up0 nud permanent")
             for line in filter(None, map(str.strip, text.splitlines())):
                 path = os.path.dirname(VTAP) + ":" + os.environ.get("PATH",
                                                                     "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -60,7 +63,7 @@ def examples():
                           p.stdout + p.stderr)
             sessions, rules = everything(ns)
             ksft_eq(([s["name"] for s in sessions], [r["pref"] for r in rules]),
-                    (["ids", "rec", *["acme", "dns"] * more], [10, 20, 30]),
+                    (["ids", "rec", *["acme", "dns"] * more], [10, *[15] * more, 20, 30]),
                     f"{name}: what is there then")
             want = "rule add pref 30 master br0 dir ingress filter 'udp port 53 or icmp' " \
                    "action mirror ids sample 10"
