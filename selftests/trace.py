@@ -293,7 +293,9 @@ def refused():
                 ("vnet0 dir egress src_port 1", "no rule for this direction binds to this device"),
         ):
             p = vtap(f"-j trace {line}", t.host, ok=False)
-            ksft_eq((text in p.stderr, p.stdout), (True, ""), f"trace {line}: {p.stderr.strip()}")
+            errors = [json.loads(error)["error"] for error in p.stderr.splitlines()]
+            ksft_eq(([text in error for error in errors], p.stdout), ([True], ""),
+                    f"trace {line}: {errors}")
         ksft_eq(vtap("trace -live nosuch", t.host, ok=False).stderr.strip(),
                 "vtap: trace -live: nosuch: No such device", "trace -live: no such device")
 
