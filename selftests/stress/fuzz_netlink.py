@@ -45,8 +45,8 @@ BLOBS = (bytes([192, 0, 2, 9]), bytes([10, 0, 0, 2]),
 # what a message may be refused with; memory is not short here, so ENOMEM would be a leak or a size
 # not checked
 REFUSALS = {0, errno.EINVAL, errno.ENOENT, errno.EEXIST, errno.EBUSY, errno.ERANGE,
-            errno.EOPNOTSUPP, errno.EMSGSIZE,
-            errno.ENOSPC}
+            errno.EOPNOTSUPP, errno.EMSGSIZE, errno.ENOSPC,
+            errno.ENODEV}  # of trace-get, for a name that no device has
 
 
 def attributes(data):
