@@ -95,7 +95,7 @@ void vtap_taps_sweep(struct vtap_net *vn)
 		if (vtap_taps_used(tap))
 			continue;
 		list_del(&tap->list);
-		kfree(tap);
+		kfree_rcu(tap, rcu);
 	}
 }
 

@@ -18,7 +18,8 @@ struct vtap_net;
  * @id: no other tap of the namespace has had it; rules are kept in the order of their taps
  * @n_rules: rules that belong to it, without those that a transaction has deleted
  * @n_sessions: the same for sessions
- * @name: what users call it
+ * @name: what users call it; the trace point reads it under RCU
+ * @rcu: frees it when no packet can see it any more
  *
  * A tap is made for the first rule or session that names it. It goes at the end of the
  * transaction that leaves it without any; within one, what is deleted still points to it.
@@ -29,6 +30,7 @@ struct vtap_tap {
 	unsigned int n_rules;
 	unsigned int n_sessions;
 	char name[VTAP_NAME_MAX + 1];
+	struct rcu_head rcu;
 };
 
 struct vtap_tap *vtap_taps_find(const struct vtap_net *vn, const char *name);
