@@ -19,7 +19,7 @@ TRACE_DEFINE_ENUM(VTAP_DECIDED_OWN);
 
 /*
  * Addresses of IPv4 are mapped to IPv6, as other trace points have them. Of a frame without an IP
- * header, or of a copy, they are zero.
+ * header they are zero.
  */
 TRACE_EVENT(decide,
 	TP_PROTO(const struct vtap_port *port, const struct vtap_tap *tap,
