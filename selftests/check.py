@@ -9,7 +9,8 @@ import tempfile
 from lib import (VTAP, Sender, Sniffer, Topology, busywait, ip, ksft_eq, ksft_exit,
                  ksft_run, ksft_skip, ksft_true, mac as lib_mac, modprobe, vtap, vtap_batch,
                  vtap_json)
-from lib.routes import Monitor, icmp_error, is_copy, session
+from lib.cli import Monitor
+from lib.routes import icmp_error, is_copy, session
 from lib.traffic import mirror
 
 KINDS = {"protocol-unreachable", "port-unreachable"}
@@ -49,9 +50,7 @@ def answers():
                        f"session add v type vxlan key 8 remote {remote}",
                        f"session add n type gre remote {SILENT[v]}")
             mirror(t, "vnet0", ["g", "v", "n"], "dir ingress ip_proto udp")
-            with Monitor(t.host) as monitor:
-                ksft_true(busywait(lambda: vtap("session set n ttl 64", t.host)
-                                   and monitor.states("n")), f"IPv{v}: events come")
+            with Monitor(t.host, "-j") as monitor:
                 for n in (1, 2, 3):
                     tx.send(t.udp())
                     busywait(lambda n=n: all(icmp(t, s).get("errors") == n for s in "gv"))
@@ -64,9 +63,8 @@ def answers():
                 ksft_true("icmp errors 3 kind " in text and f" from {remote} ago " in text,
                           f"IPv{v}: the text says it", text)
                 vtap("session set n ttl 63", t.host)
-                busywait(lambda: sum('"ttl":63' in x for x in monitor.text.splitlines())
-                         or monitor.states("n") and False)
-                told = [json.loads(x) for x in monitor.text.splitlines()]
+                ksft_true(monitor.lines('"ttl":63'), f"IPv{v}: events come")
+                told = monitor.events()
                 ksft_eq([sum(e.get("name") == s and "icmp" in e for e in told) for s in "gvn"],
                         [1, 1, 0], f"IPv{v}: one event each")
 
