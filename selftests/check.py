@@ -309,6 +309,29 @@ def loops_ahead():
         bed.well("a skip rule in front")
 
 
+def copies_come_back():
+    """Copies that come back by a port, and raw ones that are about to."""
+    with Bed() as bed:
+        host, raw = bed.t.host, "session add s type port dev vnet1"
+        bed.tell(raw, "rule add pref 10 port vnet1 action mirror s")
+        bed.finds("raw copies into a tapped device", "loop-ahead", "raw copies go to vnet1, ",
+                  "exclude vnet1 from rule ")
+        bed.tell(raw, "rule add pref 10 port vnet1 dir egress action mirror s")
+        bed.well("raw copies into a device that is tapped at egress alone")
+        modprobe("8021q", "sch_netem")
+        host.ip("link add link up0 name up0.7 type vlan id 7", "link set up0.7 addrgenmode none",
+                "link set up0.7 up")
+        if host.sh("tc qdisc add dev up0.7 root netem delay 5ms", check=False).returncode:
+            ksft_skip("this kernel has no netem", "loop")
+            return
+        bed.tell("session add s type port dev up0.7", ALL,
+                 "rule add pref 20 port up0 action mirror s")
+        bed.shoot(1)
+        busywait(lambda: vtap_json("session show s", host)[0]["state"] == "loop")
+        bed.finds("copies that came back", "loop", "session s: copies came back by port up0",
+                  "by a skip rule")
+
+
 def rules():
     """Causes at rules."""
     with Bed() as bed:
@@ -419,5 +442,6 @@ def output():
 
 if __name__ == "__main__":
     modprobe("veth", "bridge")
-    ksft_run([answers, quotes, forged, vrf, sessions, loops_ahead, rules, shadows, output])
+    ksft_run([answers, quotes, forged, vrf, sessions, loops_ahead, copies_come_back, rules, shadows,
+              output])
     ksft_exit()
