@@ -205,17 +205,23 @@ def apply():
         with ns.enter():
             sh([VTAP, "apply", "-"], input=saved)
         ksft_eq(everything(ns), before, "save | apply changes nothing, ids included")
+        as_json = vtap("-j save", ns).stdout
+        with ns.enter():
+            p = sh([VTAP, "-d", "apply", "-"], input=as_json)
+        ksft_eq((p.stdout, everything(ns)), ("", before), "nor does -j save | apply")
         vtap("session add fence type port dev none", ns)
         lines = events.lines("fence")
         ksft_eq([line for line in lines if "add" not in line.split()[1]
                  and "change" not in line.split()[1]], [], "and is no event")
         ksft_eq(len([line for line in lines if line.split()[1] == "add"]), 20,
                 "each object was added once")
-        vtap("rule flush", ns)
-        vtap("session flush", ns)
-        with ns.enter():
-            sh([VTAP, "apply", "-"], input=saved)
-        ksft_eq(vtap("save", ns).stdout, saved, "into an empty namespace it makes the same")
+        for name, text in (("text", saved), ("JSON", as_json)):
+            vtap("rule flush", ns)
+            vtap("session flush", ns)
+            with ns.enter():
+                sh([VTAP, "apply", "-"], input=text)
+            ksft_eq(vtap("save", ns).stdout, saved,
+                    f"{name}: into an empty namespace it makes the same")
         for name, text, code in (("a wrong word", "session add x tpye gre\n", 2),
                                  ("a name twice", SMALL + SMALL[:40] + "\n", 2)):
             with conf(text) as path:
@@ -224,6 +230,10 @@ def apply():
         with conf(SMALL.replace("192.0.2.9", "0.0.0.0")) as path:
             refused("apply: what the kernel refuses", ["apply", path], 1,
                     f"{path}:1: remote is not a usable collector address", ns)
+        with conf(json.dumps({"sessions": [{"name": "x", "type": "gre", "remote": "0.0.0.0"}]})) \
+                as path:
+            refused("apply: JSON that the kernel refuses", ["apply", path], 1,
+                    f"{path}: sessions[0]: remote is not a usable collector address", ns)
         refused("apply of nothing", ["apply", "/dev/null"], 2, "there is no command in it", ns)
         ksft_eq(vtap("save", ns).stdout, saved, "apply of nothing: nothing changed")
         vtap("-force apply /dev/null", ns)
@@ -256,6 +266,8 @@ def save():
         vtap("session flush", ns)
         refused("nothing over something", ["save", path], 1, f"{path}: there is nothing to save",
                 ns)
+        refused("nothing over something, in JSON", ["-j", "save", path], 1,
+                f"{path}: there is nothing to save", ns)
         ksft_eq(content(), saved, "the file is kept")
         vtap(["-force", "save", path], ns)
         ksft_eq(content(), "", "-force empties it")

@@ -224,7 +224,7 @@ int metrics_run(char **argv)
 	if (!rc && (!name || !strcmp(name, "-")))
 		fwrite(text, 1, len, stdout);
 	else if (!rc)
-		rc = file_save(name, text, len);
+		rc = file_save(name, text, len, !len);
 	free(text);
 	return rc;
 }

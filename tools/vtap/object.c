@@ -115,23 +115,17 @@ bool object_same(const struct object *o, const struct nlmsghdr *a, const struct 
 	return same;
 }
 
-static void object_print_json(const struct object *o, const struct view *v, const char *event)
+/* @saved: What add takes, without defaults. */
+static void words_json(const struct object *o, const struct view *v, bool saved)
 {
 	const struct word *w;
 	bool match = false;
 
-	out_open(NULL, '{');
-	if (event) {
-		out_str("object", o->name);
-		out_str("event", event);
-		if (opt.timestamp)
-			out_str("timestamp", time_text());
-	}
 	for (w = o->words; w->name; w++) {
 		char *text = NULL;
 
-		if (!(w->flags & W_STATS) || opt.stats)
-			text = word_text(o, w, v, true);
+		if (saved ? w->flags & W_ADD : !(w->flags & W_STATS) || opt.stats)
+			text = word_text(o, w, v, !saved);
 		if (!text)
 			continue;
 		if (match != !!(w->flags & W_MATCH)) {
@@ -146,6 +140,29 @@ static void object_print_json(const struct object *o, const struct view *v, cons
 	}
 	if (match)
 		out_close('}');
+}
+
+static void object_print_json(const struct object *o, const struct view *v, const char *event)
+{
+	out_open(NULL, '{');
+	if (event) {
+		out_str("object", o->name);
+		out_str("event", event);
+		if (opt.timestamp)
+			out_str("timestamp", time_text());
+	}
+	words_json(o, v, false);
+	out_close('}');
+}
+
+/* The same as object_text(). */
+void object_save_json(const struct object *o, const struct nlmsghdr *nlh)
+{
+	struct view v;
+
+	view_init(&v, o, nlh);
+	out_open(NULL, '{');
+	words_json(o, &v, true);
 	out_close('}');
 }
 

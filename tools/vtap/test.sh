@@ -193,7 +193,6 @@ bad '"x"' rule del x
 bad '"3x" is not a valid value for "id"' rule del 3x
 bad '"2"' rule show 1 2
 bad 'duplicate "id"' rule del 1 id 1
-bad_json 'save writes commands, not JSON' -j save
 bad_json 'metrics has a format of its own, not JSON' -j metrics
 bad_json '\"a\\b\" is unknown to' -j session add x 'a\b'
 bad '"id"' rule flush id 3
@@ -542,6 +541,45 @@ for f in "$tmp/d/conf" /dev/null; do
 	parsed -force apply "$f"
 done
 bad "stdin: $nothing" apply -
+
+# JSON, as "-j save" writes it; what is wrong is found before the network namespace is looked for
+json() { printf '%s\n' "$1" >"$tmp/json"; }
+G='"type":"gre","remote":"192.0.2.9"'
+json '{"sessions":[{"name":"a",'"$G"',"key":7,"seq":true,"rate":1000000,"seed":18446744073709551615},
+ {"name":"b","tap":"sec","type":"port","dev":"up 0"}],
+ "rules":[{"pref":1,"port":"v*","action":"mirror","session":["a"],"sample":3,"sample_flow":true},
+ {"tap":"sec","pref":2,"mac":"02:00:00:00:00:01","match":{"src_ip":"10.0.0.0","src_ip_len":8,
+ "tcp_flags":18,"tcp_flags_mask":18,"dst_port":80,"dst_port_max":90,"ip_proto":6,
+ "inner":{"vlan_id":5}},"filter_text":"tcp","action":"mirror","session":["b"]}]}'
+parsed apply "$tmp/json"
+json '{}'
+bad "$tmp/json: there is no command in it" apply "$tmp/json"
+parsed -force apply "$tmp/json"
+while IFS='|' read -r text lines; do
+	json "$lines"
+	bad "$tmp/json$text" apply "$tmp/json"
+done <<-END
+	:2: no JSON: |{
+	:1: no JSON: |{"sessions":[]} x
+	:1: no JSON: |{"sessions":[],}
+	: "sessions" is not an array|{"sessions":{}}
+	: key "session" is neither "sessions" nor "rules"|{"session":[]}
+	: sessions[0]: a session is an object|{"sessions":[7]}
+	: sessions[0]: a session needs a "name"|{"sessions":[{$G}]}
+	: sessions[1]: "ttl" is not a text or a number|{"sessions":[{"name":"a",$G},{"name":"b",$G,"ttl":null}]}
+	: sessions[0]: "64k" is not a valid value for "ttl"|{"sessions":[{"name":"a",$G,"ttl":"64k"}]}
+	: sessions[0]: key "state" cannot be applied|{"sessions":[{"name":"a",$G,"state":"active"}]}
+	: sessions[0]: key "tll" cannot be applied: did you mean "ttl"?|{"sessions":[{"name":"a",$G,"tll":7}]}
+	: sessions[0]: session add: "remote" is required|{"sessions":[{"name":"a","type":"gre"}]}
+	: rules[0]: key "id" cannot be applied|{"rules":[{"id":1,"pref":1,"port":"x","action":"skip"}]}
+	: rules[0]: "match" is not an object|{"rules":[{"pref":1,"port":"x","action":"skip","match":7}]}
+	: rules[0]: key "vlan" cannot be applied: did you mean "vlan_id"?|{"rules":[{"pref":1,"match":{"vlan":7}}]}
+	: rules[0]: "src_ip_len" without "src_ip"|{"rules":[{"pref":1,"port":"x","match":{"src_ip_len":7}}]}
+	: rules[0]: "session" is not an array|{"rules":[{"pref":1,"port":"x","action":"mirror","session":"a"}]}
+	: rules[0]: session "a" of tap "main"|{"rules":[{"pref":1,"port":"x","action":"mirror","session":["a"]}]}
+END
+json '{"sessions":[{}]}'
+bad_json 'a session needs a \"name\"","where":"'"$tmp/json: sessions[0]" -j apply "$tmp/json"
 
 # -check: without the module, only the words
 if [ ! -e /sys/module/vtap ]; then
