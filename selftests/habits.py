@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import struct
+import tempfile
 import termios
 import time
 
@@ -57,6 +58,35 @@ def timestamps():
         for name, stamp in (("text", line[1:line.index("]")]), ("JSON", when)):
             stamp = datetime.datetime.fromisoformat(stamp).timestamp()
             ksft_true(started - 0.001 <= stamp <= time.time(), f"{name}: now", (started, stamp))
+
+
+def hosts():
+    """A collector may be given by its name, which must have one address; the kernel keeps that."""
+    with NetNS("hosts") as ns, tempfile.TemporaryDirectory(dir="/run") as d:
+        with open(d + "/hosts", "w", encoding="ascii") as f:
+            f.write("192.0.2.9 four.example both.example\n2001:db8::9 six.example both.example\n"
+                    "192.0.2.8 two.example\n192.0.2.9 two.example\n")
+        add = " ; ".join(f"{VTAP} session add {name} type gre key {key} {words}"
+                         for key, (name, words) in enumerate((
+                             ("a", "remote four.example"), ("b", "remote six.example"),
+                             ("c", "local 192.0.2.1 remote both.example"),
+                             ("d", "remote both.example"), ("e", "remote two.example"),
+                             ("f", "local 192.0.2.1 remote six.example"))))
+        p = ns.sh(["unshare", "-m", "sh", "-c", f"mount --bind {d}/hosts /etc/hosts; {add}"],
+                  check=False, env={**os.environ, "RES_OPTIONS": "attempts:1 timeout:1"})
+        ksft_eq([(s["name"], s["remote"]) for s in vtap_json("session", ns)],
+                [("a", "192.0.2.9"), ("b", "2001:db8::9"), ("c", "192.0.2.9")],
+                "addresses of names, of the family that local has")
+        said = p.stderr.splitlines()
+        bad = 'vtap: "{}.example" is not a valid value for "remote": the name '
+        ksft_true(len(said) == 3 and p.returncode == 2, "others are refused", p)
+        for line, name, addresses in ((said[0], "both", {"192.0.2.9", "2001:db8::9"}),
+                                      (said[1], "two", {"192.0.2.8", "192.0.2.9"})):
+            text = bad.format(name) + "has several addresses: give one of them, "
+            ksft_true(line.startswith(text) and set(line[len(text):].split(" or ")) == addresses,
+                      f"{name}.example: both are named", line)
+        ksft_true(said[2].startswith(bad.format("six") + "cannot be resolved: "),
+                  "no address of this family", said[2])
 
 
 def brief():
@@ -200,6 +230,6 @@ def selectors():
 
 if __name__ == "__main__":
     modprobe("bridge", "dummy")
-    ksft_run([monitor_objects, timestamps, oneline, brief, json_errors, schema,
+    ksft_run([monitor_objects, timestamps, oneline, brief, hosts, json_errors, schema,
               services, selectors])
     ksft_exit()

@@ -238,7 +238,7 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 	} else if (w->type->service) {
 		hint_port(f, val);
 	} else if (w->type == &type_remote) {
-		fputs(": an IPv4 or IPv6 address, not a name", f);
+		fputs(": an IPv4 or IPv6 address, or the name of a host", f);
 	} else if (w->type == &type_addr) {
 		fputs(w->attr2 ? ": an IPv4 or IPv6 address, with or without /PREFIX" :
 		      ": an IPv4 or IPv6 address, not a name", f);

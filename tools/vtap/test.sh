@@ -255,9 +255,12 @@ bad '"all"' rule set id 3 match all
 bad '"foo"' session flush type foo
 
 # addresses
-for v in '' 192.0.2 192.0.2.256 192.0.2.9/24 192.0.2.9x 2001:db8::g 2001:db8::1::2 host; do
+for v in '' 192.0.2 192.0.2.256 192.0.2.9/24 192.0.2.9x 2001:db8::g 2001:db8::1::2; do
 	bad "\"$v\" is not a valid value for \"remote\"" session add s remote "$v"
 done
+# no name server has this name, if there is a server at all
+export RES_OPTIONS="attempts:1 timeout:1"
+bad '"ids.invalid" is not a valid value for "remote": the name cannot be resolved: ' $L ids.invalid
 bad '"local"' $S local 2001:db8::1
 bad '"dst_ip"' $R src_ip 10.0.0.0/8 dst_ip 2001:db8::/32
 for v in 10.0.0.0/33 10.0.0.0/ 10.0.0.0/-1 10.0.0.0/8x /8 2001:db8::/129; do
@@ -340,8 +343,12 @@ bad '"1400" is not a valid value for "mtu": fragment, truncate or drop' $S mtu 1
 bad '"1g" is not a valid value for "rate": a rate is a number with a unit, such as 1gbit' $S rate 1g
 bad 'such as 1gbit' $S rate 10mbit/s
 bad '"x" is not a valid value for "burst": a size is a number' $S burst x
-bad '"ids.example.com" is not a valid value for "remote": an IPv4 or IPv6 address, not a name' \
-	$L ids.example.com
+for v in 192.0.2 0x7f.1 192.0.2.9x ids/example ids.example.1; do
+	bad "\"$v\" is not a valid value for \"remote\": an IPv4 or IPv6 address, or the name of a host" \
+		$L "$v"
+done
+bad '"ids.example.com" is not a valid value for "local": an IPv4 or IPv6 address, not a name' \
+	$S local ids.example.com
 bad '"10/8" is not a valid value for "src_ip": an IPv4 or IPv6 address, with' $R src_ip 10/8
 bad '"tcp" is not a valid value for "protocol": did you mean "ip_proto tcp"?' $R protocol tcp
 bad '"arp" is not a valid value for "ip_proto": did you mean "protocol arp"?' $R ip_proto arp

@@ -249,6 +249,10 @@ int need_check(const struct object *o, const struct nlmsghdr *nlh);
 /* remote.c */
 extern const struct type type_remote, type_dev;
 
+/* host.c */
+bool host_is_name(const char *val);
+int host_parse(struct parse *p, const struct word *w, const char *val);
+
 /* icmp.c */
 extern const struct type type_icmp;
 const char *icmp_name(bool ipv6, uint8_t type, uint8_t code);
