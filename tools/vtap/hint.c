@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vtap.h"
+#include "cmdline.h"
 
 #define NAME_MAX	24
 
@@ -136,16 +136,10 @@ const char *hint_name(const char *const *names, const char *arg)
 /* Return: OK, or USAGE after telling that a word is an option that is given too late. */
 int hint_option(const char *word)
 {
-	static const char *const options[] = {
-		"-j", "-json", "-p", "-pretty", "-s", "-stats", "-statistics", "-d", "-details",
-		"-n", "-netns", "-o", "-oneline", "-br", "-brief", "-t", "-ts", "-timestamp", NULL
-	};
-	const char *const *o = options;
-	const char *arg = word + (*word == '-' && word[1] == '-');
+	const char *value;
 
-	while (*o && strcmp(*o, arg))
-		o++;
-	return *o ? usage("\"%s\": options stand before the object", word) : OK;
+	return option_find(word, &value) ?
+		usage("\"%s\": options stand before the object", word) : OK;
 }
 
 static void hint_names(FILE *f, const struct name *n)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vtap.h"
+#include "cmdline.h"
 
 const struct command_info commands[CMDS] = {
 	[CMD_SHOW] = { "show", W_KEY | W_PICK | W_ADD, false },
@@ -185,7 +185,7 @@ static void object_print_text(const struct object *o, const struct view *v, cons
 			sep = "\n    ";
 		stats = w->flags & W_STATS;
 		fputs(sep, stdout);
-		word_write(stdout, w, text);
+		color_print(w, text);
 		sep = " ";
 		free(text);
 	}

@@ -588,6 +588,12 @@ END
 json '{"sessions":[{}]}'
 bad_json 'a session needs a \"name\"","where":"'"$tmp/json: sessions[0]" -j apply "$tmp/json"
 
+# colors
+bad '"red" is not a valid value for option -color: always, auto or never' -color=red session
+bad 'option "-json=x" is unknown' -json=x session
+bad 'option -check without apply; for colors, give -color' -c session
+for o in -color -co -color=auto --color=never; do parsed $o session; done
+
 # -check: without the module, only the words
 if [ ! -e /sys/module/vtap ]; then
 	run -c apply "$tmp/d/more/1.conf"
