@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The command line: its options, and the colors of what it prints. */
+/* The command line: its options, its completion, and the colors of what it prints. */
 #ifndef VTAP_TOOL_CMDLINE_H
 #define VTAP_TOOL_CMDLINE_H
 
 #include "vtap.h"
+
+/* complete.c */
+int complete_run(char **argv, const char *const *verbs);
 
 /* option.c */
 #define OPTION_NAMES	3

@@ -207,7 +207,7 @@ void object_print(const struct object *o, const struct nlmsghdr *nlh, const char
 /* building messages */
 
 /* A keyword that a command takes, NULL for none. */
-static const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
 {
 	const struct word *w;
 
@@ -245,7 +245,7 @@ static int words_unset(struct parse *p, const struct object *o)
 }
 
 /* What may be given: where numbers are the keys, del takes what show takes. */
-static uint16_t command_flags(const struct object *o, enum command cmd)
+uint16_t command_flags(const struct object *o, enum command cmd)
 {
 	return commands[cmd == CMD_DEL && !(o->words->flags & W_POS) ? CMD_SHOW : cmd].flags;
 }

@@ -594,6 +594,50 @@ bad 'option "-json=x" is unknown' -json=x session
 bad 'option -check without apply; for colors, give -color' -c session
 for o in -color -co -color=auto --color=never; do parsed $o session; done
 
+# completion, in a shell
+completes() { # WORDS EXPECTED: what bash offers for the last word
+	# shellcheck disable=SC2016 # the inner shell's
+	out=$(bash -c '. "$1/../packaging/vtap.bash"
+		read -r -a COMP_WORDS <<<"$2"
+		[ "${2% }" = "$2" ] || COMP_WORDS+=("")
+		COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+		_vtap
+		echo "${COMPREPLY[*]}"' - "$PWD" "$(readlink -f "$vtap") $1")
+	rc=0 msg=""
+	[ "$out" = "$2" ]
+	result $? "completes: $1"
+}
+completes "s" "session save"
+completes "-js" "-json"
+completes "--col" "--color"
+completes "-j session " "show add set del flush help"
+completes "port " "show help"
+completes "rule fl" "flush"
+completes "session add x mtu " "fragment truncate drop"
+completes "ses add x mtu t" "truncate"
+completes "session add x type gre sn" "snaplen"
+completes "session add x ttl 7 tt" ""
+completes "session add " ""
+completes "session set x n" "no"
+completes "session set x no key sea" ""
+completes "rule add pref 7 act" "action"
+completes "rule add pref 7 action " "mirror skip"
+completes "rule add ip_proto ud" "udp udplite"
+completes "rule show port l" "lo"
+completes "rule add inner tcp_" "tcp_flags"
+completes "rule flush " "tap pref"
+completes "monitor p" "port"
+completes "help t" "tap"
+completes "top by s" "session"
+completes "top -" "-b -n -d"
+completes "check " "tap"
+completes "trace x dir " "ingress egress"
+completes "trace x he" "hex"
+completes "trace x ip_proto sct" "sctp"
+completes "apply $tmp/js" "$tmp/json"
+completes "-b $tmp/js" "$tmp/json"
+completes "frobnicate " ""
+
 # -check: without the module, only the words
 if [ ! -e /sys/module/vtap ]; then
 	run -c apply "$tmp/d/more/1.conf"

@@ -193,6 +193,8 @@ int main(int argc, char **argv)
 	if (options_done(&argv, &rc))
 		return rc;
 	file = opt.batch;
+	if (!file && *argv && !strcmp(*argv, "complete"))
+		return complete_run(argv + 1, verbs);
 	if (!file && *argv) {
 		rc = verb_expand(argv);
 		if (rc)

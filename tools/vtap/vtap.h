@@ -354,6 +354,8 @@ extern const struct command_info commands[CMDS];
 void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh);
 char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all);
 void word_write(FILE *f, const struct word *w, const char *text);
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags);
+uint16_t command_flags(const struct object *o, enum command cmd);
 char *object_text(const struct object *o, const struct nlmsghdr *nlh);
 bool object_same(const struct object *o, const struct nlmsghdr *a, const struct nlmsghdr *b);
 void object_print(const struct object *o, const struct nlmsghdr *nlh, const char *event);
