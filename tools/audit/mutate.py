@@ -225,7 +225,7 @@ MUTATIONS = [
     ("copies are not known by their headers", "own.c",
      "return vtap_own_find(o, k, vtap_own_hash(o, k));", "return false;", "fuzz_own.py twin"),
     ("loops of few copies a second are not looked for", "loop.c",
-     "#define VTAP_LOOP_SLOW_WINDOW\t(60 * HZ)", "#define VTAP_LOOP_SLOW_WINDOW\t(5 * HZ)",
+     "#define VTAP_LOOP_SLOW_WINDOW\t(60 * HZ)", "#define VTAP_LOOP_SLOW_WINDOW\t(HZ)",
      "loops.py behind_user_space"),
     ("copies are not known while they are sent", "own.h", "return unlikely(copy) &&", "return 0 &&", "loops.py raw"),
     ("what is inside a tunnel is ours", "own.c",
