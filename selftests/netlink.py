@@ -364,6 +364,30 @@ def taps(b):
     ksft_eq("main" in [t["name"] for t in nl.dump("tap")], False, "which is no more")
 
 
+@bench
+def owned(b):
+    """A tap that belongs to a socket is refused to others; owner.py has the rest."""
+    with Client(b.ns) as owner:
+        owner.y.do("commit", {"change": [{"tap-own": {"name": "t"}},
+                                         {"session-new": {"name": "s", "tap": "t", **GRE}},
+                                         {"rule-new": {"tap": "t", **SKIP}}]})
+        rule = b.nl.dump("rule")[0]["id"]
+        b.settle()
+        foreign = (errno.EPERM,
+                   "the tap belongs to another socket: it can be deleted, not changed")
+        for op, vals, name in (("session-new", {"name": "n", "tap": "t", **GRE}, ".tap"),
+                               ("session-set", {"name": "s", "tap": "t", "ttl": 9}, ".tap"),
+                               ("rule-new", {"tap": "t", **SKIP}, ".tap"),
+                               ("rule-set", {"id": rule, "pref": 9}, ".id")):
+            b.refused(f"{op} of another socket's tap", (*foreign, name), op, vals)
+        b.refused("a tap that exists", (EXIST, "a tap of this name exists, and cannot get an owner",
+                                        ".name"), "tap-own", {"name": "t"})
+        b.refused("tap-own of nothing", (INVAL, "name is missing", None), "tap-own", {})
+        b.refused("tap-own of a bad name",
+                  (INVAL, "a tap's name has letters, digits and _.:@- only", ".name"), "tap-own",
+                  {"name": "a b"})
+
+
 # names that no device has, and words that no frame has together: text, what has it
 NO_DEVICE = "a device name contains neither / nor :, and is not . or .."
 BAD_PORTS = {
@@ -860,7 +884,8 @@ def traced(b):
 
 
 LAST = {"session-new": "tap", "session-set": "unset", "session-del": "tap", "session-flush": "tap",
-        "rule-new": "tap", "rule-set": "unset", "rule-del": "id", "rule-flush": "tap"}
+        "rule-new": "tap", "rule-set": "unset", "rule-del": "id", "rule-flush": "tap",
+        "tap-own": "name"}
 
 
 @bench
@@ -967,7 +992,7 @@ def commits(b):
               {"change": [{**change("rule-flush"), **change("session-flush")}]})
     kind = attr_number("commit", "change")
     b.refused("commit: an unknown change", (INVAL, "Unknown attribute type", None), "commit", {},
-              attr(kind, attr(attr_number("change", "rule-flush") + 1, b"", True), True))
+              attr(kind, attr(attr_number("change", "tap-own") + 1, b"", True), True))
     nl.do("rule-new", **SKIP)
     ksft_eq(nl.dump("rule")[-1]["id"] > free + 2, True, "what was refused took no id for good")
 
@@ -1372,7 +1397,7 @@ def dumps(b):
 
 if __name__ == "__main__":
     modprobe("veth", "bridge", "dummy")
-    ksft_run([commands, unset, unset_refused, ids, ports, module, taps, counters_stay,
+    ksft_run([commands, unset, unset_refused, ids, ports, module, taps, owned, counters_stay,
               session_refused, rule_refused, allowed, edges, malformed, commits, filters, traced,
               complete, events, echo, session_events, resumed, dumps])
     ksft_exit()
