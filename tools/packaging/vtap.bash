@@ -29,7 +29,7 @@ _vtap() {
 		*) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 		esac ;;
 	0:*)
-		words="session rule port tap monitor top metrics check trace save apply help"
+		words="session rule port tap monitor top metrics check capture trace save apply help"
 		[[ $cur != -* ]] || words="-json -pretty -statistics -details -oneline -brief -timestamp -netns -batch -force -check -Version -help" ;;
 	1:top:*) words="by -b -n -d" ;;
 	2:top:by) words="session port rule tap" ;;
@@ -37,6 +37,14 @@ _vtap() {
 	1:session:* | 1:rule:*) words="show add set del flush help" ;;
 	1:port:* | 1:tap:*) words="show help" ;;
 	1:check:*) words="tap" ;;
+	*:capture:*)
+		words=$(_vtap_values "$vtap" rule "$prev")
+		case $prev in
+		capture) words="$(cd /sys/class/net && echo *) $(_vtap_words "$vtap" rule)" ;;
+		master | port) words=$(cd /sys/class/net && echo *) ;;
+		-w) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+		esac
+		[ -n "$words" ] || words="$(_vtap_words "$vtap" rule) -w -c -G -W" ;;
 	*:monitor:*) words="session rule port" ;;
 	1:trace:*)
 		words=$(_vtap_names "$vtap" port)

@@ -9,21 +9,41 @@
 
 #include "vtap.h"
 
-/* The commands that make what there is, of @tap alone unless it is NULL; @n: their number. */
+/* Does a tap go with the program that made it? @taps: all that there are */
+static bool tap_owned(const struct msgs *taps, const char *name)
+{
+	struct view v;
+
+	for (size_t i = 0; i < taps->n; i++) {
+		view_init(&v, &tap_object, taps->v[i]);
+		if (!strcmp(view_str(&v, VTAP_A_TAP_NAME), name))
+			return v.tb[VTAP_A_TAP_OWNER];
+	}
+	return false;
+}
+
+/*
+ * The commands that make what there is, of @tap alone, or of all taps that have no owner when it is
+ * NULL; @n: their number.
+ */
 static int save_write(FILE *f, const char *tap, size_t *n)
 {
 	static const struct object *const saved[] = { &session_object, &rule_object };
+	struct msgs taps = {};
 	int rc = OK;
 
 	*n = 0;
+	if (!tap)
+		rc = nl_dump(tap_object.get, &taps);
 	for (int i = 0; !rc && i < 2; i++) {
 		struct msgs m = {};
 
 		rc = nl_dump(saved[i]->get, &m);
 		for (size_t j = 0; !rc && j < m.n; j++) {
+			const char *of = tap_of(saved[i], m.v[j]);
 			char *text;
 
-			if (tap && strcmp(tap_of(saved[i], m.v[j]), tap))
+			if (tap ? strcmp(of, tap) : tap_owned(&taps, of))
 				continue;
 			/* what is saved may be applied to another tap */
 			if (tap)
@@ -35,6 +55,7 @@ static int save_write(FILE *f, const char *tap, size_t *n)
 		}
 		msgs_free(&m);
 	}
+	msgs_free(&taps);
 	return rc;
 }
 
