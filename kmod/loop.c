@@ -44,7 +44,7 @@ void vtap_loop_take(struct vtap_loop *vl, struct sk_buff_head *out, unsigned int
 /* an experiment begins with more suspicious copies than that ... */
 #define VTAP_LOOP_FAST		24	/* in VTAP_LOOP_WINDOW; up to so many more, at random */
 #define VTAP_LOOP_WINDOW	(HZ / 10)
-#define VTAP_LOOP_SLOW		256	/* in VTAP_LOOP_SLOW_WINDOW */
+#define VTAP_LOOP_SLOW		128	/* in VTAP_LOOP_SLOW_WINDOW */
 #define VTAP_LOOP_SLOW_WINDOW	(60 * HZ)
 /* ... and ends when so many came while all were held back */
 #define VTAP_LOOP_MANY		128

@@ -11,6 +11,7 @@
 #include "names.h"
 #include "nl.h"
 #include "note.h"
+#include "owner.h"
 #include "path.h"
 #include "ring.h"
 #include "ruleset.h"
@@ -187,6 +188,7 @@ static int __net_init vtap_net_init(struct net *net)
 	vtap_port_init_net(vn);
 	vtap_rule_init_net(vn);
 	vtap_taps_init_net(vn);
+	vtap_owner_init_net(vn);
 	return vtap_session_init_net(vn);
 }
 
@@ -194,6 +196,7 @@ static void __net_exit vtap_net_exit(struct net *net)
 {
 	struct vtap_net *vn = vtap_pernet(net);
 
+	vtap_owner_exit_net(vn);
 	vtap_port_exit_net(vn);
 	vtap_rule_exit_net(vn);
 	vtap_session_exit_net(vn);
@@ -232,11 +235,16 @@ static int __init vtap_init(void)
 	err = vtap_port_init();
 	if (err)
 		goto err_session;
-	err = vtap_nl_init();
+	err = vtap_owner_init();
 	if (err)
 		goto err_port;
+	err = vtap_nl_init();
+	if (err)
+		goto err_owner;
 	return 0;
 
+err_owner:
+	vtap_owner_exit();
 err_port:
 	vtap_port_exit();
 err_session:
@@ -255,6 +263,7 @@ err_table:
 static void __exit vtap_exit(void)
 {
 	vtap_nl_exit();
+	vtap_owner_exit();
 	vtap_port_exit();
 	vtap_look_exit();
 	unregister_pernet_subsys(&vtap_net_ops);

@@ -27,7 +27,9 @@ struct vtap_rule_block;
  * @index: the same by what they say of their ports, NULL before the first rule; RTNL
  * @tables: struct vtap_table, what ports look rules up in; RTNL
  * @block: counters that the next rules get, or NULL; RTNL
- * @taps: struct vtap_tap in order of creation; RTNL
+ * @taps: struct vtap_tap in order of creation; written under RTNL and @taps_lock, read under either
+ * @taps_lock: for sockets that close, which do not take RTNL
+ * @orphans: deletes the taps whose sockets are closed
  * @n_taps: those of @taps that have rules or sessions; RTNL
  * @last_tap: last vtap_tap.id given; RTNL
  * @ports: struct vtap_port in the order of their index; RTNL
@@ -68,6 +70,8 @@ struct vtap_net {
 	struct list_head tables;
 	struct vtap_rule_block *block;
 	struct list_head taps;
+	spinlock_t taps_lock;
+	struct delayed_work orphans;
 	unsigned int n_taps;
 	u64 last_tap;
 	struct list_head ports;

@@ -12,7 +12,7 @@
 #include <uapi/linux/vtap.h>
 
 /* Common nested types */
-const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_RULE_FLUSH + 1] = {
+const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_TAP_OWN + 1] = {
 	[VTAP_A_CHANGE_SESSION_NEW] = NLA_POLICY_NESTED(vtap_session_words_nl_policy),
 	[VTAP_A_CHANGE_SESSION_SET] = NLA_POLICY_NESTED(vtap_session_change_nl_policy),
 	[VTAP_A_CHANGE_SESSION_DEL] = NLA_POLICY_NESTED(vtap_session_key_nl_policy),
@@ -21,6 +21,7 @@ const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_RULE_FLUSH + 1] = {
 	[VTAP_A_CHANGE_RULE_SET] = NLA_POLICY_NESTED(vtap_rule_change_nl_policy),
 	[VTAP_A_CHANGE_RULE_DEL] = NLA_POLICY_NESTED(vtap_rule_key_nl_policy),
 	[VTAP_A_CHANGE_RULE_FLUSH] = NLA_POLICY_NESTED(vtap_rule_pref_nl_policy),
+	[VTAP_A_CHANGE_TAP_OWN] = NLA_POLICY_NESTED(vtap_tap_key_nl_policy),
 };
 
 const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_INNER + 1] = {
@@ -183,6 +184,10 @@ const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
 	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+};
+
+const struct nla_policy vtap_tap_key_nl_policy[VTAP_A_TAP_NAME + 1] = {
+	[VTAP_A_TAP_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
 /* VTAP_CMD_SESSION_GET - do */

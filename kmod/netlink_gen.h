@@ -12,7 +12,7 @@
 #include <uapi/linux/vtap.h>
 
 /* Common nested types */
-extern const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_RULE_FLUSH + 1];
+extern const struct nla_policy vtap_change_nl_policy[VTAP_A_CHANGE_TAP_OWN + 1];
 extern const struct nla_policy vtap_match_nl_policy[VTAP_A_MATCH_INNER + 1];
 extern const struct nla_policy vtap_match_inner_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 1];
 extern const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_UNSET + 1];
@@ -23,6 +23,7 @@ extern const struct nla_policy vtap_session_change_nl_policy[VTAP_A_SESSION_UNSE
 extern const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_TAP + 1];
 extern const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TAP + 1];
 extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_TAP + 1];
+extern const struct nla_policy vtap_tap_key_nl_policy[VTAP_A_TAP_NAME + 1];
 
 extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_TAP + 1];
 

@@ -8,6 +8,7 @@
 #include "net.h"
 #include "netlink_gen.h"
 #include "nl_attr.h"
+#include "owner.h"
 #include "refuse.h"
 #include "rule.h"
 #include "ruleset.h"
@@ -132,7 +133,14 @@ struct vtap_tap *vtap_nl_find_tap(struct vtap_net *vn, const struct nlattr *a)
 /* The same for a new rule or session. */
 struct vtap_tap *vtap_nl_make_tap(struct vtap_txn *txn, const struct nlattr *a)
 {
-	return vtap_taps_make(txn->vn, a ? nla_data(a) : VTAP_TAP_DEFAULT, a, txn->extack);
+	struct vtap_tap *tap;
+	int err;
+
+	tap = vtap_taps_make(txn->vn, a ? nla_data(a) : VTAP_TAP_DEFAULT, a, txn->extack);
+	if (IS_ERR(tap))
+		return tap;
+	err = vtap_owner_check(txn->vn, tap, a, txn->extack);
+	return err ? ERR_PTR(err) : tap;
 }
 
 struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, struct nlattr **a,

@@ -12,10 +12,12 @@
 #include "netlink_gen.h"
 #include "nl_attr.h"
 #include "nl_msg.h"
+#include "owner.h"
 #include "port.h"
 #include "rule.h"
 #include "ruleset.h"
 #include "session.h"
+#include "taps.h"
 #include "txn.h"
 
 static int vtap_nl_session_new(struct vtap_txn *txn, const struct vtap_nl_args *args)
@@ -47,6 +49,9 @@ static int vtap_nl_session_set(struct vtap_txn *txn, const struct vtap_nl_args *
 	s = vtap_nl_find_session(txn->vn, args->a, txn->extack);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
+	err = vtap_owner_check(txn->vn, s->cfg.tap, args->a[VTAP_A_SESSION_TAP], txn->extack);
+	if (err)
+		return err;
 	cfg = s->cfg;
 	if (type && nla_get_u32(type) != cfg.type)
 		return vtap_refuse_attr(txn->extack, type, -EINVAL,
@@ -102,6 +107,9 @@ static int vtap_nl_rule_set(struct vtap_txn *txn, const struct vtap_nl_args *arg
 	rule = vtap_nl_find_rule(txn->vn, args->a[VTAP_A_RULE_ID], txn->extack);
 	if (IS_ERR(rule))
 		return PTR_ERR(rule);
+	err = vtap_owner_check(txn->vn, rule->tap, args->a[VTAP_A_RULE_ID], txn->extack);
+	if (err)
+		return err;
 	vtap_rule_get_cfg(rule, &cfg);
 	err = vtap_nl_rule_unset(&cfg, args, txn->extack);
 	if (err)
@@ -130,6 +138,16 @@ static int vtap_nl_rule_flush(struct vtap_txn *txn, const struct vtap_nl_args *a
 	return vtap_rule_flush(txn, tap, a ? &pref : NULL);
 }
 
+static int vtap_nl_tap_own(struct vtap_txn *txn, const struct vtap_nl_args *args)
+{
+	const struct nlattr *name = args->a[VTAP_A_TAP_NAME];
+
+	if (!name)
+		return vtap_refuse(txn->extack, -EINVAL, "name is missing");
+	return vtap_owner_take(txn->vn, nla_data(name), name, txn->vn->cause->snd_portid,
+			       txn->extack);
+}
+
 #define VTAP_NL_CHANGE(attr, name, nl_policy)				\
 	[VTAP_A_CHANGE_##attr] = {					\
 		.make = vtap_nl_##name,					\
@@ -150,6 +168,7 @@ static const struct {
 	VTAP_NL_CHANGE(RULE_SET, rule_set, rule_change),
 	VTAP_NL_CHANGE(RULE_DEL, rule_del, rule_key),
 	VTAP_NL_CHANGE(RULE_FLUSH, rule_flush, rule_pref),
+	VTAP_NL_CHANGE(TAP_OWN, tap_own, tap_key),
 };
 
 /*
@@ -169,6 +188,9 @@ static int vtap_nl_finish(struct genl_info *info, struct vtap_txn *txn, int err,
 		vtap_loop_reset(txn->vn);
 		vtap_kind_warn(txn);
 		vtap_txn_commit(txn);
+	} else {
+		/* a tap got an owner, and nothing else */
+		vtap_taps_sweep(txn->vn);
 	}
 	if (IS_ERR_OR_NULL(reply))
 		return err;

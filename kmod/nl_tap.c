@@ -45,6 +45,7 @@ static int vtap_nl_put_tap(struct sk_buff *skb, const void *obj, const struct vt
 	if (nla_put_string(skb, VTAP_A_TAP_NAME, tap->name) ||
 	    nla_put_u32(skb, VTAP_A_TAP_RULES, tap->n_rules) ||
 	    nla_put_u32(skb, VTAP_A_TAP_SESSIONS, tap->n_sessions) ||
+	    (READ_ONCE(tap->owner) && nla_put_u32(skb, VTAP_A_TAP_OWNER, READ_ONCE(tap->owner))) ||
 	    nla_put_u32(skb, VTAP_A_TAP_PORTS, vtap_table_tap_ports(m->vn, tap)) ||
 	    vtap_nl_put_u64(skb, VTAP_A_TAP_PACKETS, packets, VTAP_A_TAP_PAD) ||
 	    vtap_nl_put_u64(skb, VTAP_A_TAP_BYTES, bytes, VTAP_A_TAP_PAD)) {

@@ -73,7 +73,9 @@ struct vtap_tap *vtap_taps_make(struct vtap_net *vn, const char *name, const str
 		return ERR_PTR(-ENOMEM);
 	strscpy(tap->name, name, sizeof(tap->name));
 	tap->id = ++vn->last_tap;
+	spin_lock(&vn->taps_lock);
 	list_add_tail(&tap->list, &vn->taps);
+	spin_unlock(&vn->taps_lock);
 	return tap;
 }
 
@@ -94,7 +96,9 @@ void vtap_taps_sweep(struct vtap_net *vn)
 	list_for_each_entry_safe(tap, next, &vn->taps, list) {
 		if (vtap_taps_used(tap))
 			continue;
+		spin_lock(&vn->taps_lock);
 		list_del(&tap->list);
+		spin_unlock(&vn->taps_lock);
 		kfree_rcu(tap, rcu);
 	}
 }

@@ -11,6 +11,8 @@ struct nlattr;
 struct vtap_net;
 
 #define VTAP_TAP_DEFAULT	"main"
+/* no socket gets it by itself; a tap of one that is bound to it may go early */
+#define VTAP_OWNER_GONE		U32_MAX
 
 /**
  * struct vtap_tap - rules that are judged on their own, and the sessions that they name; RTNL
@@ -18,6 +20,8 @@ struct vtap_net;
  * @id: no other tap of the namespace has had it; rules are kept in the order of their taps
  * @n_rules: rules that belong to it, without those that a transaction has deleted
  * @n_sessions: the same for sessions
+ * @owner: portid of the netlink socket that it goes with, VTAP_OWNER_GONE once that is closed, 0
+ *	for none; set under RTNL, and under vtap_net.taps_lock by a socket that closes
  * @name: what users call it; the trace point reads it under RCU
  * @rcu: frees it when no packet can see it any more
  *
@@ -29,6 +33,7 @@ struct vtap_tap {
 	u64 id;
 	unsigned int n_rules;
 	unsigned int n_sessions;
+	u32 owner;
 	char name[VTAP_NAME_MAX + 1];
 	struct rcu_head rcu;
 };

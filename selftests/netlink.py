@@ -12,8 +12,8 @@ import re
 import socket
 import struct
 
-from lib import (REPO, NetNS, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit, ksft_run,
-                 ksft_skip, ksft_true, modprobe)
+from lib import (KERNEL, REPO, NetNS, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit,
+                 ksft_run, ksft_skip, ksft_true, modprobe)
 from lib.nl import (BASE, BPF, BUSY, CHANGES, EXIST, GRE, INVAL, LONG15, LONG31, MIRROR, NOENT, OPS,
                     RANGE, SKIP, STRICT, V4, V6, Client, Netlink, NlError, NlMsgs, attr,
                     attr_number, bench, fixed, provoked)
@@ -362,6 +362,30 @@ def taps(b):
     nl.do("session-flush")
     ksft_eq(b.listener.names(), ["rule-del", "session-del"], "flush without a tap is of main")
     ksft_eq("main" in [t["name"] for t in nl.dump("tap")], False, "which is no more")
+
+
+@bench
+def owned(b):
+    """A tap that belongs to a socket is refused to others; owner.py has the rest."""
+    with Client(b.ns) as owner:
+        owner.y.do("commit", {"change": [{"tap-own": {"name": "t"}},
+                                         {"session-new": {"name": "s", "tap": "t", **GRE}},
+                                         {"rule-new": {"tap": "t", **SKIP}}]})
+        rule = b.nl.dump("rule")[0]["id"]
+        b.settle()
+        foreign = (errno.EPERM,
+                   "the tap belongs to another socket: it can be deleted, not changed")
+        for op, vals, name in (("session-new", {"name": "n", "tap": "t", **GRE}, ".tap"),
+                               ("session-set", {"name": "s", "tap": "t", "ttl": 9}, ".tap"),
+                               ("rule-new", {"tap": "t", **SKIP}, ".tap"),
+                               ("rule-set", {"id": rule, "pref": 9}, ".id")):
+            b.refused(f"{op} of another socket's tap", (*foreign, name), op, vals)
+        b.refused("a tap that exists", (EXIST, "a tap of this name exists, and cannot get an owner",
+                                        ".name"), "tap-own", {"name": "t"})
+        b.refused("tap-own of nothing", (INVAL, "name is missing", None), "tap-own", {})
+        b.refused("tap-own of a bad name",
+                  (INVAL, "a tap's name has letters, digits and _.:@- only", ".name"), "tap-own",
+                  {"name": "a b"})
 
 
 # names that no device has, and words that no frame has together: text, what has it
@@ -860,7 +884,8 @@ def traced(b):
 
 
 LAST = {"session-new": "tap", "session-set": "unset", "session-del": "tap", "session-flush": "tap",
-        "rule-new": "tap", "rule-set": "unset", "rule-del": "id", "rule-flush": "tap"}
+        "rule-new": "tap", "rule-set": "unset", "rule-del": "id", "rule-flush": "tap",
+        "tap-own": "name"}
 
 
 @bench
@@ -967,7 +992,7 @@ def commits(b):
               {"change": [{**change("rule-flush"), **change("session-flush")}]})
     kind = attr_number("commit", "change")
     b.refused("commit: an unknown change", (INVAL, "Unknown attribute type", None), "commit", {},
-              attr(kind, attr(attr_number("change", "rule-flush") + 1, b"", True), True))
+              attr(kind, attr(attr_number("change", "tap-own") + 1, b"", True), True))
     nl.do("rule-new", **SKIP)
     ksft_eq(nl.dump("rule")[-1]["id"] > free + 2, True, "what was refused took no id for good")
 
@@ -1200,20 +1225,28 @@ def filters(b):
             ksft_eq([o[key] for o in nl.dump(what, **pick)], want, f"two taps: {what}s with {pick}")
     b.settle()
     dump = {"flags": [Netlink.NLM_F_DUMP]}
-    none, key = (NOENT, "no session has this name", None), (INVAL, "a dump takes no key, which is "
-                                                            "for one object", None)
+    none, key = "no session has this name", "a dump takes no key, which is for one object"
+    # since 6.10 the end of a dump tells the attribute
+    tells = KERNEL >= (6, 10)
+    for op, vals, want, name in (
+        ("rule-get", {"session": "d"}, (NOENT, none), "session"),
+        ("rule-get", {"session": ""}, (NOENT, none), "session"),
+        ("port-get", {"session": "d"}, (NOENT, none), "session"),
+        ("rule-get", {"session": "b", "tap": "sec"}, (NOENT, none), "session"),
+        ("port-get", {"session": "c", "tap": "main"}, (NOENT, none), "session"),
+        ("rule-get", {"session": "a", "tap": "none"}, (NOENT, none), "session"),
+        ("port-get", {"session": "a", "tap": "none"}, (NOENT, none), "session"),
+        ("rule-get", {"port": "p2"}, (NOENT, "there is no such device"), "port"),
+        ("port-get", {"rule": 99}, (NOENT, "no rule has this id"), "rule"),
+        ("session-get", {"name": "a"}, (INVAL, key), "name"),
+        ("rule-get", {"id": one}, (INVAL, key), "id"),
+        ("port-get", {"name": "p0"}, (INVAL, key), "name"),
+        ("port-get", {"ifindex": 1}, (INVAL, key), "ifindex"),
+    ):
+        b.refused(f"a dump by {op} with {vals}", (*want, f".{name}" if tells else None), op, vals,
+                  **dump)
     for op, vals, want in (
-        ("rule-get", {"session": "d"}, none), ("rule-get", {"session": ""}, none),
-        ("port-get", {"session": "d"}, none),
-        ("rule-get", {"session": "b", "tap": "sec"}, none),
-        ("port-get", {"session": "c", "tap": "main"}, none),
-        ("rule-get", {"session": "a", "tap": "none"}, none),
-        ("port-get", {"session": "a", "tap": "none"}, none),
-        ("rule-get", {"port": "p2"}, (NOENT, "there is no such device", None)),
-        ("port-get", {"rule": 99}, (NOENT, "no rule has this id", None)),
-        ("session-get", {"name": "a"}, key), ("rule-get", {"id": one}, key),
-        ("port-get", {"name": "p0"}, key),
-        ("port-get", {"ifindex": 1}, key), ("session-get", {"type": 6}, (*OUT, ".type")),
+        ("session-get", {"type": 6}, (*OUT, ".type")),
         ("rule-get", {"pref": 1}, (INVAL, "Unsupported attribute", ".pref")),
         ("session-get", {"remote": V4}, (INVAL, "Unsupported attribute", ".remote")),
     ):
@@ -1364,7 +1397,7 @@ def dumps(b):
 
 if __name__ == "__main__":
     modprobe("veth", "bridge", "dummy")
-    ksft_run([commands, unset, unset_refused, ids, ports, module, taps, counters_stay,
+    ksft_run([commands, unset, unset_refused, ids, ports, module, taps, owned, counters_stay,
               session_refused, rule_refused, allowed, edges, malformed, commits, filters, traced,
               complete, events, echo, session_events, resumed, dumps])
     ksft_exit()

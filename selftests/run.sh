@@ -6,6 +6,7 @@
 #   VTAP_YNL=PATH  tools/net/ynl of a kernel source tree, for programs that use lib/nl.py
 #   VTAP_BROKEN=PATH  the module of debug/awake.py: a debug kernel then has to show that its detectors work
 #   VTAP_RETRY=1   a program that fails and leaves the kernel log clean has a second try, which counts instead
+#   VTAP_BULK=N    MiB of the longest stream of stress/bulk.py
 #   TESTS="A B"    the programs, when none is named; stress/storm.py may be called storm.py
 # Prints the programs' TAP; a program that ends without its plan kept, or leaves a complaint in the kernel
 # log, is a failed test. The last line says "N passed, N failed, N skipped"; status 1 when any failed.

@@ -8,6 +8,7 @@ import os
 import signal
 import struct
 import tempfile
+import threading
 
 from lib import (VTAP, NetNS, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit, ksft_run,
                  ksft_true, modprobe, tcp_frame, udp_frame, vtap, vtap_batch, vtap_json)
@@ -252,6 +253,29 @@ def decisions():
                 ksft_true(not os.path.exists(own), "which the next one removes")
 
 
+def comes_and_goes():
+    """Taps come and go while frames pass and their decisions are told."""
+    stop = threading.Event()
+
+    def send(tx):
+        while not stop.is_set():
+            tx.send(udp_frame(*ENDS, sport=40000, dport=80, payload=bytes(40)))
+
+    with bed() as t, Sender(t.a, "eth0") as tx, live(t.host, "vnet0") as (lines, _, _):
+        sender = threading.Thread(target=send, args=(tx,))
+        sender.start()
+        try:
+            for n in range(15):
+                vtap(f"rule add tap t{n} pref 1 port vnet0 dst_port 80 action skip", t.host)
+                busywait(lambda: any(f"tap=t{n} " in text for text in lines()))
+                vtap(f"rule flush tap t{n}", t.host)
+        finally:
+            stop.set()
+            sender.join()
+        ksft_eq({text.split()[2] for text in lines()}, {f"tap=t{n}" for n in range(15)},
+                "each is told, and no other name")
+
+
 def own_copies():
     """A copy that comes back is said to be vtap's own."""
     with bed("rule add pref 1 port up0 dir ingress action mirror ids") as t, \
@@ -302,5 +326,5 @@ def refused():
 
 if __name__ == "__main__":
     modprobe("veth", "bridge", "tun")
-    ksft_run([agrees, words, said, bare, decisions, own_copies, refused])
+    ksft_run([agrees, words, said, bare, decisions, comes_and_goes, own_copies, refused])
     ksft_exit()

@@ -78,7 +78,9 @@ class defer:  # pylint: disable=invalid-name
 
 
 def _failed(name, e):
-    ksft_true(False, name, traceback.format_exc() + (getattr(e, "stderr", None) or ""))
+    said = getattr(e, "stderr", None) or ""  # bytes if it is of a command that took too long
+    said = said.decode(errors="replace") if isinstance(said, bytes) else said
+    ksft_true(False, name, traceback.format_exc() + said)
 
 
 def ksft_run(cases, args=()):

@@ -76,7 +76,8 @@ vm_job() {	# NAME LABEL KERNEL TESTS: with a copy of the module, which may be bu
 	mkdir -p "$dir"
 	cp "$ko" "$dir/"
 	job "$1" "$2" env VTAP_TIMEOUT="${VTAP_TIMEOUT:-$timeout}" "$PWD/tools/bed/vm.sh" "$3" env VTAP_KO="$dir/$(basename "$ko")" \
-		VTAP_RETRY="${RETRY:-}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$4" "$PWD/selftests/run.sh"
+		VTAP_RETRY="${RETRY:-}" VTAP_BULK="${VTAP_BULK:-8}" VTAP_BROKEN="$broken" VTAP_YNL="$ynl" TESTS="$4" \
+		"$PWD/selftests/run.sh"
 }
 
 deal_jobs() {	# KERNEL PROGRAMS...
@@ -141,7 +142,6 @@ done
 for smoke in ${SMOKE:-}; do
 	kernel=${smoke%%=*} series=${smoke#"${smoke%%=*}"} parts=()
 	case $kernel in
-	sid) tests="bed.py classify.py hooks.py" ;;
 	debug) tests="bed.py kunit.py faults.py" ;;
 	plain)
 		kernel=6.1 parts=(VTAP_{CHAIN,RING,DIRECT,CUT,SIEVE}"=n")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """rooms.py - no source file is longer than 450 lines, no headers include each other in a circle,
-no calls lead round, and no self-test imports another one
+no calls lead round, no self-test imports another one, and the developers' text lists each file
 
 In kmod/, a file and its own header are one: the header has the fast half. In tools/vtap/, neither
 functions nor variables may be used in a circle.
@@ -120,10 +120,18 @@ def selftests():
     return bad
 
 
+def unlisted():
+    """Return: files of the module that the text for developers leaves out."""
+    with open("Documentation/development.rst", encoding="utf-8") as f:
+        listed = set(re.findall(r"``(?:kmod/)?(\w+)\.", f.read()))
+    return [f"{f}: is not listed in Documentation/development.rst"
+            for f in sorted(glob.glob("kmod/*.[ch]")) if os.path.basename(f)[:-2] not in listed]
+
+
 def main():
     """Return: exit status."""
     os.chdir(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    bad = selftests()
+    bad = selftests() + unlisted()
     for folder in ("kmod", "tools/vtap"):
         files = sorted(f for f in glob.glob(f"{folder}/*.[ch]") if "_gen." not in f)
         for f in files:

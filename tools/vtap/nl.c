@@ -237,6 +237,12 @@ static int nl_open(void)
 	return rc;
 }
 
+/* The port id of the socket, which may own taps. Return: 0 after telling why there is none. */
+uint32_t nl_portid(void)
+{
+	return nl_open() ? 0 : mnl_socket_get_portid(nl);
+}
+
 /**
  * nl_talk - Send a request and wait for its acknowledgment.
  * @cb: Called with each message of the reply, may be NULL.

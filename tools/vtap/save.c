@@ -22,15 +22,31 @@ static void save_object(FILE *f, const struct object *o, const struct nlmsghdr *
 	free(text);
 }
 
+/* Does a tap go with the program that made it? @taps: all that there are */
+static bool tap_owned(const struct msgs *taps, const char *name)
+{
+	struct view v;
+
+	for (size_t i = 0; i < taps->n; i++) {
+		view_init(&v, &tap_object, taps->v[i]);
+		if (!strcmp(view_str(&v, VTAP_A_TAP_NAME), name))
+			return v.tb[VTAP_A_TAP_OWNER];
+	}
+	return false;
+}
+
 /*
- * What there is, of @tap alone unless it is NULL, as commands that make it or in JSON; @n: the
- * number of objects.
+ * What there is, as commands that make it or in JSON: of @tap alone, or of all taps that have no
+ * owner when it is NULL; @n: the number of objects.
  */
 static int save_write(FILE *f, const char *tap, size_t *n)
 {
+	struct msgs taps = {};
 	int rc = OK;
 
 	*n = 0;
+	if (!tap)
+		rc = nl_dump(tap_object.get, &taps);
 	if (opt.json)
 		out_open(NULL, '{');
 	for (const struct json_list *l = json_lists; !rc && l->key; l++) {
@@ -40,7 +56,9 @@ static int save_write(FILE *f, const char *tap, size_t *n)
 		if (opt.json)
 			out_open(l->key, '[');
 		for (size_t j = 0; !rc && j < m.n; j++) {
-			if (tap && strcmp(tap_of(l->o, m.v[j]), tap))
+			const char *of = tap_of(l->o, m.v[j]);
+
+			if (tap ? strcmp(of, tap) : tap_owned(&taps, of))
 				continue;
 			/* what is saved may be applied to another tap */
 			if (tap)
@@ -54,6 +72,7 @@ static int save_write(FILE *f, const char *tap, size_t *n)
 	}
 	if (opt.json)
 		out_close('}');
+	msgs_free(&taps);
 	return rc;
 }
 

@@ -15,6 +15,7 @@ static const struct word tap_words[] = {
 	{ "ports", &type_u32, A(PORTS) },
 	{ "packets", &type_u64, A(PACKETS) },
 	{ "bytes", &type_u64, A(BYTES) },
+	{ "owner", &type_u32, A(OWNER) },
 	{}
 };
 

@@ -132,6 +132,17 @@ bad '"x" is not a valid value for "by": it is session, port, rule or tap' top by
 bad '"x" is unknown to "top"' top x
 bad '"0" is not a number of refreshes: it is 1 to 4294967295' top -n 0
 bad '"0" is not a number of seconds: it is 0.1 to 3600' top -d 0
+bad '"-x" is unknown to "capture", which has -w, -c, -G and -W' capture eth0 -x
+bad '"-w" requires a value' capture -w
+bad '"x" is not a valid value for "-c": it is 1 to 4294967295' capture -c x
+bad '"-W" requires "-G"' capture -W 2
+bad '"-G" requires "-w" with a file whose name has the time in it' capture -G 60 -w x.pcapng
+bad '"action" is unknown to "capture", which has a tap and rules of its own' capture eth0 action skip
+bad '"--capture" requires "--fifo"' extcap --capture --extcap-interface vtap
+bad '"eth0" is not one of the interfaces' extcap --capture --extcap-interface eth0 --fifo x
+good 'interface {value=vtap-lo}' extcap --extcap-interfaces --extcap-version=4.0
+good '{name=EN10MB}' extcap --extcap-dlts --extcap-interface vtap-lo
+good '{call=--words}' extcap --extcap-config --extcap-interface vtap-lo
 bad '-check' -c session
 bad '-check' -c save
 bad '-check' -c -b "$tmp/conf"

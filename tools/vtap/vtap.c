@@ -13,6 +13,8 @@ static void help(FILE *f)
 	      "       vtap [ OPTIONS ] top [ by OBJECT ] [ -b ] [ -n COUNT ] [ -d SECONDS ]\n"
 	      "       vtap [ OPTIONS ] metrics [ FILE ]\n"
 	      "       vtap [ OPTIONS ] check [ tap NAME ]\n"
+	      "       vtap [ OPTIONS ] capture [ PORT ] [ RULE-WORDS ] [ -w FILE ] [ -c COUNT ]\n"
+	      "                                [ -G SECONDS ] [ -W FILES ]\n"
 	      "       vtap [ OPTIONS ] trace PORT [ dir D ] { WORDS | hex FILE | pcap FILE }\n"
 	      "       vtap [ OPTIONS ] trace -live PORT [ dir D ]\n"
 	      "       vtap [ OPTIONS ] save [ tap NAME ] [ FILE ] [ -force ]\n"
@@ -27,7 +29,7 @@ static void help(FILE *f)
 /* what a command line begins with */
 static const char *const verbs[] = {
 	"session", "rule", "port", "tap", "monitor", "top", "metrics", "check", "trace", "save",
-	"apply", "help", NULL
+	"apply", "capture", "extcap", "help", NULL
 };
 
 /* Replace an abbreviation by what it stands for; an unknown word stays. */
@@ -103,6 +105,10 @@ static int run(char **argv, struct txn *txn)
 		return apply_run(argv + 1);
 	if (!strcmp(*argv, "check"))
 		return check_run(argv + 1);
+	if (!strcmp(*argv, "capture"))
+		return capture_run(argv + 1);
+	if (!strcmp(*argv, "extcap"))
+		return extcap_run(argv + 1);
 	if (!strcmp(*argv, "trace"))
 		return trace_run(argv + 1);
 	return unknown(argv);

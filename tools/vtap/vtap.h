@@ -332,6 +332,7 @@ struct nl_error {
 
 typedef void (*nl_cb)(const struct nlmsghdr *nlh, void *data);
 
+uint32_t nl_portid(void);
 const char *nl_module_version(void);
 void nl_report(const struct nl_error *e, const char *name);
 int nl_talk(struct nlmsghdr *nlh, nl_cb cb, void *data, struct nl_error *e);
@@ -400,6 +401,12 @@ int monitor_run(char **argv);
 /* save.c */
 int file_save(const char *name, const char *text, size_t len, bool nothing);
 int save_run(char **argv);
+
+/* capture.c */
+int capture_run(char **argv);
+
+/* extcap.c */
+int extcap_run(char **argv);
 
 /* check.c */
 int check_run(char **argv);
