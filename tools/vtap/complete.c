@@ -177,6 +177,22 @@ static void complete_trace(const struct typed *t)
 	}
 }
 
+/* A port, match words and options, in any order. */
+static void complete_capture(const struct typed *t)
+{
+	const char *before = typed_before(t);
+	const struct word *w = word_find(&rule_object, before, W_ADD);
+
+	if (!strcmp(before, "-w"))
+		offer_files();
+	if (*before == '-' || (w && offer_values(t, w)))
+		return;
+	if (t->n == 1)
+		offer_dir(t, "/sys/class/net");
+	offer_names(t, (struct name[]){ { "-w", 0 }, { "-c", 0 }, { "-G", 0 }, { "-W", 0 }, {} });
+	offer_words(t, &rule_object, W_ADD);
+}
+
 static void complete_top(const struct typed *t)
 {
 	const char *before = typed_before(t);
@@ -213,6 +229,8 @@ static void complete_verb(const struct typed *t, const char *verb)
 	}
 	if (!strcmp(verb, "trace"))
 		complete_trace(t);
+	else if (!strcmp(verb, "capture"))
+		complete_capture(t);
 	else if (!strcmp(verb, "top"))
 		complete_top(t);
 	else if (!strcmp(verb, "metrics"))
