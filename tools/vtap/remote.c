@@ -89,6 +89,6 @@ static void remote_json(const struct word *w, const struct view *v)
 static const struct key remote_keys[] = { { NULL, 's' }, {} };
 
 const struct type type_remote = {
-	"{ ADDR[%DEV] | HOST }", .parse = remote_parse, .format = remote_format, .to_json = remote_json,
-	.keys = remote_keys
+	"{ ADDR[%DEV] | HOST }", .parse = remote_parse, .format = remote_format,
+	.to_json = remote_json, .keys = remote_keys
 };
