@@ -140,6 +140,12 @@ static bool rule_within(const struct found_rule *inner, const struct found_rule 
 	       ports_within(inner->bound, outer->bound) && match_within(&inner->v, &outer->v);
 }
 
+/* Rules of one shape, of which @first is the first; @attrs: its match attributes, one bit each. */
+struct shape {
+	const struct found_rule *first;
+	uint64_t attrs;
+};
+
 /* A rule, in a table by what it says in the bits of its shape. */
 struct entry {
 	uint64_t hash;
@@ -236,10 +242,20 @@ static bool same_shape(const struct found_rule *a, const struct found_rule *b)
 	return true;
 }
 
-/* Set the rule that takes all frames of each. */
+static uint64_t attrs_of(const struct found_rule *r)
+{
+	uint64_t attrs = 0;
+
+	for (uint16_t i = 1; i <= ATTR_MAX; i++)
+		if (attr(&r->v, i))
+			attrs |= 1ULL << i;
+	return attrs;
+}
+
+/* Set the rule that takes all frames of each, the first one if there are several. */
 void shadows_get(struct check *c)
 {
-	const struct found_rule **shapes = check_mem(calloc(c->n_rules + 1, sizeof(*shapes)));
+	struct shape *shapes = check_mem(calloc(c->n_rules + 1, sizeof(*shapes)));
 	struct entry *entries = check_mem(calloc(c->n_rules + 1, sizeof(*entries))), **table;
 	size_t size = 1, n = 0, s;
 
@@ -248,11 +264,12 @@ void shadows_get(struct check *c)
 	table = check_mem(calloc(size, sizeof(*table)));
 	for (size_t i = 0; i < c->n_rules; i++) {
 		struct found_rule *r = &c->rules[i];
+		const uint64_t attrs = attrs_of(r);
 		const struct entry *e;
 		uint64_t hash;
 
-		for (s = 0; s < n; s++) {
-			if (!shape_hash(shapes[s], r, &hash))
+		for (s = 0; s < n && !(r->shadow && r->shadow < shapes[s].first); s++) {
+			if (shapes[s].attrs & ~attrs || !shape_hash(shapes[s].first, r, &hash))
 				continue;
 			hash ^= s * FNV_PRIME;
 			for (e = table[hash % size]; e; e = e->next)
@@ -260,10 +277,11 @@ void shadows_get(struct check *c)
 				    (!r->shadow || e->rule < r->shadow) && rule_within(r, e->rule))
 					r->shadow = e->rule;
 		}
-		for (s = 0; s < n && !same_shape(shapes[s], r); s++)
-			;
+		for (s = 0; s < n; s++)
+			if (shapes[s].attrs == attrs && same_shape(shapes[s].first, r))
+				break;
 		if (s == n)
-			shapes[n++] = r;
+			shapes[n++] = (struct shape){ r, attrs };
 		shape_hash(r, r, &hash);
 		hash ^= s * FNV_PRIME;
 		entries[i] = (struct entry){ hash, s, r, table[hash % size] };
