@@ -145,7 +145,6 @@ void vtap_owner_exit(void)
 
 void vtap_owner_init_net(struct vtap_net *vn)
 {
-	spin_lock_init(&vn->taps_lock);
 	INIT_DELAYED_WORK(&vn->orphans, vtap_owner_work);
 }
 

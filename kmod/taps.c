@@ -107,4 +107,5 @@ void vtap_taps_sweep(struct vtap_net *vn)
 void vtap_taps_init_net(struct vtap_net *vn)
 {
 	INIT_LIST_HEAD(&vn->taps);
+	spin_lock_init(&vn->taps_lock);
 }
