@@ -4,12 +4,14 @@
 each cause."""
 import contextlib
 import json
+import re
 import tempfile
 
 from lib import (VTAP, Sender, Sniffer, Topology, busywait, ip, ksft_eq, ksft_exit,
                  ksft_run, ksft_skip, ksft_true, mac as lib_mac, modprobe, vtap, vtap_batch,
                  vtap_json)
-from lib.routes import Monitor, icmp_error, is_copy, session
+from lib.cli import Monitor
+from lib.routes import icmp_error, is_copy
 from lib.traffic import mirror
 
 KINDS = {"protocol-unreachable", "port-unreachable"}
@@ -23,9 +25,21 @@ def silent(t):
                 for a in SILENT.values()])
 
 
+def icmp_all(t):
+    """Return: {name: what the session says of ICMP errors, without the time; {} for none}."""
+    return {s["name"]: {k: v for k, v in s.get("icmp", {}).items() if k != "ago"}
+            for s in vtap_json("session show", t.host)}
+
+
 def icmp(t, name):
-    """Return: what session NAME says of ICMP errors, without the time; {} for none."""
-    return {k: v for k, v in session(t, name).get("icmp", {}).items() if k != "ago"}
+    """Return: what session NAME says of ICMP errors."""
+    return icmp_all(t)[name]
+
+
+def errors(t, *names):
+    """Return: how many ICMP errors each of the sessions NAMES has counted, None for none."""
+    said = icmp_all(t)
+    return [said[name].get("errors") for name in names]
 
 
 def error(outer, kind, keep=None, spoil=False):
@@ -40,35 +54,35 @@ def error(outer, kind, keep=None, spoil=False):
 def answers():
     """A collector on which nothing receives answers each copy, and the session says so; an event
     tells of the first answer alone."""
-    for v in (4, 6):
-        with Topology() as t, Sender(t.a, "eth0") as tx:
-            t.col.sysctl(net__ipv4__icmp_ratelimit=0, net__ipv6__icmp__ratelimit=0)
-            remote = {4: t.IP4, 6: t.IP6}[v]["col"]
-            silent(t)
-            vtap_batch(t.host, f"session add g type gre key 7 remote {remote}",
-                       f"session add v type vxlan key 8 remote {remote}",
-                       f"session add n type gre remote {SILENT[v]}")
-            mirror(t, "vnet0", ["g", "v", "n"], "dir ingress ip_proto udp")
-            with Monitor(t.host) as monitor:
-                ksft_true(busywait(lambda: vtap("session set n ttl 64", t.host)
-                                   and monitor.states("n")), f"IPv{v}: events come")
-                for n in (1, 2, 3):
-                    tx.send(t.udp())
-                    busywait(lambda n=n: all(icmp(t, s).get("errors") == n for s in "gv"))
-                for name in "gv":
-                    last = icmp(t, name)
+    with Topology() as t, Sender(t.a, "eth0") as tx:
+        t.col.sysctl(net__ipv4__icmp_ratelimit=0, net__ipv6__icmp__ratelimit=0)
+        remotes = {4: t.IP4["col"], 6: t.IP6["col"]}
+        silent(t)
+        vtap_batch(t.host, *[line for v, remote in remotes.items() for line in (
+            f"session add g{v} type gre key 7 remote {remote}",
+            f"session add v{v} type vxlan key 8 remote {remote}",
+            f"session add n{v} type gre remote {SILENT[v]}")])
+        mirror(t, "vnet0", [f"{k}{v}" for v in remotes for k in "gvn"], "dir ingress ip_proto udp")
+        with Monitor(t.host, "-j") as monitor:
+            for n in (1, 2, 3):
+                tx.send(t.udp())
+                busywait(lambda n=n: errors(t, "g4", "v4", "g6", "v6") == [n] * 4)
+            said, text = icmp_all(t), vtap("session show", t.host).stdout
+            for v, remote in remotes.items():
+                for name in (f"g{v}", f"v{v}"):
+                    last = said[name]
                     ksft_true((last.get("errors"), last.get("from")) == (3, remote)
-                              and last["kind"] in KINDS, f"IPv{v}: session {name} counts", last)
-                ksft_eq(icmp(t, "n"), {}, f"IPv{v}: one whose copies nobody answers does not")
-                text = vtap("session show g", t.host).stdout
-                ksft_true("icmp errors 3 kind " in text and f" from {remote} ago " in text,
+                              and last["kind"] in KINDS, f"IPv{v}: session {name[0]} counts", last)
+                ksft_eq(said[f"n{v}"], {}, f"IPv{v}: one whose copies nobody answers does not")
+                line = re.search(f"^g{v} .*", text, re.M)[0]
+                ksft_true("icmp errors 3 kind " in line and f" from {remote} ago " in line,
                           f"IPv{v}: the text says it", text)
-                vtap("session set n ttl 63", t.host)
-                busywait(lambda: sum('"ttl":63' in x for x in monitor.text.splitlines())
-                         or monitor.states("n") and False)
-                told = [json.loads(x) for x in monitor.text.splitlines()]
-                ksft_eq([sum(e.get("name") == s and "icmp" in e for e in told) for s in "gvn"],
-                        [1, 1, 0], f"IPv{v}: one event each")
+            vtap("session set n4 ttl 63", t.host)
+            ksft_true(monitor.lines('"ttl":63'), "events come")
+            told = monitor.events()
+            for v in remotes:
+                ksft_eq([sum(e.get("name") == f"{k}{v}" and "icmp" in e for e in told)
+                         for k in "gvn"], [1, 1, 0], f"IPv{v}: one event each")
 
 
 def spoilt(outer, at, value):
@@ -105,12 +119,13 @@ def quotes():
             for n, (code, keep) in enumerate(((kind, None), (kind, 8),
                                               ({4: (11, 0), 6: (3, 0)}[v], None)), 1):
                 router.send(*[error(f, code, keep) for f in by.values()])
-                ksft_true(busywait(lambda n=n, v=v: [icmp(t, f"{k}{v}").get("errors")
-                                                     for k in "egv"] == [n] * 3),
+                names = [f"{k}{v}" for k in "egv"]
+                ksft_true(busywait(lambda n=n, names=names: errors(t, *names) == [n] * 3),
                           f"IPv{v}: {code} with {keep or 'all'} quoted counts once, what was "
                           "before it does not", lambda: vtap_json("session show", t.host))
-            ksft_eq(icmp(t, f"e{v}")["kind"], "time-exceeded", f"IPv{v}: the last one is shown")
-            ksft_eq(icmp(t, f"e{v}")["from"], FAR[v], f"IPv{v}: and from whom")
+            last = icmp(t, f"e{v}")
+            ksft_eq(last["kind"], "time-exceeded", f"IPv{v}: the last one is shown")
+            ksft_eq(last["from"], FAR[v], f"IPv{v}: and from whom")
 
 
 def forged():
@@ -157,15 +172,22 @@ def vrf():
             tx.send(t.udp())
             router.send(error(rx.frames(2)[0], {4: (3, 3), 6: (1, 4)}[v]))
             ksft_true(busywait(lambda v=v: icmp(t, f"dev{v}")), f"IPv{v}: a session in the VRF")
-            ksft_eq([icmp(t, f"{n}{v}").get("errors") for n in ("out", "red", "dev")],
-                    [None, 1, 1], f"IPv{v}: those of the VRF count, the one outside does not")
+            ksft_eq(errors(t, f"out{v}", f"red{v}", f"dev{v}"), [None, 1, 1],
+                    f"IPv{v}: those of the VRF count, the one outside does not")
+
+
+def as_line(x):
+    """Return: a problem, which -j printed, as it is printed without."""
+    name = x.get("name", x.get("id", x["tap"]))
+    tap = f" (tap {x['tap']})" if x["tap"] not in ("main", name) else ""
+    return f"{x['object']} {name}{tap}: {x['text']}" + (f"; {x['advice']}" if "advice" in x else "")
 
 
 class Bed:
     """A Topology, and what vtap check says of it."""
 
     def __init__(self):
-        self.stack = contextlib.ExitStack()
+        self.stack, self.taps = contextlib.ExitStack(), []
 
     def __enter__(self):
         self.t = self.stack.enter_context(Topology())
@@ -180,16 +202,12 @@ class Bed:
     def __exit__(self, *exc):
         self.stack.close()
 
-    def clear(self):
-        """Delete all rules and sessions."""
-        vtap_batch(self.t.host, *[f"{kind} flush tap {tap['name']}"
-                                  for tap in vtap_json("tap", self.t.host)
-                                  for kind in ("rule", "session")])
-
     def tell(self, *lines):
-        """Give the tool LINES in place of what there was."""
-        self.clear()
-        vtap_batch(self.t.host, *lines)
+        """Give the tool LINES in place of what there was, which takes no port away that stays:
+        its counters go on."""
+        old = [f"{kind} flush tap {tap}" for tap in self.taps for kind in ("rule", "session")]
+        self.taps = {(re.search(r" tap (\S+)", line) or ["", "main"])[1] for line in lines}
+        vtap_batch(self.t.host, *old, *lines)
 
     def shoot(self, n=3, **kw):
         """Send N frames from a to b."""
@@ -209,9 +227,8 @@ class Bed:
         """Report whether CAUSE is the only thing wrong, and its line SAYS all this."""
         code, found = self.problems()
         ksft_eq((code, [x["cause"] for x in found]), (1, [cause]), f"{name}: {cause}")
-        text = self.run().stdout
-        ksft_true(text.count("\n") == 1 and all(s in text for s in says), f"{name}: a line says it",
-                  (text, says))
+        text = "\n".join(map(as_line, found))
+        ksft_true(all(s in text for s in says), f"{name}: its line says it", (text, says))
 
     def well(self, name):
         """Report whether nothing is wrong."""
@@ -260,9 +277,17 @@ def sessions():
             bed.finds(name, "unreachable", says)
         bed.tell(GRE, "session add b tap sec type gre remote 192.0.2.77", ALL,
                  "rule add tap sec pref 1 port vnet0 action mirror b")
-        ksft_eq([bed.problems(w)[0] for w in ("", "tap main", "tap sec", "tap none")],
-                [1, 0, 1, 1], "tap NAME: of this one alone")
-        ksft_true("session b (tap sec): " in bed.run().stdout, "the tap is named")
+        ksft_eq([bed.problems(w)[0] for w in ("tap main", "tap sec", "tap none")],
+                [0, 1, 1], "tap NAME: of this one alone")
+        bed.tell("session add b tap sec type gre remote 192.0.2.77",
+                 "rule add tap sec pref 1 port vnet9 action mirror b", GRE)
+        code, found = bed.problems()
+        ksft_eq((code, {x["cause"] for x in found}), (1, {"resolving", "unused", "no-port"}),
+                "several problems")
+        p = bed.run()
+        ksft_eq((p.returncode, p.stdout.splitlines()), (1, list(map(as_line, found))),
+                "without -j, a line for each, which names its tap")
+        ksft_true("session b (tap sec): " in p.stdout, "unless it is main", p.stdout)
 
 
 def loops_ahead():
@@ -282,6 +307,29 @@ def loops_ahead():
         bed.tell(add, "rule add pref 5 port up0 ip_proto ipip action skip",
                  "rule add pref 10 port up0 action mirror s")
         bed.well("a skip rule in front")
+
+
+def copies_come_back():
+    """Copies that come back by a port, and raw ones that are about to."""
+    with Bed() as bed:
+        host, raw = bed.t.host, "session add s type port dev vnet1"
+        bed.tell(raw, "rule add pref 10 port vnet1 action mirror s")
+        bed.finds("raw copies into a tapped device", "loop-ahead", "raw copies go to vnet1, ",
+                  "exclude vnet1 from rule ")
+        bed.tell(raw, "rule add pref 10 port vnet1 dir egress action mirror s")
+        bed.well("raw copies into a device that is tapped at egress alone")
+        modprobe("8021q", "sch_netem")
+        host.ip("link add link up0 name up0.7 type vlan id 7", "link set up0.7 addrgenmode none",
+                "link set up0.7 up")
+        if host.sh("tc qdisc add dev up0.7 root netem delay 5ms", check=False).returncode:
+            ksft_skip("this kernel has no netem", "loop")
+            return
+        bed.tell("session add s type port dev up0.7", ALL,
+                 "rule add pref 20 port up0 action mirror s")
+        bed.shoot(1)
+        busywait(lambda: vtap_json("session show s", host)[0]["state"] == "loop")
+        bed.finds("copies that came back", "loop", "session s: copies came back by port up0",
+                  "by a skip rule")
 
 
 def rules():
@@ -307,11 +355,15 @@ def rules():
             host.ip("link add red type vrf table 100")
             bed.tell(GRE, "rule add pref 10 port red action mirror s")
             bed.finds("port red", "not-tappable", "a VRF device has no frames of its own")
+        bed.tell(GRE, "rule add pref 10 port vnet0 vlan_id 7 action mirror s")
+        bed.well("a rule before any frame")
+        bed.shoot(3)
+        bed.well("a rule that a few frames did not match")
+        bed.shoot(997)
         for words in ("vlan_id 7", "dir ingress src_ip 10.0.0.2"):
             bed.tell(GRE, f"rule add pref 10 port vnet0 {words} action mirror s")
-            bed.well(f"{words}, before any frame")
-            bed.shoot()
-            bed.finds(words, "unmatched", "none of the ", " frames at its ports")
+            bed.finds(words, "unmatched", " frames passed its ports, and no rule matched any")
+        bed.tell()
         bed.tell(GRE, ALL)
         bed.well("no file here")
         with open(f"{bed.tmp}/vnet0", "w", encoding="ascii"):
@@ -368,15 +420,18 @@ def output():
                      f"rule add pref 10 port vnet0 action mirror {','.join(kinds)}")
             notes = json.loads(bed.run("", "-j").stdout)
             ksft_eq({x["level"] for x in notes}, {"note"}, f"IPv{v}: all is well, notes only")
-            for name in kinds:
-                lines = [x["text"].partition("collector: ")[2] for x in notes
-                         if x.get("name") == name and x["cause"] == "receive"]
-                if (v, name) == (6, "one"):
-                    continue  # Linux has no ERSPAN I over IPv6
-                command = lines[0]
-                p = bed.t.col.sh(["bash", "-ec", command], check=False)
-                ksft_eq(p.returncode, 0, f"IPv{v}: {kinds[name]}: {command} works")
-                bed.t.col.sh("ip link del vtap0", check=False)
+            commands = {}
+            for x in notes:
+                # Linux has no ERSPAN I over IPv6
+                if x["cause"] == "receive" and (v, x["name"]) != (6, "one"):
+                    commands.setdefault(x["name"], x["text"].partition("collector: ")[2])
+            ksft_eq(set(kinds) - set(commands), {"one"} if v == 6 else set(),
+                    f"IPv{v}: a command for each type")
+            p = bed.t.col.sh(["bash", "-c", "\n".join(
+                f"(set -e; {c}\n) && echo {n}; ip link del vtap0" for n, c in commands.items())],
+                check=False)
+            for name, command in commands.items():
+                ksft_true(name in p.stdout.split(), f"IPv{v}: {kinds[name]}: {command} works", p)
             text = bed.run("", "-d").stdout
             ksft_true(f"session g: active, by up0 to {remote}, path MTU 1500\n" in text
                       and "rule " in text and ": bound to vnet0\n" in text
@@ -387,5 +442,6 @@ def output():
 
 if __name__ == "__main__":
     modprobe("veth", "bridge")
-    ksft_run([answers, quotes, forged, vrf, sessions, loops_ahead, rules, shadows, output])
+    ksft_run([answers, quotes, forged, vrf, sessions, loops_ahead, copies_come_back, rules, shadows,
+              output])
     ksft_exit()

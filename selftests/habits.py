@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import struct
+import tempfile
 import termios
 import time
 
@@ -59,6 +60,73 @@ def timestamps():
             ksft_true(started - 0.001 <= stamp <= time.time(), f"{name}: now", (started, stamp))
 
 
+def on_terminal(ns, words, **env):
+    """Return: what the tool prints on a terminal of 80 columns."""
+    term, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 25, 80, 0, 0))
+    ns.popen([VTAP, *words.split()], stdout=end, env={**os.environ, **env}).wait()
+    os.close(end)
+    text = os.read(term, 65536).decode().replace("\r\n", "\n")
+    os.close(term)
+    return text
+
+
+def colors():
+    """A terminal gets colors unless NO_COLOR is set, others get them when they are asked for; they
+    change nothing else."""
+    with NetNS("colors") as ns:
+        vtap_batch(ns, "session add ids type gre remote 192.0.2.9 local 192.0.2.1 dev up0",
+                   "session add six type gre remote 2001:db8::9",
+                   "rule add pref 1 port x mac 02:00:00:00:00:01 action mirror ids")
+        plain = vtap("session", ns).stdout
+        colored = vtap("-color session", ns).stdout
+        ksft_eq(re.sub("\033\\[[0-9]*m", "", colored), plain, "-color changes no text")
+        ksft_eq(re.findall("\033\\[(3[0-9])m(.*?)\033\\[0m", colored),
+                [("36", "ids"), ("35", "192.0.2.9"), ("35", "192.0.2.1"), ("36", "up0"),
+                 ("31", "no-device"), ("36", "six"), ("34", "2001:db8::9"), ("31", "no-route")],
+                "values have the colors of ip(8)")
+        ksft_true("mac \033[33m02:00:00:00:00:01\033[0m" in vtap("-co rule", ns).stdout, "a MAC")
+        brief_ = vtap("-color -br session", ns).stdout
+        ksft_eq((re.sub("\033\\[[0-9]*m", "", brief_), brief_.count("\033[31m")),
+                (vtap("-br session", ns).stdout, 2), "and so have cells of a table")
+        for options, env, want in (("", {"NO_COLOR": ""}, colored), ("", {"NO_COLOR": "1"}, plain),
+                                   ("-color=auto ", {"NO_COLOR": "1"}, colored),
+                                   ("-color=never ", {"NO_COLOR": ""}, plain)):
+            ksft_eq(on_terminal(ns, f"{options}session", **env), want,
+                    f"a terminal, {options}{env}")
+        ksft_eq(vtap("-color=auto session", ns).stdout, plain, "no terminal, -color=auto")
+        ksft_eq(vtap("-color -j session", ns).stdout, vtap("-j session", ns).stdout, "not in JSON")
+
+
+def hosts():
+    """A collector may be given by its name, which must have one address; the kernel keeps that."""
+    with NetNS("hosts") as ns, tempfile.TemporaryDirectory(dir="/run") as d:
+        with open(d + "/hosts", "w", encoding="ascii") as f:
+            f.write("192.0.2.9 four.example both.example\n2001:db8::9 six.example both.example\n"
+                    "192.0.2.8 two.example\n192.0.2.9 two.example\n")
+        add = " ; ".join(f"{VTAP} session add {name} type gre key {key} {words}"
+                         for key, (name, words) in enumerate((
+                             ("a", "remote four.example"), ("b", "remote six.example"),
+                             ("c", "local 192.0.2.1 remote both.example"),
+                             ("d", "remote both.example"), ("e", "remote two.example"),
+                             ("f", "local 192.0.2.1 remote six.example"))))
+        p = ns.sh(["unshare", "-m", "sh", "-c", f"mount --bind {d}/hosts /etc/hosts; {add}"],
+                  check=False, env={**os.environ, "RES_OPTIONS": "attempts:1 timeout:1"})
+        ksft_eq([(s["name"], s["remote"]) for s in vtap_json("session", ns)],
+                [("a", "192.0.2.9"), ("b", "2001:db8::9"), ("c", "192.0.2.9")],
+                "addresses of names, of the family that local has")
+        said = p.stderr.splitlines()
+        bad = 'vtap: "{}.example" is not a valid value for "remote": the name '
+        ksft_true(len(said) == 3 and p.returncode == 2, "others are refused", p)
+        for line, name, addresses in ((said[0], "both", {"192.0.2.9", "2001:db8::9"}),
+                                      (said[1], "two", {"192.0.2.8", "192.0.2.9"})):
+            text = bad.format(name) + "has several addresses: give one of them, "
+            ksft_true(line.startswith(text) and set(line[len(text):].split(" or ")) == addresses,
+                      f"{name}.example: both are named", line)
+        ksft_true(said[2].startswith(bad.format("six") + "cannot be resolved: "),
+                  "no address of this family", said[2])
+
+
 def brief():
     """-br prints a line of columns for each object, which is cut at the width of a terminal."""
     with NetNS("brief") as ns:
@@ -88,12 +156,7 @@ def brief():
             ksft_eq(vtap(f"-br {words}", ns).stdout.splitlines(), want, words)
         ksft_eq(vtap("-br -j rule", ns).stdout, vtap("-j rule", ns).stdout, "JSON is as without")
         ksft_eq(vtap("-br rule show pref 9", ns).stdout, "", "no object")
-        term, end = pty.openpty()
-        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 25, 80, 0, 0))
-        ns.popen([VTAP, "-br", "rule"], stdout=end).wait()
-        os.close(end)
-        lines = os.read(term, 65536).decode().splitlines()
-        os.close(term)
+        lines = on_terminal(ns, "-br rule", NO_COLOR="1").splitlines()
         ksft_eq((len(lines), max(map(len, lines)), lines[0][-1], lines[1][-3:]),
                 (3, 80, "+", "443"), "80 columns of a terminal")
 
@@ -200,6 +263,6 @@ def selectors():
 
 if __name__ == "__main__":
     modprobe("bridge", "dummy")
-    ksft_run([monitor_objects, timestamps, oneline, brief, json_errors, schema,
+    ksft_run([monitor_objects, timestamps, oneline, brief, colors, hosts, json_errors, schema,
               services, selectors])
     ksft_exit()

@@ -37,8 +37,9 @@ SAMPLE = re.compile(r'^(vtap_\w+)\{((?:\w+="(?:[^"\\]|\\.)*",?)+)\} (\d+)$')
 @contextlib.contextmanager
 def bed():
     """A Topology with SETUP; the host's ports are vnet0 alone. Yields it and a function that sends
-    N frames through vnet0 and back."""
+    N frames through vnet0 and back. The collector answers each copy with an ICMP error."""
     with Topology() as t, Sender(t.a, "eth0") as tx, Sniffer(t.b, "eth0") as rx:
+        t.col.sysctl(net__ipv4__icmp_ratelimit=0)
         vtap_batch(t.host, *SETUP)
 
         def shoot(n):
@@ -261,6 +262,7 @@ def expected(ns):
                 put("session_sent_bytes_total", value, **labels)
             else:
                 put(f"session_{key}_frames_total", value, **labels)
+        put("session_icmp_errors_total", s.get("icmp", {}).get("errors", 0), **labels)
         for state in ("active", "resolving", "no-route", "no-device", "loop"):
             put("session_state", int(s["state"] == state), state=state, **labels)
     for r in vtap_json("-s rule show", ns):
@@ -281,6 +283,11 @@ def expected(ns):
     return want
 
 
+def answered(ns, n):
+    """Wait until N copies of session ids are answered. Return: whether they are."""
+    return busywait(lambda: vtap_json("session show ids", ns)[0].get("icmp", {}).get("errors") == n)
+
+
 def written():
     """The file has every counter of show -s, and only those; promtool finds nothing wrong."""
     with bed() as (t, shoot), tempfile.TemporaryDirectory(dir="/run") as top:
@@ -288,6 +295,7 @@ def written():
         os.mkdir(d)
         path = d + "/vtap.prom"
         shoot(5)
+        ksft_true(answered(t.host, 5), "each copy is answered by an ICMP error")
         vtap(["metrics", path], t.host)
         with open(path, encoding="ascii") as f:
             text = f.read()
@@ -298,6 +306,9 @@ def written():
         ksft_eq(got["vtap_session_dropped_frames_total", frozenset(
             {("tap", "sec"), ("session", LONG), ("cause", "inactive")})], 5,
             "a drop is counted under its cause")
+        ksft_eq([value for (name, _), value in got.items()
+                 if name == "vtap_session_icmp_errors_total"], [5, 0],
+                "ICMP errors are counted where copies are answered")
         ksft_eq({dict(labels)["port"] for _, labels in got if "port" in dict(labels)}, {"vnet0"},
                 "a port that is not tapped is not there")
         states = collections.Counter()
@@ -413,6 +424,7 @@ def server():
                       "Prometheus has what node_exporter read",
                       lambda: prom.log.seek(0) or prom.log.read())
             shoot(9)
+            answered(t.host, 9)
             vtap(["metrics", d + "/vtap.prom"], t.host)
             want = expected(t.host)
 
@@ -429,7 +441,8 @@ def server():
             def alerts():
                 found = json.loads(prom.get("/api/v1/alerts")[1])["data"]["alerts"]
                 return {a["labels"]["alertname"] for a in found}
-            ksft_true(busywait(lambda: alerts() == {"VtapSessionInactive", "VtapRuleWithoutPort"}),
+            wrong = {"VtapSessionInactive", "VtapRuleWithoutPort", "VtapCollectorUnreachable"}
+            ksft_true(busywait(lambda: alerts() == wrong),
                       "alerts of what is wrong here, and no others", alerts)
             status, page = prom.get("/consoles/vtap.html")
             cells = re.findall(r"<td[^>]*>\s*(?:<a [^>]*>)?([^<]*?)\s*<", page)

@@ -14,7 +14,8 @@ import time
 from lib import (Collector, Decoder, NetNS, Sender, Sniffer, Stream, Topology, busywait, ip,
                  ksft_eq, ksft_exit, ksft_run, ksft_skip, ksft_true, mac, modprobe, one_cpu,
                  parse_inner, raise_backlog, vtap, vtap_batch, vtap_json)
-from lib.routes import Monitor, is_copy, plain, second_uplink, session, too_big
+from lib.cli import Monitor
+from lib.routes import is_copy, plain, second_uplink, session, too_big
 from lib.traffic import mirror, payload, session_stats, transfer
 
 ROUTED4, ROUTED6 = "198.51.100.9", "2001:db8:51::9"
@@ -132,16 +133,12 @@ def multipath(t, probe, what, remote, hops):
 def neighbours():
     """A collector that is not there yet, comes, gets another address, loses its link; every state
     is announced."""
-    with Topology(neigh=False) as t, contextlib.ExitStack() as stack, Monitor(t.host) as monitor:
+    with Topology(neigh=False) as t, contextlib.ExitStack() as stack, \
+            Monitor(t.host, "-j") as monitor:
         probe = Probe(t, stack, up0=(t.col, "eth0"))
         t.col.ip(f"address del {t.IP4['col']}/24 dev eth0")
         t.a.ip(f"neigh add {t.IP4['b']} lladdr {t.MAC['b']} dev eth0 nud permanent")
 
-        # a session that is there before tells when the monitor listens
-        def listening():
-            vtap_batch(t.host, "session add x type gre remote 192.0.2.77", "session del x")
-            return monitor.states("x")
-        ksft_true(busywait(listening), "the monitor listens")
         vtap_batch(t.host, f"session add s type erspan2 id 1 remote {t.IP4['col']}")
         mirror(t, "vnet0", ["s"], "dir ingress")
         ksft_true(becomes(t, "s", state="resolving"), "resolving while nobody answers",

@@ -37,10 +37,10 @@ class Bed:
         return vtap_batch(self.host, *lines, ok=good).stderr
 
     def refused(self, name, text, *lines):
-        """The tool is told LINES, says TEXT, and changes nothing."""
+        """The tool is told LINES, says TEXT, which begins with the line's number, and changes
+        nothing."""
         before = self.state()
-        ksft_eq(self.tell(*lines, good=False).rsplit(": ", 1)[-1].strip(), text,
-                f"{name} is refused")
+        ksft_eq(self.tell(*lines, good=False), f"vtap: stdin:{text}\n", f"{name} is refused")
         ksft_eq(self.state(), before, f"{name}: nothing has changed")
 
     def state(self, tap=None):
@@ -236,15 +236,18 @@ def limits():
         ksft_eq((counts["matched"], counts["unmatched"]), (4, 0), "matched once at each port")
         ksft_eq(counts["dup"], 32, "copies that were not made again")
         text = "a namespace has at most 16 taps"
-        bed.refused("a 17th tap, by a session", text, f"session add s tap new {COLLECTOR}")
-        bed.refused("a 17th tap, by a rule", text, "rule add tap new pref 1 port x action skip")
-        bed.refused("main as the 17th", text, "rule add pref 1 port x action skip")
+        bed.refused("a 17th tap, by a session", f'1: tap "new": {text}',
+                    f"session add s tap new {COLLECTOR}")
+        bed.refused("a 17th tap, by a rule", f'1: tap "new": {text}',
+                    "rule add tap new pref 1 port x action skip")
+        bed.refused("main as the 17th", f"1: {text}", "rule add pref 1 port x action skip")
         bed.tell("rule flush tap t3", "session flush tap t3",
                  f"session add s tap new {COLLECTOR} key 99",
                  "rule add tap new pref 1 port vnet* action mirror s")
         ksft_eq(bed.shoot(1), {i: [1] for i in (
             1, 2, *range(4, 17), 99)}, "one that takes the place of another")
-        bed.refused("one deleted, and two new", text, "rule flush tap t4", "session flush tap t4",
+        bed.refused("one deleted, and two new", f'4: tap "y": {text}', "rule flush tap t4",
+                    "session flush tap t4",
                     "rule add tap x pref 1 port x action skip",
                     "rule add tap y pref 1 port x action skip")
         for tap in taps[:2]:
@@ -305,17 +308,20 @@ def together():
                 f"session add n tap new {COLLECTOR} key 3", "session set s tap sec key 9",
                 "rule add tap new pref 1 port vnet0 dir ingress action mirror n"]
         for at in (0, 2, len(good)):
-            bed.refused(f"a bad change, number {at}", "no session has this name", *good[:at],
+            bed.refused(f"a bad change, number {at}",
+                        f'{at + 1}: session "none": no session has this name', *good[:at],
                         "rule add tap new pref 1 port vnet0 action mirror none", *good[at:])
-        bed.refused("a rule with a session of another tap", "the session is of another tap",
+        bed.refused("a rule with a session of another tap",
+                    '6: session "n": the session is of another tap',
                     *good, "rule add pref 9 port vnet0 action mirror n")
-        bed.refused("a session of a tap that is none", "no tap of this name",
+        bed.refused("a session of a tap that is none", '6: tap "none": no tap of this name',
                     *good, "session del s tap none")
-        bed.refused("a session that its tap has", "a session with this name exists",
+        bed.refused("a session that its tap has", "6: a session with this name exists",
                     *good, f"session add n tap new {COLLECTOR}")
-        bed.refused("a session in use by its tap", "the session is used by a rule",
+        bed.refused("a session in use by its tap", "6: the session is used by a rule",
                     *good, "session flush tap sec")
-        bed.refused("a tap with a blank", "a tap's name has letters, digits and _.:@- only",
+        bed.refused("a tap with a blank",
+                    '6: tap "a b": a tap\'s name has letters, digits and _.:@- only',
                     *good, f"session add s tap 'a b' {COLLECTOR}")
         ksft_eq(bed.shoot(2), {1: [1, 1], 2: [1, 1]}, "nothing came of all that")
         bed.tell(*good)

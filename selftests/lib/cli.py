@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The vtap tool as a user has it: files, refusals and `vtap monitor`."""
 import contextlib
+import itertools
+import json
 import os
 import re
 import select
@@ -58,12 +60,12 @@ def refused(name, args, code, text, ns, **kw):
 
 
 class Monitor:
-    """`vtap monitor` in NS, listening."""
+    """`vtap monitor` in NS, listening. text: all that it has printed."""
 
     def __init__(self, ns, *options, objects=()):
         self.ns = ns
         self.p = ns.popen([VTAP, *options, "monitor", *objects], stdout=subprocess.PIPE)
-        self.data, self.probes = "", 0
+        self.text, self.taken, self.probes = "", 0, 0
         os.set_blocking(self.p.stdout.fileno(), False)
         if not busywait(self._listens, step=0):
             raise RuntimeError("vtap monitor is silent")
@@ -84,14 +86,29 @@ class Monitor:
         vtap(f"session del probe{self.probes}", self.ns)
         return self.lines(rf"del.*probe{self.probes}\b", 0.5)
 
+    def _read(self):
+        while select.select([self.p.stdout], [], [], 0)[0] and (more := self.p.stdout.read()):
+            self.text += more
+        return self.text
+
     def lines(self, last, timeout=30):
-        """Return: the lines up to the first one with LAST in it, or [] when there is none."""
-        def complete():
-            while select.select([self.p.stdout], [], [], 0)[0] and (more := self.p.stdout.read()):
-                self.data += more
-            return re.search(f"^.*{last}.*\n", self.data, re.M)
-        found = busywait(complete, timeout)
+        """Return: the lines up to the first one with LAST in it, or [] when there is none; the next
+        call begins behind them."""
+        line = re.compile(f"^.*{last}.*\n", re.M)
+        found = busywait(lambda: line.search(self._read(), self.taken), timeout)
         if not found:
             return []
-        lines, self.data = self.data[:found.end()].splitlines(), self.data[found.end():]
+        lines = self.text[self.taken:found.end()].splitlines()
+        self.taken = found.end()
         return lines
+
+    def events(self):
+        """Return: all events so far; of one that was started with -j."""
+        complete = self._read().rpartition("\n")[0]
+        return [json.loads(line) for line in complete.splitlines()]
+
+    def states(self, name):
+        """Return: the states of session NAME in the order of its events, without repetitions."""
+        states = [e["state"] for e in self.events()
+                  if e["object"] == "session" and e["name"] == name]
+        return [state for state, _ in itertools.groupby(states)]

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """The way to a collector: a second uplink, outer headers, router errors, and what a session
 reports."""
-import contextlib
-import json
-import os
 import struct
 
 from .frames import checksum, ether
-from .ns import VTAP, ip, vtap_json
+from .ns import ip, vtap_json
 from .tap import busywait
 
 
@@ -39,38 +36,6 @@ def second_uplink(t):
               "neigh add 2001:db8:a::9 lladdr 02:00:00:00:01:09 dev up1 nud permanent")
     t.col.ip("link set eth1 addrgenmode none\nlink set eth1 up")
     busywait(lambda: t.host.running("up1"))
-
-
-class Monitor:
-    """`vtap monitor` in the background."""
-
-    def __init__(self, ns):
-        self.ns = ns
-
-    def __enter__(self):
-        self.read, write = os.pipe()
-        self.proc = self.ns.popen([VTAP, "-j", "monitor"], stdout=write)
-        os.close(write)
-        os.set_blocking(self.read, False)
-        self.text = ""
-        return self
-
-    def __exit__(self, *exc):
-        self.proc.kill()
-        self.proc.wait()
-        os.close(self.read)
-
-    def states(self, name):
-        """Return: the states of session NAME in the order of their events, without repetitions."""
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(self.read, 1 << 16):
-                self.text += data.decode()
-        out = []
-        for line in self.text.splitlines():
-            s = json.loads(line)
-            if s["object"] == "session" and s["name"] == name and s["state"] not in out[-1:]:
-                out.append(s["state"])
-        return out
 
 
 def icmp_error(src, dst, kind, quoted, word=0, spoil=False):

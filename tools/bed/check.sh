@@ -52,6 +52,16 @@ build() {	# KERNEL: sets ko; a warning is an error
 	return "$rc"
 }
 
+tool_test() {	# prints what fails
+	local log rc
+	log=$(mktemp)
+	tools/vtap/test.sh > "$log"
+	rc=$?
+	grep -A 1 '^not ok' "$log"
+	rm -f "$log"
+	return "$rc"
+}
+
 job() {		# NAME LABEL COMMAND...: to be run as soon as a processor is free, with its output in build/check/NUMBER
 	local dir=$PWD/build/check/${#names[@]}
 	mkdir -p "$dir"
@@ -121,6 +131,7 @@ trap exit INT TERM
 start_jobs
 [ -n "${TESTS:-}" ] || job "lint ran to its end" lint "$PWD/tools/bed/lint.sh"
 check "tool" make -s -C tools/vtap
+[ -n "${TESTS:-}" ] || check "tool: its own test.sh" tool_test
 check "programs of the self-tests" make -s -C selftests all
 read -r -a programs <<< "${TESTS:-$(make -s -C selftests list)}"
 ynl=$(tools/bed/kernel.sh source)/tools/net/ynl

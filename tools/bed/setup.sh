@@ -7,8 +7,8 @@ set -euo pipefail
 
 declare -A groups=(
 	# the module - the headers of 6.12 ask for pahole - and the tool
-	[build]="dwarves gcc-12 gcc make rsync libc6-dev libelf1 libmnl-dev libncurses-dev libpcap-dev libtraceevent-dev
-		libtracefs-dev pkg-config"
+	[build]="dwarves gcc-12 gcc make rsync libc6-dev libelf1 libjson-c-dev libmnl-dev libncurses-dev libpcap-dev
+		libtraceevent-dev libtracefs-dev pkg-config"
 	# fetching Debian's kernels
 	[kernel]="debian-archive-keyring kmod mmdebstrap xz-utils"
 	[vm]="busybox-static file iproute2 kmod mount qemu-system-x86 virtme-ng"
@@ -21,8 +21,8 @@ declare -A groups=(
 	[lint]="clang-14 coccinelle git groff libpython3-dev mandoc perl python3-docutils python3-flake8 python3-pygments
 		shellcheck sparse yamllint"
 	# Debian and RPM packages, and a root directory to install them in
-	[package]="debhelper debian-archive-keyring dh-dkms dpkg-dev fakeroot gcc libc6-dev libmnl-dev libncurses-dev libpcap-dev
-		libtraceevent-dev libtracefs-dev lintian make mmdebstrap pkg-config rpm rsync systemd"
+	[package]="debhelper debian-archive-keyring dh-dkms dpkg-dev fakeroot gcc libc6-dev libjson-c-dev libmnl-dev libncurses-dev
+		libpcap-dev libtraceevent-dev libtracefs-dev lintian make mmdebstrap pkg-config rpm rsync systemd"
 	# building a kernel with KASAN and lockdep
 	[debug]="bc bison ccache cpio dwarves flex gcc-12 gcc libelf-dev libssl-dev make perl xz-utils"
 )

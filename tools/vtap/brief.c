@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "vtap.h"
+#include "cmdline.h"
 
 #define CELLS	8
 
@@ -66,7 +66,41 @@ static char *cell_text(const struct object *o, const char *cell, const struct vi
 	return text_end(&buf);
 }
 
-static void line_print(char *const *cells, const size_t *widths, size_t n, size_t width)
+/* The word of a cell that has only one, NULL for others. */
+static const struct word *cell_word(const struct object *o, const char *cell)
+{
+	const struct word *w = o->words;
+
+	while (w->name && strcmp(w->name, cell))
+		w++;
+	return w->name ? w : NULL;
+}
+
+/* A line of which @len bytes are to be printed, with its cells in color. */
+static void line_color(const struct object *o, const char *line, size_t len, char *const *cells,
+		       const size_t *widths)
+{
+	size_t at = 0;
+
+	for (size_t i = 0, end; o->brief[i] && at < len; i++) {
+		const struct word *w = cell_word(o, o->brief[i]);
+		const char *color = w && *cells[i] ? color_begin(w, cells[i]) : NULL;
+
+		end = at + widths[i] + 2 < len ? at + widths[i] + 2 : len;
+		if (color)
+			printf("%s%.*s" COLOR_END, color, (int)strnlen(cells[i], end - at),
+			       line + at);
+		else
+			printf("%.*s", (int)(end - at), line + at);
+		if (color && end - at > strlen(cells[i]))
+			printf("%.*s", (int)(end - at - strlen(cells[i])),
+			       line + at + strlen(cells[i]));
+		at = end;
+	}
+}
+
+static void line_print(const struct object *o, char *const *cells, const size_t *widths, size_t n,
+		       size_t width)
 {
 	static struct text buf;
 	FILE *f = text_begin(&buf);
@@ -79,10 +113,8 @@ static void line_print(char *const *cells, const size_t *widths, size_t n, size_
 	len = strlen(line);
 	while (len && line[len - 1] == ' ')
 		line[--len] = '\0';
-	if (width && len > width)
-		printf("%.*s+\n", (int)width - 1, line);
-	else
-		puts(line);
+	line_color(o, line, width && len > width ? width - 1 : len, cells, widths);
+	puts(width && len > width ? "+" : "");
 	free(line);
 }
 
@@ -109,7 +141,7 @@ void brief_print(const struct object *o, const struct msgs *m)
 		}
 	}
 	for (size_t i = 0; i < m->n; i++)
-		line_print(cells + i * n, widths, n, width);
+		line_print(o, cells + i * n, widths, n, width);
 	for (size_t i = 0; i < m->n * n; i++)
 		free(cells[i]);
 	free(cells);

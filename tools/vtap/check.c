@@ -1,43 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vtap check: why do no copies arrive? */
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "finding.h"
-
-/*
- * The ports of a rule, as numbers of those in @c->ports, which are in the order of their index.
- * A rule that has just been deleted has none.
- */
-static int rule_ports(struct check *c, struct found_rule *r)
-{
-	struct nlmsghdr *req = msg_new(VTAP_CMD_PORT_GET);
-	struct view port, mine;
-	struct msgs m = {};
-	struct nl_error e;
-	int rc;
-
-	mnl_attr_put_u64(req, VTAP_A_PORT_RULE, r->id);
-	rc = nl_dump_some(req, &m, &e);
-	if (rc && e.code == ENOENT)
-		rc = OK;
-	else
-		nl_report(&e, NULL);
-	r->at = check_mem(calloc(m.n + 1, sizeof(*r->at)));
-	for (size_t i = 0, j = 0; !rc && i < m.n && j < c->ports.n; j++) {
-		view_init(&mine, &port_object, m.v[i]);
-		view_init(&port, &port_object, c->ports.v[j]);
-		if (view_u64(&mine, VTAP_A_PORT_IFINDEX) != view_u64(&port, VTAP_A_PORT_IFINDEX))
-			continue;
-		r->at[r->n++] = j;
-		i++;
-	}
-	msgs_free(&m);
-	free(req);
-	return rc;
-}
 
 /* Get all that there is, also of other taps. */
 static int check_get(struct check *c)
@@ -57,9 +24,10 @@ static int check_get(struct check *c)
 		view_init(&r->v, &rule_object, c->rule_msgs.v[i]);
 		r->tap = tap_of(&rule_object, r->v.nlh);
 		r->id = view_u64(&r->v, VTAP_A_RULE_ID);
-		if (view_u64(&r->v, VTAP_A_RULE_PORTS))
-			rc = rule_ports(c, r);
+		rc = bound_get(c, r);
 	}
+	uses_get(c);
+	shadows_get(c);
 	return rc;
 }
 
@@ -98,8 +66,8 @@ int check_run(char **argv)
 		out_close(']');
 	if (!rc && c.problems)
 		rc = REFUSED;
-	for (size_t i = 0; i < c.n_rules; i++)
-		free(c.rules[i].at);
+	bounds_free(&c);
+	free(c.uses);
 	free(c.rules);
 	free(c.links.v);
 	msgs_free(&c.sessions);

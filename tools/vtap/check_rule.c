@@ -7,6 +7,8 @@
 
 #include "finding.h"
 
+#define FRAMES		1000	/* that no rule matches are worth a word */
+
 #define problem(r, ...)	finding(c, PROBLEM, &rule_object, &(r)->v, __VA_ARGS__)
 #define note(r, ...)	finding(c, NOTE, &rule_object, &(r)->v, __VA_ARGS__)
 
@@ -101,42 +103,42 @@ static void check_bridge(struct check *c, const struct found_rule *r)
 			"%s is a bridge, of which only the host's own frames are seen", port);
 }
 
-/* Frames that have passed its ports in its directions, and those of them that rules matched. */
+/*
+ * Frames that have passed its ports in its directions, and those of them that rules matched. Few
+ * frames say nothing: what the rule is for may still come.
+ */
 static void check_frames(struct check *c, const struct found_rule *r)
 {
-	static const uint16_t attrs[] = { VTAP_A_PORT_INGRESS, VTAP_A_PORT_EGRESS };
 	const uint32_t dir = view_u64(&r->v, VTAP_A_RULE_DIR);
 	uint64_t seen = 0, matched = 0;
-	struct view v;
 
-	if (!r->n || view_u64(&r->v, VTAP_A_RULE_PACKETS))
+	if (!r->bound->n || view_u64(&r->v, VTAP_A_RULE_PACKETS))
 		return;
-	for (size_t i = 0; i < r->n; i++) {
-		view_init(&v, &port_object, c->ports.v[r->at[i]]);
-		for (size_t d = 0; d < 2; d++) {
-			if (!(dir & (d ? VTAP_DIR_EGRESS : VTAP_DIR_INGRESS)))
-				continue;
-			seen += nest_u64(v.tb[attrs[d]], VTAP_A_PORT_STATS_SEEN);
-			matched += nest_u64(v.tb[attrs[d]], VTAP_A_PORT_STATS_MATCHED);
-		}
+	for (size_t d = 0; d < 2; d++) {
+		if (!(dir & (d ? VTAP_DIR_EGRESS : VTAP_DIR_INGRESS)))
+			continue;
+		seen += r->bound->seen[d];
+		matched += r->bound->matched[d];
 	}
-	if (seen && !matched)
+	if (seen >= FRAMES && !matched)
 		problem(r, "unmatched", "see dir and the match words",
-			"none of the %" PRIu64 " frames at its ports matched any rule", seen);
+			"%" PRIu64 " frames passed its ports, and no rule matched any of them",
+			seen);
 	else
-		note(r, "no-frames", NULL, "none of %" PRIu64 " frames at its ports matched it",
+		note(r, "no-frames", NULL, "it has matched no frame; its ports have seen %" PRIu64,
 		     seen);
 }
 
 void check_rules(struct check *c)
 {
 	for (size_t i = 0; i < c->n_rules; i++) {
-		const struct found_rule *r = &c->rules[i], *by = shadow_of(c, r);
+		const struct found_rule *r = &c->rules[i], *by = r->shadow;
+		const struct bound *b = r->bound;
 		const char *port = view_str(&r->v, VTAP_A_RULE_PORT);
 		char names[64] = "";
 		struct view v;
 
-		if (!r->n)
+		if (!b->n)
 			check_unbound(c, r);
 		check_bridge(c, r);
 		if (was_expanded(c, port))
@@ -151,13 +153,13 @@ void check_rules(struct check *c)
 				"skip" : "mirror");
 		else
 			check_frames(c, r);
-		for (size_t j = 0; j < r->n && j < 3; j++) {
-			view_init(&v, &port_object, c->ports.v[r->at[j]]);
+		for (size_t j = 0; j < b->n && j < 3; j++) {
+			view_init(&v, &port_object, c->ports.v[b->at[j]]);
 			snprintf(names + strlen(names), sizeof(names) - strlen(names), " %s",
 				 view_str(&v, VTAP_A_PORT_NAME));
 		}
-		if (r->n)
+		if (b->n)
 			note(r, "ports", NULL, "bound to%s%s", names,
-			     r->n > 3 ? say(" and %zu more", r->n - 3) : "");
+			     b->n > 3 ? say(" and %zu more", b->n - 3) : "");
 	}
 }

@@ -17,6 +17,8 @@ struct path {
 	char remote[INET6_ADDRSTRLEN];	/* "" for type port */
 	struct route route;
 	bool routed;
+	const struct use *uses;		/* @n_uses rules that copy to it */
+	size_t n_uses;
 };
 
 #define problem(p, ...)	finding((p)->c, PROBLEM, &session_object, (p)->s, __VA_ARGS__)
@@ -138,26 +140,16 @@ static void check_mtu(struct path *p)
 	const unsigned int mtu = view_u64(p->s, VTAP_A_SESSION_PATH_MTU);
 	const unsigned int snaplen = view_u64(p->s, VTAP_A_SESSION_SNAPLEN);
 	const unsigned int policy = view_u64(p->s, VTAP_A_SESSION_MTU);
-	const char *tap = tap_of(&session_object, p->s->nlh), *port = NULL;
+	const char *port = NULL;
 	unsigned int frame = 0;
 
-	for (size_t i = 0; i < p->c->n_rules; i++) {
-		const struct found_rule *r = &p->c->rules[i];
+	for (size_t i = 0; i < p->n_uses; i++) {
+		const struct link *l = p->uses[i].rule->bound->longest;
 
-		if (strcmp(r->tap, tap) || !found_rule_names(r, p->name))
+		if (!l || l->mtu + 14 <= frame)
 			continue;
-		for (size_t j = 0; j < r->n; j++) {
-			const struct nlmsghdr *msg = p->c->ports.v[r->at[j]];
-			const struct link *l;
-			struct view v;
-
-			view_init(&v, &port_object, msg);
-			l = link_find(&p->c->links, view_str(&v, VTAP_A_PORT_NAME));
-			if (!l || l->mtu + 14 <= frame)
-				continue;
-			frame = l->mtu + 14;
-			port = l->name;
-		}
+		frame = l->mtu + 14;
+		port = l->name;
 	}
 	if (snaplen && snaplen < frame)
 		frame = snaplen;
@@ -170,15 +162,25 @@ static void check_mtu(struct path *p)
 		policy == VTAP_MTU_POLICY_TRUNCATE ? "cut" : "fragmented");
 }
 
-static bool is_on_port(const struct check *c, const struct found_rule *r, const char *port)
+/* The number of a port in check.ports; their number if there is none of this name. */
+static size_t port_number(const struct check *c, const char *port)
 {
 	struct view v;
+	size_t i;
 
-	for (size_t i = 0; i < r->n; i++) {
-		view_init(&v, &port_object, c->ports.v[r->at[i]]);
+	for (i = 0; i < c->ports.n; i++) {
+		view_init(&v, &port_object, c->ports.v[i]);
 		if (!strcmp(view_str(&v, VTAP_A_PORT_NAME), port))
-			return true;
+			break;
 	}
+	return i;
+}
+
+static bool is_on_port(const struct bound *b, size_t port)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (b->at[i] == port)
+			return true;
 	return false;
 }
 
@@ -188,12 +190,13 @@ static bool is_on_port(const struct check *c, const struct found_rule *r, const 
  */
 static const struct found_rule *copies_all(const struct check *c, const char *port, uint32_t dir)
 {
+	const size_t number = port_number(c, port);
 	const char *skipped = "";
 
 	for (size_t i = 0; i < c->n_rules; i++) {
 		const struct found_rule *r = &c->rules[i];
 
-		if (!(view_u64(&r->v, VTAP_A_RULE_DIR) & dir) || !is_on_port(c, r, port))
+		if (!(view_u64(&r->v, VTAP_A_RULE_DIR) & dir) || !is_on_port(r->bound, number))
 			continue;
 		if (view_u64(&r->v, VTAP_A_RULE_ACTION) == VTAP_ACTION_SKIP)
 			skipped = r->tap;
@@ -239,13 +242,9 @@ static void check_loop(struct path *p)
 
 static void check_used(struct path *p)
 {
-	const char *tap = tap_of(&session_object, p->s->nlh);
-
-	for (size_t i = 0; i < p->c->n_rules; i++)
-		if (!strcmp(p->c->rules[i].tap, tap) && found_rule_names(&p->c->rules[i], p->name))
-			return;
-	problem(p, "unused", say("vtap rule add ... action mirror %s", p->name),
-		"no rule copies to it");
+	if (!p->n_uses)
+		problem(p, "unused", say("vtap rule add ... action mirror %s", p->name),
+			"no rule copies to it");
 }
 
 void check_sessions(struct check *c)
@@ -260,6 +259,7 @@ void check_sessions(struct check *c)
 		remote = s.tb[VTAP_A_SESSION_REMOTE];
 		p.name = view_str(&s, VTAP_A_SESSION_NAME);
 		p.egress = view_str(&s, VTAP_A_SESSION_EGRESS);
+		p.uses = uses_of(c, p.name, tap_of(&session_object, s.nlh), &p.n_uses);
 		snprintf(p.remote, sizeof(p.remote), "%s", attr_addr(remote));
 		l = link_find(&c->links, view_str(&s, VTAP_A_SESSION_DEV));
 		p.routed = remote && route_get(&p.route, mnl_attr_get_payload(remote),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "json.h"
 
 const struct nlattr *item_attr(const struct item *i, uint16_t attr)
 {
@@ -73,22 +74,12 @@ static void config_add_tap(struct config *c, const char *tap)
 	c->taps[c->n_taps++] = tap;
 }
 
-static int config_line(struct config *c, const struct line *l)
+/* Add the object that has the words @argv behind "add". */
+static int config_add(struct config *c, const struct object *o, char **argv, int line)
 {
-	const struct object *o;
 	struct nlmsghdr *nlh;
-	int rc;
+	int rc = object_parse(o, CMD_ADD, argv, &nlh);
 
-	if (!strcmp(l->argv[0], "session"))
-		o = &session_object;
-	else if (!strcmp(l->argv[0], "rule"))
-		o = &rule_object;
-	else
-		return usage("\"%s\" cannot be applied, only \"session\" and \"rule\"", l->argv[0]);
-	if (l->argc < 2 || strcmp(l->argv[1], "add"))
-		return usage("\"%s\" cannot be applied, only \"%s add\"",
-			     l->argc < 2 ? o->name : l->argv[1], o->name);
-	rc = object_parse(o, CMD_ADD, l->argv + 2, &nlh);
 	if (rc)
 		return rc;
 	rc = need_check(o, nlh);
@@ -100,8 +91,29 @@ static int config_line(struct config *c, const struct line *l)
 		return rc;
 	}
 	config_add_tap(c, tap_of(o, nlh));
-	items_add(o == &rule_object ? &c->rules : &c->sessions, o, nlh, l->first);
+	items_add(o == &rule_object ? &c->rules : &c->sessions, o, nlh, line);
 	return OK;
+}
+
+static int config_add_json(const struct object *o, char **argv, void *data)
+{
+	return config_add(data, o, argv, 0);
+}
+
+static int config_line(struct config *c, const struct line *l)
+{
+	const struct object *o;
+
+	if (!strcmp(l->argv[0], "session"))
+		o = &session_object;
+	else if (!strcmp(l->argv[0], "rule"))
+		o = &rule_object;
+	else
+		return usage("\"%s\" cannot be applied, only \"session\" and \"rule\"", l->argv[0]);
+	if (l->argc < 2 || strcmp(l->argv[1], "add"))
+		return usage("\"%s\" cannot be applied, only \"%s add\"",
+			     l->argc < 2 ? o->name : l->argv[1], o->name);
+	return config_add(c, o, l->argv + 2, l->first);
 }
 
 /* Names are unique in their tap, and rules name sessions of the file that are of theirs. */
@@ -133,17 +145,21 @@ int config_read(struct config *c, const char *name)
 {
 	struct source *source;
 	struct line *line;
+	FILE *json;
 	int rc;
 
 	rc = source_open(&source, name);
 	if (rc)
 		return rc;
-	do {
+	json = source_json(source);
+	if (json)
+		rc = json_read(json, config_add_json, c);
+	while (!json && !rc) {
 		rc = source_read(&source, &line);
 		if (rc || !line->argc)
 			break;
 		rc = config_line(c, line);
-	} while (!rc);
+	}
 	source_close(&source);
 	if (!rc && !c->n_taps) {
 		/* nothing else could be meant by a file without a command */

@@ -35,18 +35,6 @@ const char *attr_addr(const struct nlattr *a)
 	return a ? addr_text(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a)) : "";
 }
 
-/* Does the rule copy to the session of this name in its tap? */
-bool found_rule_names(const struct found_rule *r, const char *session)
-{
-	const struct nlattr *a;
-
-	mnl_attr_for_each(a, r->v.nlh, sizeof(struct genlmsghdr))
-		if (mnl_attr_get_type(a) == VTAP_A_RULE_SESSION &&
-		    !strcmp(mnl_attr_get_str(a), session))
-			return true;
-	return false;
-}
-
 /**
  * finding - Print what is wrong with an object, or how it is.
  * @v: The object; NULL for the tap as a whole.

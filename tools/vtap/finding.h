@@ -7,14 +7,32 @@
 #include "vtap.h"
 
 /**
- * struct found_rule - A rule and the ports that it is bound to.
+ * struct bound - What rules with these words are bound to.
  * @at: Numbers of the ports in check.ports.
+ * @seen: Frames that passed these ports, at ingress and at egress.
+ * @matched: Those of them that any rule matched.
+ * @longest: The device of these ports with the highest MTU, NULL for none.
  */
+struct bound {
+	const char *port, *master;
+	size_t *at, n;
+	uint64_t seen[2], matched[2];
+	const struct link *longest;
+};
+
+/* @shadow: The rule that takes all its frames, NULL for none. */
 struct found_rule {
 	struct view v;
 	const char *tap;
 	uint64_t id;
-	size_t *at, n;
+	const struct bound *bound;
+	const struct found_rule *shadow;
+};
+
+/* A rule copies to a session of its tap. */
+struct use {
+	const char *session;
+	const struct found_rule *rule;
 };
 
 /**
@@ -27,6 +45,9 @@ struct check {
 	struct msgs sessions, rule_msgs, ports;
 	struct found_rule *rules;
 	size_t n_rules;
+	void *bounds;		/* of tsearch() */
+	struct use *uses;
+	size_t n_uses;
 	struct links links;
 	unsigned int problems;
 };
@@ -43,7 +64,12 @@ void finding(struct check *c, enum severity level, const struct object *o, const
 const char *say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *addr_text(const void *addr, size_t len);
 const char *attr_addr(const struct nlattr *a);
-bool found_rule_names(const struct found_rule *r, const char *session);
+
+/* bound.c */
+int bound_get(struct check *c, struct found_rule *r);
+void bounds_free(struct check *c);
+void uses_get(struct check *c);
+const struct use *uses_of(const struct check *c, const char *session, const char *tap, size_t *n);
 
 /* collector.c */
 const char *collector_receive(const struct view *s);
@@ -57,6 +83,6 @@ void check_sessions(struct check *c);
 void check_rules(struct check *c);
 
 /* shadow.c */
-const struct found_rule *shadow_of(const struct check *c, const struct found_rule *r);
+void shadows_get(struct check *c);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vtap.h"
+#include "cmdline.h"
 
 #define NAME_MAX	24
 
@@ -136,16 +136,10 @@ const char *hint_name(const char *const *names, const char *arg)
 /* Return: OK, or USAGE after telling that a word is an option that is given too late. */
 int hint_option(const char *word)
 {
-	static const char *const options[] = {
-		"-j", "-json", "-p", "-pretty", "-s", "-stats", "-statistics", "-d", "-details",
-		"-n", "-netns", "-o", "-oneline", "-br", "-brief", "-t", "-ts", "-timestamp", NULL
-	};
-	const char *const *o = options;
-	const char *arg = word + (*word == '-' && word[1] == '-');
+	const char *value;
 
-	while (*o && strcmp(*o, arg))
-		o++;
-	return *o ? usage("\"%s\": options stand before the object", word) : OK;
+	return option_find(word, &value) ?
+		usage("\"%s\": options stand before the object", word) : OK;
 }
 
 static void hint_names(FILE *f, const struct name *n)
@@ -238,7 +232,7 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 	} else if (w->type->service) {
 		hint_port(f, val);
 	} else if (w->type == &type_remote) {
-		fputs(": an IPv4 or IPv6 address, not a name", f);
+		fputs(": an IPv4 or IPv6 address, or the name of a host", f);
 	} else if (w->type == &type_addr) {
 		fputs(w->attr2 ? ": an IPv4 or IPv6 address, with or without /PREFIX" :
 		      ": an IPv4 or IPv6 address, not a name", f);

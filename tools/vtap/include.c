@@ -96,6 +96,15 @@ int source_open(struct source **top, const char *name)
 	return OK;
 }
 
+/* The outermost file if it is JSON, which no command begins like; NULL if it is not. */
+FILE *source_json(const struct source *s)
+{
+	int c = getc(s->f);
+
+	ungetc(c, s->f);
+	return c == '{' ? s->f : NULL;
+}
+
 /* A pattern without a leading slash is relative to the directory of the file that has it. */
 static int source_include(struct source **top, char **argv)
 {

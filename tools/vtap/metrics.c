@@ -42,6 +42,8 @@ static const struct metric session_metrics[] = {
 	{ "session_dropped_frames_total", NULL, "cause=\"xmit\"", N, A(DROP_XMIT) },
 	{ "session_dropped_frames_total", NULL, "cause=\"loop\"", N, A(DROP_LOOP) },
 	{ "session_dropped_frames_total", NULL, "cause=\"frame\"", N, A(DROP_FRAME) },
+	{ "session_icmp_errors_total", "ICMP errors about copies of the session.", NULL,
+	  VTAP_A_SESSION_ICMP, VTAP_A_SESSION_ICMP_ERRORS },
 	{}
 };
 
@@ -222,7 +224,7 @@ int metrics_run(char **argv)
 	if (!rc && (!name || !strcmp(name, "-")))
 		fwrite(text, 1, len, stdout);
 	else if (!rc)
-		rc = file_save(name, text, len);
+		rc = file_save(name, text, len, !len);
 	free(text);
 	return rc;
 }

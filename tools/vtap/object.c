@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vtap.h"
+#include "cmdline.h"
 
 const struct command_info commands[CMDS] = {
 	[CMD_SHOW] = { "show", W_KEY | W_PICK | W_ADD, false },
@@ -115,23 +115,17 @@ bool object_same(const struct object *o, const struct nlmsghdr *a, const struct 
 	return same;
 }
 
-static void object_print_json(const struct object *o, const struct view *v, const char *event)
+/* @saved: What add takes, without defaults. */
+static void words_json(const struct object *o, const struct view *v, bool saved)
 {
 	const struct word *w;
 	bool match = false;
 
-	out_open(NULL, '{');
-	if (event) {
-		out_str("object", o->name);
-		out_str("event", event);
-		if (opt.timestamp)
-			out_str("timestamp", time_text());
-	}
 	for (w = o->words; w->name; w++) {
 		char *text = NULL;
 
-		if (!(w->flags & W_STATS) || opt.stats)
-			text = word_text(o, w, v, true);
+		if (saved ? w->flags & W_ADD : !(w->flags & W_STATS) || opt.stats)
+			text = word_text(o, w, v, !saved);
 		if (!text)
 			continue;
 		if (match != !!(w->flags & W_MATCH)) {
@@ -146,6 +140,29 @@ static void object_print_json(const struct object *o, const struct view *v, cons
 	}
 	if (match)
 		out_close('}');
+}
+
+static void object_print_json(const struct object *o, const struct view *v, const char *event)
+{
+	out_open(NULL, '{');
+	if (event) {
+		out_str("object", o->name);
+		out_str("event", event);
+		if (opt.timestamp)
+			out_str("timestamp", time_text());
+	}
+	words_json(o, v, false);
+	out_close('}');
+}
+
+/* The same as object_text(). */
+void object_save_json(const struct object *o, const struct nlmsghdr *nlh)
+{
+	struct view v;
+
+	view_init(&v, o, nlh);
+	out_open(NULL, '{');
+	words_json(o, &v, true);
 	out_close('}');
 }
 
@@ -168,7 +185,7 @@ static void object_print_text(const struct object *o, const struct view *v, cons
 			sep = "\n    ";
 		stats = w->flags & W_STATS;
 		fputs(sep, stdout);
-		word_write(stdout, w, text);
+		color_print(w, text);
 		sep = " ";
 		free(text);
 	}
@@ -190,7 +207,7 @@ void object_print(const struct object *o, const struct nlmsghdr *nlh, const char
 /* building messages */
 
 /* A keyword that a command takes, NULL for none. */
-static const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
 {
 	const struct word *w;
 
@@ -228,7 +245,7 @@ static int words_unset(struct parse *p, const struct object *o)
 }
 
 /* What may be given: where numbers are the keys, del takes what show takes. */
-static uint16_t command_flags(const struct object *o, enum command cmd)
+uint16_t command_flags(const struct object *o, enum command cmd)
 {
 	return commands[cmd == CMD_DEL && !(o->words->flags & W_POS) ? CMD_SHOW : cmd].flags;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* JSON on standard output, and quoting of values in text. */
+/* JSON, on standard output unless it is directed elsewhere, and quoting of values in text. */
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -7,32 +7,43 @@
 
 #include "vtap.h"
 
+static FILE *out;	/* NULL for standard output */
 static int out_depth;
 static bool out_more;	/* a value precedes at this depth */
+
+void out_to(FILE *f)
+{
+	out = f;
+}
+
+static FILE *out_file(void)
+{
+	return out ? out : stdout;
+}
 
 static void out_newline(void)
 {
 	if (opt.pretty)
-		printf("\n%*s", out_depth * 4, "");
+		fprintf(out_file(), "\n%*s", out_depth * 4, "");
 }
 
 static void out_key(const char *key)
 {
 	if (out_more)
-		putchar(',');
+		putc(',', out_file());
 	if (out_depth)
 		out_newline();
 	out_more = true;
 	if (key) {
-		json_string(stdout, key);
-		fputs(opt.pretty ? ": " : ":", stdout);
+		json_string(out_file(), key);
+		fputs(opt.pretty ? ": " : ":", out_file());
 	}
 }
 
 void out_open(const char *key, char bracket)
 {
 	out_key(key);
-	putchar(bracket);
+	putc(bracket, out_file());
 	out_depth++;
 	out_more = false;
 }
@@ -43,34 +54,34 @@ void out_close(char bracket)
 	out_depth--;
 	if (out_more)
 		out_newline();
-	putchar(bracket);
+	putc(bracket, out_file());
 	out_more = out_depth;
 	if (!out_depth)
-		putchar('\n');
+		putc('\n', out_file());
 }
 
 void out_num(const char *key, uint64_t val)
 {
 	out_key(key);
-	printf("%" PRIu64, val);
+	fprintf(out_file(), "%" PRIu64, val);
 }
 
 void out_real(const char *key, double val)
 {
 	out_key(key);
-	printf("%.6f", val);
+	fprintf(out_file(), "%.6f", val);
 }
 
 void out_bool(const char *key, bool val)
 {
 	out_key(key);
-	fputs(val ? "true" : "false", stdout);
+	fputs(val ? "true" : "false", out_file());
 }
 
 void out_str(const char *key, const char *val)
 {
 	out_key(key);
-	json_string(stdout, val);
+	json_string(out_file(), val);
 }
 
 /* Quoted as the shell and line.c read it. */

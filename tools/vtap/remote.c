@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A collector's address, which can name its device (fe80::9%eth0), and the device. */
+/* A collector's address, which can name its device (fe80::9%eth0) or be a host, and the device. */
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ static int remote_parse(struct parse *p, const struct word *w, const char *val)
 	int rc;
 
 	if (!dev)
-		return type_addr.parse(p, w, val);
+		return host_is_name(val) ? host_parse(p, w, val) : type_addr.parse(p, w, val);
 	addr = check_mem(strndup(val, dev++ - val));
 	if (inet_pton(AF_INET6, addr, &ip) != 1) {
 		/* IPv4 addresses have no scope in Linux */
@@ -89,6 +89,6 @@ static void remote_json(const struct word *w, const struct view *v)
 static const struct key remote_keys[] = { { NULL, 's' }, {} };
 
 const struct type type_remote = {
-	"ADDR[%DEV]", .parse = remote_parse, .format = remote_format, .to_json = remote_json,
-	.keys = remote_keys
+	"{ ADDR[%DEV] | HOST }", .parse = remote_parse, .format = remote_format,
+	.to_json = remote_json, .keys = remote_keys
 };

@@ -7,7 +7,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vtap.h"
+#include "json.h"
+
+static void save_object(FILE *f, const struct object *o, const struct nlmsghdr *nlh)
+{
+	char *text;
+
+	if (opt.json) {
+		object_save_json(o, nlh);
+		return;
+	}
+	text = object_text(o, nlh);
+	fprintf(f, "%s add %s\n", o->name, text);
+	free(text);
+}
 
 /* Does a tap go with the program that made it? @taps: all that there are */
 static bool tap_owned(const struct msgs *taps, const char *name)
@@ -23,38 +36,42 @@ static bool tap_owned(const struct msgs *taps, const char *name)
 }
 
 /*
- * The commands that make what there is, of @tap alone, or of all taps that have no owner when it is
- * NULL; @n: their number.
+ * What there is, as commands that make it or in JSON: of @tap alone, or of all taps that have no
+ * owner when it is NULL; @n: the number of objects.
  */
 static int save_write(FILE *f, const char *tap, size_t *n)
 {
-	static const struct object *const saved[] = { &session_object, &rule_object };
 	struct msgs taps = {};
 	int rc = OK;
 
 	*n = 0;
 	if (!tap)
 		rc = nl_dump(tap_object.get, &taps);
-	for (int i = 0; !rc && i < 2; i++) {
+	if (opt.json)
+		out_open(NULL, '{');
+	for (const struct json_list *l = json_lists; !rc && l->key; l++) {
 		struct msgs m = {};
 
-		rc = nl_dump(saved[i]->get, &m);
+		rc = nl_dump(l->o->get, &m);
+		if (opt.json)
+			out_open(l->key, '[');
 		for (size_t j = 0; !rc && j < m.n; j++) {
-			const char *of = tap_of(saved[i], m.v[j]);
-			char *text;
+			const char *of = tap_of(l->o, m.v[j]);
 
 			if (tap ? strcmp(of, tap) : tap_owned(&taps, of))
 				continue;
 			/* what is saved may be applied to another tap */
 			if (tap)
-				tap_hide(saved[i], m.v[j]);
-			text = object_text(saved[i], m.v[j]);
-			fprintf(f, "%s add %s\n", saved[i]->name, text);
-			free(text);
+				tap_hide(l->o, m.v[j]);
+			save_object(f, l->o, m.v[j]);
 			++*n;
 		}
+		if (opt.json)
+			out_close(']');
 		msgs_free(&m);
 	}
+	if (opt.json)
+		out_close('}');
 	msgs_free(&taps);
 	return rc;
 }
@@ -103,8 +120,8 @@ static int file_replace(const char *path, const struct stat *old, const char *te
 	return OK;
 }
 
-/* Create a file or replace it as a whole. To empty a file takes -force. */
-int file_save(const char *name, const char *text, size_t len)
+/* Create a file or replace it as a whole; one with something by @nothing takes -force. */
+int file_save(const char *name, const char *text, size_t len, bool nothing)
 {
 	char *path = realpath(name, NULL);
 	struct stat st;
@@ -122,7 +139,7 @@ int file_save(const char *name, const char *text, size_t len)
 	} else if (!S_ISREG(st.st_mode)) {
 		err("%s: not a regular file", name);
 		rc = REFUSED;
-	} else if (!len && st.st_size && !opt.force) {
+	} else if (nothing && st.st_size && !opt.force) {
 		err("%s: there is nothing to save, and the file is not empty: it is kept; -force empties it",
 		    name);
 		rc = REFUSED;
@@ -147,16 +164,16 @@ int save_run(char **argv)
 	name = *argv;
 	if (name && argv[1])
 		return usage("\"%s\" after \"save %s\"", argv[1], name);
-	if (opt.json)
-		return usage("save writes commands, not JSON: see show");
-	if (!name || !strcmp(name, "-"))
-		return save_write(stdout, tap, &n);
 	f = check_mem(open_memstream(&text, &len));
+	out_to(f);
 	rc = save_write(f, tap, &n);
+	out_to(NULL);
 	fclose(f);
 	check_mem(text);
-	if (!rc)
-		rc = file_save(name, text, len);
+	if (!rc && (!name || !strcmp(name, "-")))
+		fwrite(text, 1, len, stdout);
+	else if (!rc)
+		rc = file_save(name, text, len, !n);
 	free(text);
 	return rc;
 }

@@ -204,7 +204,6 @@ bad '"x"' rule del x
 bad '"3x" is not a valid value for "id"' rule del 3x
 bad '"2"' rule show 1 2
 bad 'duplicate "id"' rule del 1 id 1
-bad_json 'save writes commands, not JSON' -j save
 bad_json 'metrics has a format of its own, not JSON' -j metrics
 bad_json '\"a\\b\" is unknown to' -j session add x 'a\b'
 bad '"id"' rule flush id 3
@@ -267,9 +266,12 @@ bad '"all"' rule set id 3 match all
 bad '"foo"' session flush type foo
 
 # addresses
-for v in '' 192.0.2 192.0.2.256 192.0.2.9/24 192.0.2.9x 2001:db8::g 2001:db8::1::2 host; do
+for v in '' 192.0.2 192.0.2.256 192.0.2.9/24 192.0.2.9x 2001:db8::g 2001:db8::1::2; do
 	bad "\"$v\" is not a valid value for \"remote\"" session add s remote "$v"
 done
+# no name server has this name, if there is a server at all
+export RES_OPTIONS="attempts:1 timeout:1"
+bad '"ids.invalid" is not a valid value for "remote": the name cannot be resolved: ' $L ids.invalid
 bad '"local"' $S local 2001:db8::1
 bad '"dst_ip"' $R src_ip 10.0.0.0/8 dst_ip 2001:db8::/32
 for v in 10.0.0.0/33 10.0.0.0/ 10.0.0.0/-1 10.0.0.0/8x /8 2001:db8::/129; do
@@ -352,8 +354,12 @@ bad '"1400" is not a valid value for "mtu": fragment, truncate or drop' $S mtu 1
 bad '"1g" is not a valid value for "rate": a rate is a number with a unit, such as 1gbit' $S rate 1g
 bad 'such as 1gbit' $S rate 10mbit/s
 bad '"x" is not a valid value for "burst": a size is a number' $S burst x
-bad '"ids.example.com" is not a valid value for "remote": an IPv4 or IPv6 address, not a name' \
-	$L ids.example.com
+for v in 192.0.2 0x7f.1 192.0.2.9x ids/example ids.example.1; do
+	bad "\"$v\" is not a valid value for \"remote\": an IPv4 or IPv6 address, or the name of a host" \
+		$L "$v"
+done
+bad '"ids.example.com" is not a valid value for "local": an IPv4 or IPv6 address, not a name' \
+	$S local ids.example.com
 bad '"10/8" is not a valid value for "src_ip": an IPv4 or IPv6 address, with' $R src_ip 10/8
 bad '"tcp" is not a valid value for "protocol": did you mean "ip_proto tcp"?' $R protocol tcp
 bad '"arp" is not a valid value for "ip_proto": did you mean "protocol arp"?' $R ip_proto arp
@@ -553,6 +559,98 @@ for f in "$tmp/d/conf" /dev/null; do
 	parsed -force apply "$f"
 done
 bad "stdin: $nothing" apply -
+
+# JSON, as "-j save" writes it; what is wrong is found before the network namespace is looked for
+json() { printf '%s\n' "$1" >"$tmp/json"; }
+G='"type":"gre","remote":"192.0.2.9"'
+json '{"sessions":[{"name":"a",'"$G"',"key":7,"seq":true,"rate":1000000,"seed":18446744073709551615},
+ {"name":"b","tap":"sec","type":"port","dev":"up 0"}],
+ "rules":[{"pref":1,"port":"v*","action":"mirror","session":["a"],"sample":3,"sample_flow":true},
+ {"tap":"sec","pref":2,"mac":"02:00:00:00:00:01","match":{"src_ip":"10.0.0.0","src_ip_len":8,
+ "tcp_flags":18,"tcp_flags_mask":18,"dst_port":80,"dst_port_max":90,"ip_proto":6,
+ "inner":{"vlan_id":5}},"filter_text":"tcp","action":"mirror","session":["b"]}]}'
+parsed apply "$tmp/json"
+json '{}'
+bad "$tmp/json: there is no command in it" apply "$tmp/json"
+parsed -force apply "$tmp/json"
+while IFS='|' read -r text lines; do
+	json "$lines"
+	bad "$tmp/json$text" apply "$tmp/json"
+done <<-END
+	:2: no JSON: |{
+	:1: no JSON: |{"sessions":[]} x
+	:1: no JSON: |{"sessions":[],}
+	: "sessions" is not an array|{"sessions":{}}
+	: key "session" is neither "sessions" nor "rules"|{"session":[]}
+	: sessions[0]: a session is an object|{"sessions":[7]}
+	: sessions[0]: a session needs a "name"|{"sessions":[{$G}]}
+	: sessions[1]: "ttl" is not a text or a number|{"sessions":[{"name":"a",$G},{"name":"b",$G,"ttl":null}]}
+	: sessions[0]: "64k" is not a valid value for "ttl"|{"sessions":[{"name":"a",$G,"ttl":"64k"}]}
+	: sessions[0]: key "state" cannot be applied|{"sessions":[{"name":"a",$G,"state":"active"}]}
+	: sessions[0]: key "tll" cannot be applied: did you mean "ttl"?|{"sessions":[{"name":"a",$G,"tll":7}]}
+	: sessions[0]: session add: "remote" is required|{"sessions":[{"name":"a","type":"gre"}]}
+	: rules[0]: key "id" cannot be applied|{"rules":[{"id":1,"pref":1,"port":"x","action":"skip"}]}
+	: rules[0]: "match" is not an object|{"rules":[{"pref":1,"port":"x","action":"skip","match":7}]}
+	: rules[0]: key "vlan" cannot be applied: did you mean "vlan_id"?|{"rules":[{"pref":1,"match":{"vlan":7}}]}
+	: rules[0]: "src_ip_len" without "src_ip"|{"rules":[{"pref":1,"port":"x","match":{"src_ip_len":7}}]}
+	: rules[0]: "session" is not an array|{"rules":[{"pref":1,"port":"x","action":"mirror","session":"a"}]}
+	: rules[0]: session "a" of tap "main"|{"rules":[{"pref":1,"port":"x","action":"mirror","session":["a"]}]}
+END
+json '{"sessions":[{}]}'
+bad_json 'a session needs a \"name\"","where":"'"$tmp/json: sessions[0]" -j apply "$tmp/json"
+
+# colors
+bad '"red" is not a valid value for option -color: always, auto or never' -color=red session
+bad 'option "-json=x" is unknown' -json=x session
+bad 'option -check without apply; for colors, give -color' -c session
+for o in -color -co -color=auto --color=never; do parsed $o session; done
+
+# completion, in a shell
+completes() { # WORDS EXPECTED: what bash offers for the last word
+	# shellcheck disable=SC2016 # the inner shell's
+	out=$(bash -c '. "$1/../packaging/vtap.bash"
+		read -r -a COMP_WORDS <<<"$2"
+		[ "${2% }" = "$2" ] || COMP_WORDS+=("")
+		COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+		_vtap
+		echo "${COMPREPLY[*]}"' - "$PWD" "$(readlink -f "$vtap") $1")
+	rc=0 msg=""
+	[ "$out" = "$2" ]
+	result $? "completes: $1"
+}
+completes "s" "session save"
+completes "-js" "-json"
+completes "--col" "--color"
+completes "-j session " "show add set del flush help"
+completes "port " "show help"
+completes "rule fl" "flush"
+completes "session add x mtu " "fragment truncate drop"
+completes "ses add x mtu t" "truncate"
+completes "session add x type gre sn" "snaplen"
+completes "session add x ttl 7 tt" ""
+completes "session add " ""
+completes "session set x n" "no"
+completes "session set x no key sea" ""
+completes "rule add pref 7 act" "action"
+completes "rule add pref 7 action " "mirror skip"
+completes "rule add ip_proto ud" "udp udplite"
+completes "rule show port lo" "lo"
+completes "rule add inner tcp_" "tcp_flags"
+completes "rule flush " "tap pref"
+completes "monitor p" "port"
+completes "help t" "tap"
+completes "top by s" "session"
+completes "top -" "-b -n -d"
+completes "check " "tap"
+completes "capture -" "-w -c -G -W"
+completes "capture ip_proto sct" "sctp"
+completes "capture -w $tmp/js" "$tmp/json"
+completes "trace x dir " "ingress egress"
+completes "trace x he" "hex"
+completes "trace x ip_proto sct" "sctp"
+completes "apply $tmp/js" "$tmp/json"
+completes "-b $tmp/js" "$tmp/json"
+completes "frobnicate " ""
 
 # -check: without the module, only the words
 if [ ! -e /sys/module/vtap ]; then

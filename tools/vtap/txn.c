@@ -60,7 +60,7 @@ static const struct txn_change *txn_find(const struct txn *t, uint32_t offset)
 	return NULL;
 }
 
-/* Makes messages name the line that was refused. Return: the keyword, NULL for none. */
+/* Makes messages name the place that was refused. Return: the keyword, NULL for none. */
 static const char *txn_blame(const struct txn *t, uint32_t offset)
 {
 	const struct txn_change *c = txn_find(t, offset);
@@ -68,7 +68,7 @@ static const char *txn_blame(const struct txn *t, uint32_t offset)
 
 	if (!c)
 		return NULL;
-	if (c->line) {
+	if (c->file) {
 		err_file = c->file;
 		err_line = c->line;
 	} else {

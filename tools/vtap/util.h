@@ -20,7 +20,8 @@ struct options {
 	bool oneline;	/* counters are printed in the line of their object */
 	bool brief;	/* show prints a table */
 	bool timestamp;	/* monitor prints when */
-	const char *netns;
+	enum { COLOR_UNSET, COLOR_ALWAYS, COLOR_AUTO, COLOR_NEVER } color;
+	const char *netns, *batch;
 };
 
 extern struct options opt;

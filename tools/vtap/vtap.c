@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../../kmod/version.h"
-#include "vtap.h"
+#include "cmdline.h"
 
 static void help(FILE *f)
 {
@@ -23,7 +23,7 @@ static void help(FILE *f)
 	      "where  OBJECT := { session | rule | port | tap }\n"
 	      "       OPTIONS := { -j[son] | -p[retty] | -s[tatistics] | -d[etails] |\n"
 	      "                    -o[neline] | -br[ief] | -t[imestamp] | -n[etns] NETNS |\n"
-	      "                    -V[ersion] | -h[elp] }\n", f);
+	      "                    -co[lor][={always|auto|never}] | -V[ersion] | -h[elp] }\n", f);
 }
 
 /* what a command line begins with */
@@ -145,66 +145,62 @@ static int batch(const char *name)
 	return first ? first : rc;
 }
 
-/* -j, -json and --json are the same option. */
-static bool is_opt(const char *arg, const char *name)
+/* Move @argv behind the options. Return: whether all is done, then @rc is the exit status. */
+static bool options_done(char ***argv, int *rc)
 {
-	arg++;
-	if (*arg == '-')
-		return !strcmp(arg + 1, name);
-	return !strcmp(arg, name) || (arg[0] == name[0] && !arg[1]);
+	const struct option_info *o;
+	const struct name *n;
+	const char *value;
+
+	for (*rc = OK; **argv && ***argv == '-'; ++*argv) {
+		const char *arg = **argv;
+
+		o = option_find(arg, &value);
+		if (!o) {
+			*rc = usage("option \"%s\" is unknown, see \"vtap help\"", arg);
+			return true;
+		}
+		if (o->flag) {
+			*o->flag = true;
+			opt.json |= opt.pretty;
+		} else if (o->value) {
+			if (!(*argv)[1]) {
+				*rc = usage("option \"%s\" requires a value", arg);
+				return true;
+			}
+			*o->value = *++*argv;
+		} else if (o->choices) {
+			n = name_find(o->choices, value ? value : "always");
+			if (!n) {
+				*rc = usage("\"%s\" is not a valid value for option -%s: always, auto or never",
+					    value, o->name);
+				return true;
+			}
+			opt.color = n->value;
+		} else if (!strcmp(o->name, "help")) {
+			help(stdout);
+			return true;
+		} else {
+			version_print();
+			return true;
+		}
+	}
+	return false;
 }
 
 int main(int argc, char **argv)
 {
-	const char *file = NULL;
+	const char *file;
 	int rc;
 
 	(void)argc;
 	word_hint = hint_value;
-	for (argv++; *argv && **argv == '-'; argv++) {
-		const char *arg = *argv;
-
-		if (is_opt(arg, "json")) {
-			opt.json = true;
-		} else if (is_opt(arg, "pretty")) {
-			opt.json = true;
-			opt.pretty = true;
-		} else if (is_opt(arg, "statistics") || !strcmp(arg, "-stats") ||
-			   !strcmp(arg, "--stats")) {
-			opt.stats = true;
-		} else if (is_opt(arg, "details")) {
-			opt.details = true;
-		} else if (!strcmp(arg, "-force") || !strcmp(arg, "--force")) {
-			opt.force = true;
-		} else if (is_opt(arg, "oneline")) {
-			opt.oneline = true;
-		} else if (!strcmp(arg, "-br") || !strcmp(arg, "-brief") ||
-			   !strcmp(arg, "--brief")) {
-			opt.brief = true;
-		} else if (is_opt(arg, "timestamp") || !strcmp(arg, "-ts") ||
-			   !strcmp(arg, "-tshort")) {
-			opt.timestamp = true;
-		} else if (is_opt(arg, "check")) {
-			opt.check = true;
-		} else if (is_opt(arg, "netns") || is_opt(arg, "batch")) {
-			if (!argv[1])
-				return usage("option \"%s\" requires a value", arg);
-			if (is_opt(arg, "batch"))
-				file = *++argv;
-			else
-				opt.netns = *++argv;
-		} else if (is_opt(arg, "Version") || !strcmp(arg, "--version") ||
-			   !strcmp(arg, "-version")) {
-			version_print();
-			return OK;
-		} else if (is_opt(arg, "help")) {
-			help(stdout);
-			return OK;
-		} else {
-			return usage("option \"%s\" is unknown, see \"vtap help\"", arg);
-		}
-	}
-
+	argv++;
+	if (options_done(&argv, &rc))
+		return rc;
+	file = opt.batch;
+	if (!file && *argv && !strcmp(*argv, "complete"))
+		return complete_run(argv + 1, verbs);
 	if (!file && *argv) {
 		rc = verb_expand(argv);
 		if (rc)
@@ -215,7 +211,7 @@ int main(int argc, char **argv)
 	if (opt.force && !file && (!*argv || (strcmp(*argv, "apply") && strcmp(*argv, "save"))))
 		return usage("option -force without -batch, apply or save");
 	if (opt.check && (file || !*argv || strcmp(*argv, "apply")))
-		return usage("option -check without apply");
+		return usage("option -check without apply; for colors, give -color");
 	if (!file && !*argv) {
 		help(stderr);
 		return USAGE;

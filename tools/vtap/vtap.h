@@ -190,6 +190,7 @@ void line_free(struct line *l);
 struct source;
 int source_open(struct source **top, const char *name);
 int source_read(struct source **top, struct line **line);
+FILE *source_json(const struct source *s);
 void source_close(struct source **top);
 
 /* words.c */
@@ -248,6 +249,10 @@ int need_check(const struct object *o, const struct nlmsghdr *nlh);
 /* remote.c */
 extern const struct type type_remote, type_dev;
 
+/* host.c */
+bool host_is_name(const char *val);
+int host_parse(struct parse *p, const struct word *w, const char *val);
+
 /* icmp.c */
 extern const struct type type_icmp;
 const char *icmp_name(bool ipv6, uint8_t type, uint8_t code);
@@ -256,6 +261,7 @@ const char *icmp_name(bool ipv6, uint8_t type, uint8_t code);
 extern const struct type type_filter, type_bytecode;
 
 /* out.c */
+void out_to(FILE *f);
 void out_open(const char *key, char bracket);
 void out_close(char bracket);
 void out_num(const char *key, uint64_t val);
@@ -349,9 +355,12 @@ extern const struct command_info commands[CMDS];
 void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh);
 char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all);
 void word_write(FILE *f, const struct word *w, const char *text);
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags);
+uint16_t command_flags(const struct object *o, enum command cmd);
 char *object_text(const struct object *o, const struct nlmsghdr *nlh);
 bool object_same(const struct object *o, const struct nlmsghdr *a, const struct nlmsghdr *b);
 void object_print(const struct object *o, const struct nlmsghdr *nlh, const char *event);
+void object_save_json(const struct object *o, const struct nlmsghdr *nlh);
 int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh);
 const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			     const struct nlattr *first, size_t len, uint32_t offset);
@@ -390,7 +399,7 @@ int object_run(const struct object *o, char **argv, struct txn *txn);
 int monitor_run(char **argv);
 
 /* save.c */
-int file_save(const char *name, const char *text, size_t len);
+int file_save(const char *name, const char *text, size_t len, bool nothing);
 int save_run(char **argv);
 
 /* capture.c */
