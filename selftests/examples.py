@@ -100,6 +100,6 @@ def twin():
 
 
 if __name__ == "__main__":
-    modprobe("veth", "bridge")
+    modprobe("veth", "bridge", "tun")
     ksft_run([new_test, twin, manual, rst, readme])
     ksft_exit()

@@ -468,7 +468,7 @@ def versions():
 
 
 if __name__ == "__main__":
-    modprobe("veth", "bridge", "dummy")
+    modprobe("veth", "bridge", "dummy", "tun")
     ksft_run([examples, output, codes, apply, save, check, boot, counters_go_on, monitor, unset,
               versions])
     ksft_exit()
