@@ -152,9 +152,10 @@ def words():
             tx.send(*[frame(n) for n in (6, 7, 8, 7, 7)])
             ksft_eq(c.end(), done(2), "it ends after two frames")
         ksft_eq(read(path), [("vnet0", "in", frame(7))] * 2, "of those that the words choose")
+        there = sorted(d for d in t.host.links() if d != "lo")
         with Capture(t.host, "-w", path) as c:
             ports = c.said.split(" at ")[1].split(" until")[0].split(", ")
-            ksft_eq(sorted(ports), ["br0", "up0", "vnet0", "vnet1"], "without words, all ports")
+            ksft_eq(sorted(ports), there, "without words, all ports")
             c.end(signal.SIGTERM)
         t.host.ip("link set vnet1 down", "link set vnet1 name v*")
         with Capture(t.host, "port", "v*", "-w", path) as c:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Work that must not grow without a limit: what rules may make a frame cost, and what a change
 costs that concerns few of many ports, rules or sessions."""
+import contextlib
 import os
 import struct
 import time
@@ -290,12 +291,14 @@ def moved(b, n):
     handler."""
     b.ns.ip(*(f"link add m{i} type dummy" for i in range(n)),
             *(f"link add v{i} link m{i} type macvlan" for i in range(n)))
-    with param(PARAM, "0"):
-        b.nl.do("rule-new", pref=1, port="m*", action="skip")
-        busywait(lambda: len(ports(b)) == n)
-        hooks = {p["ingress-hook"] for p in b.nl.dump("port")}
-        ksft_eq(hooks, {"packet"}, f"{n} ports: none is in front of the handlers")
-    with Calls("synchronize_net") as calls:
+    with contextlib.ExitStack() as stack:
+        with param(PARAM, "0"):
+            b.nl.do("rule-new", pref=1, port="m*", action="skip")
+            busywait(lambda: len(ports(b)) == n)
+            hooks = {p["ingress-hook"] for p in b.nl.dump("port")}
+            ksft_eq(hooks, {"packet"}, f"{n} ports: none is in front of the handlers")
+            # before the parameter changes back: a tick may be under way
+            calls = stack.enter_context(Calls("synchronize_net"))
         # no event tells of the parameter: the tick follows it, which is there for sessions
         b.nl.do("session-new", name="s", type="port", dev="far")
         busywait(lambda: {p["ingress-hook"] for p in b.nl.dump("port")} == {"chain"})
