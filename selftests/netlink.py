@@ -1347,6 +1347,18 @@ def resumed(b):
                       (parts, len(seen)))
 
 
+@bench
+def resumed_in_another_tap(b):
+    """The same where a message ends in a tap whose prefs are below those of the one before it."""
+    rules = [b.nl.do("rule-new", **{**SKIP, "pref": 7, "match": MATCH})["id"] for _ in range(2)]
+    rules += [b.nl.do("rule-new", **{**SKIP, "tap": "other", "pref": 1, "match": MATCH})["id"]
+              for _ in range(60)]
+    with b.ns.enter():
+        keys, parts = dump_keys("rule", lambda seen: b.nl.do("rule-del", id=seen[-1]))
+    ksft_eq(keys, rules, "the last rule of another tap goes: all are told once")
+    ksft_true(parts > 2, "the last rule of another tap goes: in several messages", parts)
+
+
 def dump_parts(ns, between):
     """Dump rules by small messages, BETWEEN is called after the first. Return: rules seen,
     messages, was any flagged?"""
@@ -1399,5 +1411,5 @@ if __name__ == "__main__":
     modprobe("veth", "bridge", "dummy")
     ksft_run([commands, unset, unset_refused, ids, ports, module, taps, owned, counters_stay,
               session_refused, rule_refused, allowed, edges, malformed, commits, filters, traced,
-              complete, events, echo, session_events, resumed, dumps])
+              complete, events, echo, session_events, resumed, resumed_in_another_tap, dumps])
     ksft_exit()

@@ -340,7 +340,7 @@ MUTATIONS = [
     ("a dump of one tap has rules of all", "nl_dump.c", "if (pick->tap && rule->tap != pick->tap)", "if (0)",
      "netlink.py filters"),
     ("a dump goes on behind rules of any tap", "nl_dump.c", "rule->tap->id != tap ? rule->tap->id > tap :", "0 ? 0 :",
-     "netlink.py resumed"),
+     "netlink.py resumed_in_another_tap"),
     ("a dump of ports does not see several taps", "nl_dump.c",
      "for (i = 0; i < t->n_parts; i++) {", "for (i = 0; i < 0; i++) {", "netlink.py filters"),
     ("filter of a dump forgotten", "nl_dump.c", "return !pick->by_port ||", "return 1 ||",
