@@ -10,14 +10,6 @@
 
 #define PREF	1
 
-static bool is_keyword(const char *s)
-{
-	for (const struct word *w = rule_object.words; w->name; w++)
-		if (w->flags & W_ADD && !strcmp(w->name, s))
-			return true;
-	return false;
-}
-
 /* What the tap decides, and the user cannot. */
 static int words_check(const struct capture_tap *t)
 {
@@ -54,7 +46,7 @@ int capture_tap_words(struct capture_tap *t, char **words)
 	/* three more at the most */
 	argv = check_mem(calloc(n + 4, sizeof(*argv)));
 	n = 0;
-	if (*words && !is_keyword(*words))
+	if (*words && !word_find(&rule_object, *words, W_ADD))
 		argv[n++] = port;
 	while (*words)
 		argv[n++] = *words++;
@@ -138,31 +130,13 @@ static int tap_make(struct capture_tap *t)
 	return txn_send(&txn, NULL, false);
 }
 
-/* Return: why there are no ports, to be used before the next request. */
-static const char *no_ports(const char *port)
-{
-	struct nlmsghdr *req = msg_new(VTAP_CMD_PORT_GET);
-	const char *why = NULL;
-	struct msgs m = {};
-	struct nl_error e;
-	struct view v;
-
-	mnl_attr_put_strz(req, VTAP_A_PORT_NAME, port);
-	if (*port && strlen(port) < IFNAMSIZ && !nl_talk(req, msgs_keep, &m, &e) && m.n) {
-		view_init(&v, &port_object, m.v[0]);
-		why = port_object.absent(&v);
-	}
-	msgs_free(&m);
-	free(req);
-	return why;
-}
-
 static int tap_ports(struct capture_tap *t)
 {
 	struct nlmsghdr *req = msg_new(VTAP_CMD_PORT_GET);
 	const char *port, *why;
 	struct msgs m = {};
 	struct nl_error e;
+	uint32_t reason;
 	struct view v;
 	int rc;
 
@@ -177,7 +151,7 @@ static int tap_ports(struct capture_tap *t)
 	if (!rc && !m.n) {
 		view_init(&v, &rule_object, t->words);
 		port = view_str(&v, VTAP_A_RULE_PORT);
-		why = no_ports(port);
+		absent_ask(port, &why, &reason);
 		err("no device can be captured%s%s: %s", *port ? " as " : "", port,
 		    why ? why : "there is none that the words choose");
 		rc = REFUSED;

@@ -28,29 +28,16 @@ static const char *nearest(const struct check *c, const char *name, bool masters
 	return near ? say("the nearest name is %s", near) : "see \"ip link\"";
 }
 
-/*
- * The kernel's word on why a device is no port.
- * Return: the reason, to be used before the next request, or NULL when there is no such device.
- */
+/* The kernel's word on why a device is no port of a rule. Return: NULL without such a device. */
 static const char *reason_of(const char *name, bool *tappable)
 {
-	struct nlmsghdr *req = msg_new(VTAP_CMD_PORT_GET);
-	const char *why = NULL;
-	struct msgs m = {};
-	struct nl_error e;
-	struct view v;
+	const char *why;
+	uint32_t reason;
 
-	mnl_attr_put_strz(req, VTAP_A_PORT_NAME, name);
-	if (!nl_talk(req, msgs_keep, &m, &e) && m.n) {
-		view_init(&v, &port_object, m.v[0]);
-		why = port_object.absent(&v);
-		why = why ? why : "it is a port of other rules";
-		*tappable = !v.tb[VTAP_A_PORT_REASON] ||
-			    view_u64(&v, VTAP_A_PORT_REASON) == VTAP_REASON_NO_RULE;
-	}
-	msgs_free(&m);
-	free(req);
-	return why;
+	if (!absent_ask(name, &why, &reason))
+		return NULL;
+	*tappable = !why || reason == VTAP_REASON_NO_RULE;
+	return why ? why : "it is a port of other rules";
 }
 
 /* A file of the name that the rule has tells that the shell may have expanded a pattern. */

@@ -402,6 +402,9 @@ int monitor_run(char **argv);
 int file_save(const char *name, const char *text, size_t len, bool nothing);
 int save_run(char **argv);
 
+/* absent.c */
+bool absent_ask(const char *name, const char **why, uint32_t *reason);
+
 /* capture.c */
 int capture_run(char **argv);
 
