@@ -2,6 +2,7 @@
 /* The hooks on a port's device, and the change from one to another. */
 #include <linux/rtnetlink.h>
 
+#include "compat.h"
 #include "due.h"
 #include "hook.h"
 #include "tap.h"
@@ -213,4 +214,39 @@ bool vtap_hook_reconcile(struct vtap_port *port, u32 dirs, bool may_chain, bool 
 		return false;
 	port->since = ktime_get();
 	return true;
+}
+
+static bool vtap_hook_has_xdp(const struct net_device *dev)
+{
+	int i;
+
+	for (i = 0; i < __MAX_XDP_MODE; i++) {
+		if (dev->xdp_state[i].prog || dev->xdp_state[i].link)
+			return true;
+	}
+	return false;
+}
+
+/* Return: VTAP_UNSEEN_*, frames that no hook of a port sees; RTNL. */
+u32 vtap_hook_unseen(const struct vtap_port *port)
+{
+	u32 unseen = 0;
+	const struct net_device *dev;
+
+	if (port->hook[VTAP_IN] != VTAP_HOOK_NONE && vtap_hook_has_xdp(port->dev))
+		unseen |= VTAP_UNSEEN_XDP;
+	if (port->hook[VTAP_OUT] == VTAP_HOOK_NONE)
+		return unseen;
+	for_each_netdev(dev_net(port->dev), dev) {
+		const void __rcu *const *tc = vtap_dev_tc_ingress(dev);
+
+		if (dev == port->dev)
+			continue;
+		/* the packet handler sees what tc redirects */
+		if (tc && rcu_access_pointer(*tc) && port->hook[VTAP_OUT] == VTAP_HOOK_NETFILTER)
+			unseen |= VTAP_UNSEEN_TC_REDIRECT;
+		if (vtap_hook_has_xdp(dev))
+			unseen |= VTAP_UNSEEN_XDP_REDIRECT;
+	}
+	return unseen;
 }

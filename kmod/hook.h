@@ -7,6 +7,7 @@
 
 bool vtap_hook_reconcile(struct vtap_port *port, u32 dirs, bool may_chain, bool leaving);
 void vtap_hook_finish(struct vtap_net *vn);
+u32 vtap_hook_unseen(const struct vtap_port *port);
 
 /* chain.c: in front of the rx_handler of a port's master; RTNL */
 #if IS_ENABLED(CONFIG_VTAP_CHAIN)

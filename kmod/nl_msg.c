@@ -5,6 +5,7 @@
 #include <net/netlink.h>
 
 #include "encap.h"
+#include "hook.h"
 #include "kind.h"
 #include "netlink_gen.h"
 #include "nl.h"
@@ -358,15 +359,16 @@ int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 	const struct vtap_port *port = obj;
 	const struct net_device *master = netdev_master_upper_dev_get(port->dev);
 	u64 v[VTAP_NDIR][__VTAP_PORT_STAT_MAX];
+	u32 unseen;
 	void *hdr;
 
 	/* watched for the sake of other ports */
 	if (!rcu_access_pointer(port->table))
 		return 0;
 	hdr = vtap_nl_put_header(skb, m);
-
 	if (!hdr)
 		return -EMSGSIZE;
+	unseen = vtap_hook_unseen(port);
 	vtap_stats_read(port->stats, v[0], VTAP_NDIR * __VTAP_PORT_STAT_MAX);
 	if (nla_put_u32(skb, VTAP_A_PORT_IFINDEX, port->dev->ifindex) ||
 	    nla_put_string(skb, VTAP_A_PORT_NAME, port->dev->name) ||
@@ -374,6 +376,7 @@ int vtap_nl_put_port(struct sk_buff *skb, const void *obj, const struct vtap_nl_
 	    nla_put_u32(skb, VTAP_A_PORT_INGRESS_HOOK, port->hook[VTAP_IN]) ||
 	    nla_put_u32(skb, VTAP_A_PORT_EGRESS_HOOK, port->hook[VTAP_OUT]) ||
 	    nla_put_u32(skb, VTAP_A_PORT_VM_SENDS, port->sends) ||
+	    (unseen && nla_put_u32(skb, VTAP_A_PORT_UNSEEN, unseen)) ||
 	    vtap_nl_put_u64(skb, VTAP_A_PORT_SINCE,
 			    ktime_to_ms(ktime_sub(ktime_get(), port->since)), VTAP_A_PORT_PAD) ||
 	    vtap_nl_put_port_stats(skb, VTAP_A_PORT_INGRESS, v[VTAP_IN]) ||

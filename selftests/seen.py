@@ -37,7 +37,11 @@ def shaped():
         bed.ready()
         bed.h.ip("link add bwp0 type ifb", "link set bwp0 addrgenmode none up")
         bed.rules(f"port '*' {s}")
+        netfilter = vtap_json("port show vnet2", bed.h)[0]["egress_hook"] == "netfilter"
+        ksft_eq(unseen(bed, "vnet1", "vnet2"), [[], []], "port show: no frame is unseen")
         bandwidth_plugin(bed, "vnet1")
+        ksft_eq(unseen(bed, "vnet1", "vnet2"), [[], ["tc_redirect"] if netfilter else []],
+                "port show: the egress of another port does not see what is shaped")
         got, lost = bed.shoot()
         ksft_eq([n for row in bed.rows for n in got[row, "s"]], [1] * 12,
                 "shaping, rule first: each frame once")
@@ -52,6 +56,8 @@ def shaped():
                 "shaping, more frames wait than notes are kept of: each frame once")
         bed.tc(f"qdisc replace dev bwp0 root {TBF}")
         bed.check(*at, what=", qdisc first")
+        bed.check(Place("another port, egress", [f"port vnet2 dir egress {s}"],
+                        int(not netfilter), only=lambda row: row.rx == "b"))
         bed.tc("qdisc del dev vnet1 ingress", "qdisc add dev vnet1 clsact",
                "filter add dev vnet1 ingress matchall action mirred egress mirror dev vnet3")
         bed.check(*at, what=", mirrored by tc")
@@ -59,6 +65,14 @@ def shaped():
                "filter add dev vnet1 ingress matchall action drop")
         bed.have([Row("dropped by tc", "a", "")])
         bed.check(*at, what=", dropped by tc")
+        bed.tc("qdisc del dev vnet1 clsact")
+        bed.rules(f"port '*' {s}")
+        ksft_eq(unseen(bed, "vnet1", "vnet2"), [[], []], "port show: without tc, no more")
+
+
+def unseen(bed, *devs):
+    """Return: for each of DEVS, what port show says that no hook sees."""
+    return [vtap_json(f"port show {dev}", bed.h)[0].get("unseen", []) for dev in devs]
 
 
 def bandwidth_plugin(bed, dev):
@@ -183,6 +197,9 @@ def bounced():
         bed.rx["b"].match = lambda f: False
         bed.rows[0].rx = "a"
         ksft_eq(bed.shoot()[1], [], "XDP_TX: the frames come back")
+        bed.rules(f"port 'vnet*' {s}")
+        ksft_eq(unseen(bed, "vnet1", "vnet2"), [["xdp_redirect"], ["xdp"]],
+                "port show: what an XDP program may keep from the hooks")
         both = [("port '*'", 2), ("port vnet1", 2), ("port vnet2", 2), ("port 'vnet*'", 2),
                 ("port vnet1 dir egress", 1), ("port vnet1 dir ingress", 1),
                 ("port vnet2 dir egress", 1), ("port 'vnet*' dir ingress", 2), (f"mac {VM % 1}", 2)]

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """mutate.py [NAME...] - plant faults in copies of the module, one at a time, and see whether the tests catch each
 
-KERNEL=6.1 (default) runs what any kernel shows; KERNEL=debug what takes KASAN, lockdep, kmemleak or KUnit to see.
+KERNEL=6.1 (default) runs what any kernel from there on shows; KERNEL=5.10 what only that one shows; KERNEL=debug what
+takes KASAN, lockdep, kmemleak or KUnit to see.
 A fault is a piece of source text and what replaces it; when the text is not there exactly once, the fault no longer
 applies, and that is a failure like one that is missed. Each has the test that must catch it, which has to pass
 on the module as it is.
@@ -260,7 +261,12 @@ MUTATIONS = [
      "kunit.py", "debug"),
     ("notes are not looked for", "note.h", "(since < VTAP_NOTES || ", "(", "taps.py sampling"),
     ("what tc set aside is forgotten", "tap.c", "WRITE_ONCE(port->vn->sets_aside, true);", ";",
+     "seen.py shaped", "5.10"),
+    ("what tc redirects is not said to be unseen", "hook.c", "unseen |= VTAP_UNSEEN_TC_REDIRECT;", ";",
      "seen.py shaped"),
+    ("a port's own tc is said to hide what it sends", "hook.c", "if (dev == port->dev)\n\t\t\tcontinue;", "",
+     "seen.py shaped"),
+    ("an XDP program is not said to hide frames", "hook.c", "unseen |= VTAP_UNSEEN_XDP;", ";", "seen.py bounced"),
     ("frame of a queue known twice", "note.c", "if (!nested)\n\t\t\tWRITE_ONCE(hop->head, NULL);", "",
      "kunit.py", "debug"),
     ("dup guessed by the port that the frame came by", "tap.c",
@@ -545,10 +551,10 @@ def boot_all(jobs, report):
 
 def chosen(names):
     """Return: mutations for this kernel, or those whose names have one of NAMES in them."""
-    debug = KERNEL not in ("5.10", "6.1", "6.12", "sid")
     if names:
         return [m for m in MUTATIONS if any(n in m[0] for n in names)]
-    return [m for m in MUTATIONS if (needs(m) == "debug") == debug]
+    like = "6.1" if KERNEL in ("6.12", "sid") else KERNEL
+    return [m for m in MUTATIONS if needs(m) == like]
 
 
 def main(names):

@@ -18,6 +18,13 @@ static const struct name dir_names[] = {
 	{}
 };
 
+static const struct name unseen_names[] = {
+	{ "xdp", VTAP_UNSEEN_XDP },
+	{ "tc_redirect", VTAP_UNSEEN_TC_REDIRECT },
+	{ "xdp_redirect", VTAP_UNSEEN_XDP_REDIRECT },
+	{}
+};
+
 /* by enum vtap_reason */
 static const char *const reasons[] = {
 	[VTAP_REASON_NO_RULE] = "no rule binds to this device",
@@ -53,6 +60,7 @@ static const struct word port_words[] = {
 	{ "ingress_hook", &type_enum, A(INGRESS_HOOK), .names = hook_names },
 	{ "egress_hook", &type_enum, A(EGRESS_HOOK), .names = hook_names },
 	{ "vm_sends", &type_enum, A(VM_SENDS), .names = dir_names },
+	{ "unseen", &type_flags, A(UNSEEN), .names = unseen_names },
 	{ "since", &type_since, A(SINCE), .flags = W_STATS },
 	{ "ingress", &type_nest, A(INGRESS), .nest = stats_words, .flags = W_STATS | W_VERBATIM },
 	{ "egress", &type_nest, A(EGRESS), .nest = stats_words, .flags = W_STATS | W_VERBATIM },

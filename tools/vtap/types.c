@@ -160,6 +160,38 @@ const struct type type_ip_flags = {
 	"[no]frag,[no]firstfrag", .parse = ip_flags_parse, .format = ip_flags_format
 };
 
+/* Names of bits, joined with commas; none is no word. */
+
+static void flags_format(FILE *f, const struct word *w, const struct view *v)
+{
+	uint64_t value = view_num(v, w, w->attr, 0);
+	const char *sep = "";
+
+	for (const struct name *n = w->names; n->name; n++) {
+		if (!(value & n->value))
+			continue;
+		fprintf(f, "%s%s", sep, n->name);
+		sep = ",";
+	}
+}
+
+static void flags_json(const struct word *w, const struct view *v)
+{
+	uint64_t value = view_num(v, w, w->attr, 0);
+
+	out_open(w->name, '[');
+	for (const struct name *n = w->names; n->name; n++)
+		if (value & n->value)
+			out_str(NULL, n->name);
+	out_close(']');
+}
+
+static const struct key flags_keys[] = { { NULL, 'a' }, {} };
+
+const struct type type_flags = {
+	.format = flags_format, .to_json = flags_json, .keys = flags_keys
+};
+
 /* action mirror SESSION,... or action skip */
 
 static int action_parse(struct parse *p, const struct word *w, const char *val)

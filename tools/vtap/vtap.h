@@ -226,8 +226,8 @@ int service_find(struct parse *p, const struct word *w, const char *val);
 int services_check(const struct parse *p);
 
 /* types.c */
-extern const struct type type_addr, type_str, type_ip_flags, type_action, type_sample,
-	type_any;
+extern const struct type type_addr, type_str, type_ip_flags, type_flags, type_action,
+	type_sample, type_any;
 
 /* nest.c */
 extern const struct type type_nest, type_inner;

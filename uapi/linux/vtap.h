@@ -114,6 +114,22 @@ enum vtap_hook {
 };
 
 /**
+ * enum vtap_unseen - Frames of a port that no hook sees.
+ * @VTAP_UNSEEN_XDP: At ingress, what the XDP program of the device drops or
+ *   redirects.
+ * @VTAP_UNSEEN_TC_REDIRECT: At egress, what tc redirects here from the ingress
+ *   of another device, or gives back after it was there (as an ifb device
+ *   does): some device has filters at its ingress.
+ * @VTAP_UNSEEN_XDP_REDIRECT: At egress, what XDP redirects here; some other
+ *   device has a program.
+ */
+enum vtap_unseen {
+	VTAP_UNSEEN_XDP = 1,
+	VTAP_UNSEEN_TC_REDIRECT = 2,
+	VTAP_UNSEEN_XDP_REDIRECT = 4,
+};
+
+/**
  * enum vtap_reason - Why a device is no port.
  * @VTAP_REASON_NO_RULE: No rule binds to it.
  * @VTAP_REASON_NO_FRAMES: It has neither Ethernet frames nor IP packets.
@@ -320,6 +336,7 @@ enum {
 	VTAP_A_PORT_RULE,
 	VTAP_A_PORT_SESSION,
 	VTAP_A_PORT_TAP,
+	VTAP_A_PORT_UNSEEN,
 
 	__VTAP_A_PORT_MAX
 };
