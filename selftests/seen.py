@@ -4,6 +4,7 @@
 import collections
 import contextlib
 import ctypes
+import json
 import os
 import socket
 import struct
@@ -11,7 +12,7 @@ import threading
 
 from lib import (SLOW, VM, Sender, Sniffer, busywait, checksum, ether, frame_number, ksft_eq,
                  ksft_exit, ksft_run, ksft_skip, ksft_true, libc, modprobe, one_cpu, udp_frame,
-                 vtap_json, wire)
+                 vtap, vtap_json, wire)
 from lib.beds import BRIDGE, TTL, bridge_bed, uplink
 from lib.ovs import Vswitch
 from lib.rows import FIRST_PORT, GATEWAY, IP, MULTICAST, Bed, Place, Row, in_sysfs, places
@@ -58,6 +59,10 @@ def shaped():
         bed.check(*at, what=", qdisc first")
         bed.check(Place("another port, egress", [f"port vnet2 dir egress {s}"],
                         int(not netfilter), only=lambda row: row.rx == "b"))
+        found = json.loads(vtap("-j check", bed.h, ok=None).stdout)
+        ksft_eq([f["text"] for f in found if f["cause"] == "unseen"], netfilter * [
+            "no hook of vnet2 sees what tc redirects at the ingress of another device"],
+            "vtap check says so of the rule")
         bed.tc("qdisc del dev vnet1 ingress", "qdisc add dev vnet1 clsact",
                "filter add dev vnet1 ingress matchall action mirred egress mirror dev vnet3")
         bed.check(*at, what=", mirrored by tc")

@@ -116,6 +116,39 @@ static void check_frames(struct check *c, const struct found_rule *r)
 		     seen);
 }
 
+/* By bits of VTAP_A_PORT_UNSEEN: what a hook in these directions does not see. */
+static const struct {
+	uint32_t bit, dir;
+	const char *what;
+} unseen[] = {
+	{ VTAP_UNSEEN_XDP, VTAP_DIR_INGRESS, "what its XDP program drops or redirects" },
+	{ VTAP_UNSEEN_TC_REDIRECT, VTAP_DIR_EGRESS,
+	  "what tc redirects at the ingress of another device" },
+	{ VTAP_UNSEEN_XDP_REDIRECT, VTAP_DIR_EGRESS, "what XDP redirects to it" },
+};
+
+/* Of the first port that has such frames. */
+static void check_unseen(struct check *c, const struct found_rule *r)
+{
+	const uint32_t dir = view_u64(&r->v, VTAP_A_RULE_DIR);
+	bool told = false;
+
+	for (size_t i = 0; i < r->bound->n && !told; i++) {
+		uint64_t bits;
+		struct view v;
+
+		view_init(&v, &port_object, c->ports.v[r->bound->at[i]]);
+		bits = view_u64(&v, VTAP_A_PORT_UNSEEN);
+		for (size_t j = 0; j < sizeof(unseen) / sizeof(*unseen); j++) {
+			if (!(bits & unseen[j].bit) || !(dir & unseen[j].dir))
+				continue;
+			note(r, "unseen", NULL, "no hook of %s sees %s",
+			     view_str(&v, VTAP_A_PORT_NAME), unseen[j].what);
+			told = true;
+		}
+	}
+}
+
 void check_rules(struct check *c)
 {
 	for (size_t i = 0; i < c->n_rules; i++) {
@@ -140,6 +173,7 @@ void check_rules(struct check *c)
 				"skip" : "mirror");
 		else
 			check_frames(c, r);
+		check_unseen(c, r);
 		for (size_t j = 0; j < b->n && j < 3; j++) {
 			view_init(&v, &port_object, c->ports.v[b->at[j]]);
 			snprintf(names + strlen(names), sizeof(names) - strlen(names), " %s",
