@@ -57,8 +57,8 @@ int vtap_cost_check(const struct vtap_net *vn, struct netlink_ext_ack *extack)
 	if (vn->cost <= VTAP_COST_MAX)
 		return 0;
 	vtap_extack_fmt(extack,
-			"filters have more than 65536 instructions, with 16 for each inner, 8 for each except",
-			"filters have %llu instructions, with 16 for each inner, 8 for each except; the limit is 65536",
-			vn->cost);
+			"filters have more than 65536 instructions, 16 an inner, 8 an except",
+			"filters have %u instructions, 16 an inner, 8 an except; limit 65536",
+			(u32)min_t(u64, vn->cost, U32_MAX));
 	return -ENOSPC;
 }
