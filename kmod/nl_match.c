@@ -8,7 +8,7 @@
 #include "nl_attr.h"
 #include "rule.h"
 
-/* @len: its prefix length, or NULL; @clear: an address of no bytes is none. Return: 0 or -EINVAL. */
+/* @len: prefix length, or NULL; @clear: an address of no bytes is none. Return: 0 or -EINVAL. */
 int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
 		     const struct nlattr *len, bool clear,
 		     struct netlink_ext_ack *extack)

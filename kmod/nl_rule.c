@@ -99,8 +99,8 @@ static int vtap_nl_put_matches(struct sk_buff *skb, const struct vtap_rule *rule
 		const struct vtap_want *w = l->wants + i;
 
 		if (w->form.match.present &&
-		    vtap_nl_put_match(skb, i < l->n_matches ? VTAP_A_RULE_MATCH : VTAP_A_RULE_EXCEPT,
-				      &w->form.match, w->inner))
+		    vtap_nl_put_match(skb, i < l->n_matches ? VTAP_A_RULE_MATCH :
+				      VTAP_A_RULE_EXCEPT, &w->form.match, w->inner))
 			return -EMSGSIZE;
 	}
 	return 0;
