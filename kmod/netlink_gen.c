@@ -77,7 +77,7 @@ const struct nla_policy vtap_match_inner_nl_policy[VTAP_A_MATCH_IP_FLAGS_MASK + 
 	[VTAP_A_MATCH_IP_FLAGS_MASK] = NLA_POLICY_MASK(NLA_U32, 0x3),
 };
 
-const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_UNSET + 1] = {
+const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_EXCEPT + 1] = {
 	[VTAP_A_RULE_ID] = { .type = NLA_U64, },
 	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
 	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
@@ -87,6 +87,7 @@ const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_UNSET + 1] = {
 	[VTAP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U32, 1),
 	[VTAP_A_RULE_SESSION] = { .type = NLA_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_RULE_MATCH] = NLA_POLICY_NESTED(vtap_match_nl_policy),
+	[VTAP_A_RULE_EXCEPT] = NLA_POLICY_NESTED(vtap_match_nl_policy),
 	[VTAP_A_RULE_DUP] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_RULE_SAMPLE] = NLA_POLICY_MIN(NLA_U32, 1),
 	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),
@@ -104,7 +105,7 @@ const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_TAP + 1] = {
 	[VTAP_A_RULE_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
-const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_TAP + 1] = {
+const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_EXCEPT + 1] = {
 	[VTAP_A_RULE_PREF] = { .type = NLA_U32, },
 	[VTAP_A_RULE_PORT] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_RULE_MASTER] = { .type = NLA_NUL_STRING, .len = 15, },
@@ -113,6 +114,7 @@ const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_TAP + 1] = {
 	[VTAP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U32, 1),
 	[VTAP_A_RULE_SESSION] = { .type = NLA_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_RULE_MATCH] = NLA_POLICY_NESTED(vtap_match_nl_policy),
+	[VTAP_A_RULE_EXCEPT] = NLA_POLICY_NESTED(vtap_match_nl_policy),
 	[VTAP_A_RULE_DUP] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_RULE_SAMPLE] = NLA_POLICY_MIN(NLA_U32, 1),
 	[VTAP_A_RULE_SAMPLE_FLOW] = NLA_POLICY_MAX(NLA_U8, 1),

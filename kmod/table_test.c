@@ -11,7 +11,7 @@
 #define VTAP_TEST_FRAMES	100
 
 /* Sent by this VM, or to it, as the port's kind has it */
-static bool vtap_test_is_vms(u8 sends, const struct vtap_test_facts *x, u8 mac)
+bool vtap_test_is_vms(u8 sends, const struct vtap_test_facts *x, u8 mac)
 {
 	const u8 both = BIT(VTAP_IN) | BIT(VTAP_OUT);
 	const u8 gets = sends == both ? both : both & ~sends;

@@ -106,4 +106,7 @@ unsigned int vtap_test_put_frame(const struct vtap_test_facts *x, u8 *bytes);
 void vtap_test_random_rule(struct vtap_test_table *tt, struct vtap_rule_cfg *cfg);
 bool vtap_test_matches(const struct vtap_test_facts *x, const struct vtap_match *m);
 
+/* table_test.c */
+bool vtap_test_is_vms(u8 sends, const struct vtap_test_facts *x, u8 mac);
+
 #endif /* _VTAP_TEST_H */

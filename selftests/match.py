@@ -15,6 +15,7 @@ from lib import (Sender, Sniffer, Topology, ksft_eq, ksft_exit, ksft_run, ksft_t
 from lib.layers import (AH, ARP, DCCP, DEST, FRAGMENT, GRE, HOP, ICMP, ICMP6, ROUTING, SCTP, SNAP,
                         TCP, UDP, UDPLITE, both, chain, ext, fragment, frame, geneve, gre, icmp,
                         ports, tag, tcp, udp, v4, v6, vxlan)
+from lib.nl import Client
 
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 LAST = mac("02:ff:00:00:00:ff") + mac(A) + b"\x88\xb5last"
@@ -684,7 +685,81 @@ def where():
              [there, ("b", b.frame("b"))], [[1], []])
 
 
+MANY = [f"pref {9000 + n} port vnet0 dir ingress src_port {7000 + n} vlan_id {1 + n} action skip"
+        for n in range(12)]
+
+
+def port(lo, hi=None):
+    return {"dst-port": lo, "dst-port-max": hi or lo}
+
+
+def ip(word, text, length):
+    return {word: ipaddress.ip_address(text).packed, word + "-len": length}
+
+
+def listed_cases():
+    """Return: matches, exceptions, frames from the EtherType on that are copied, and those that are
+    not."""
+    def udp4(dport=80, **kw):
+        return v4(UDP, ports(1, dport), **kw)
+
+    def udp6(dport=80, **kw):
+        return v6(UDP, ports(1, dport), **kw)
+
+    def inside(dport, vni=7):
+        return v4(UDP, vxlan(frame(v4(TCP, tcp(dport=dport))), vni))
+
+    vx = {"tunnel": "vxlan", "tunnel-key": 7}
+    return [
+        ([port(80), port(443), port(8000, 8010)], [],
+         [udp4(80), udp6(443), udp4(8000), udp4(8010)], [udp4(81), udp6(7999), udp4(8011), ARP]),
+        ([ip("src-ip", "10.1.0.0", 16), ip("src-ip", "192.0.2.1", 32),
+          ip("src-ip", "2001:db8:1::", 48)], [],
+         [udp4(src="10.1.2.3"), udp4(src="192.0.2.1"), udp6(src="2001:db8:1::9")],
+         [udp4(src="10.2.2.3"), udp4(src="192.0.2.2"), udp6(src="2001:db8:2::9"), ARP]),
+        ([{"vlan-id": 5}, {"vlan-id": 7}], [{"vlan-prio": 3}],
+         [tag(5, ARP), tag(7, udp4())], [tag(6, ARP), ARP, tag(3 << 13 | 5, ARP)]),
+        ([{"dst-mac": "02000000010b", "ip-proto": 6}, {"dst-mac": "02000000010c", "ip-proto": 17},
+          {"dst-mac": "02000000010b", "protocol": 0x806}], [],
+         [v4(TCP, tcp()), ARP], [udp4(), udp6(), v4(ICMP)]),
+        ([{}], [port(80), port(90, 99)], [udp4(81), ARP, udp6(89), udp6(100)],
+         [udp4(80), udp6(90), udp4(99)]),
+        ([{"ip-proto": 17}], [ip("dst-ip", "10.9.0.0", 16), {"ip-proto": 17, **port(53)}],
+         [udp4(dst="10.8.0.1"), udp6(80)], [udp4(dst="10.9.0.1"), udp4(53), v4(TCP, tcp()), ARP]),
+        ([{**vx, "inner": {"ip-proto": 6, **port(p)}} for p in (80, 443)], [],
+         [inside(80), inside(443)], [inside(81), inside(80, 8), udp4()]),
+        ([{"ip-proto": 17}], [{**vx, "inner": port(80)}],
+         [inside(81), inside(80, 8), udp4()], [inside(80), ARP]),
+    ]
+
+
+def listed():
+    """Several matches and exceptions, in a linear table and in one of tuples; the rule that decides
+    counts, once for a frame."""
+    with Bench() as b, Client(b.t.host) as nl:
+        head = mac("02:00:00:00:01:0b") + mac(Topology.MAC["a"])
+        base = {"port": "vnet0", "dir": {"ingress"}, "action": "mirror"}
+        vm = {"mac": Topology.MAC["a"].replace(":", "")}
+        for many, more in itertools.product(([], MANY), ({}, vm)):
+            for number, (match, excepts, yes, no) in enumerate(listed_cases()):
+                b.rules(*many)
+                made = [nl.do("rule-new", **base, **more, pref=pref, session=[session], match=match,
+                              **{"except": excepts})["id"] for pref, session in ((10, "s1"),
+                                                                                 (20, "s2"))]
+                what = f"case {number}{' with mac' if more else ''}, {len(many)} rules beside"
+                b.eq(what, [("a", head + f) for f in yes + no], [[1]] * len(yes) + [[]] * len(no))
+                ksft_eq([nl.do("rule-get", id=i)["packets"] for i in made], [len(yes), 0],
+                        f"{what}: counted once each, by the first rule")
+        b.rules(*MANY)
+        three = ([port(80), port(81), {"ip-proto": 17, **port(443)}], [port(443), port(82)], [{}])
+        for pref, match in enumerate(three, 1):
+            nl.do("rule-new", **base, pref=pref, session=[f"s{pref}"], match=match)
+        b.eq("of rules with several matches the first decides",
+             [("a", head + v4(UDP, ports(1, p))) for p in (80, 81, 82, 443, 444)] +
+             [("a", head + v4(TCP, tcp(dport=443)))], [[1], [1], [2], [1], [3], [2]])
+
+
 if __name__ == "__main__":
     modprobe("veth", "bridge")
-    ksft_run([words_l2, words_ip, words_l4, lengths, tunnels, tunnel_lengths, order, where])
+    ksft_run([words_l2, words_ip, words_l4, lengths, tunnels, tunnel_lengths, order, where, listed])
     ksft_exit()

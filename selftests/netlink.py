@@ -50,6 +50,8 @@ def shown(obj, given):
     def back(name, value):
         if isinstance(value, dict):
             return {n: back(n, v) for n, v in value.items()}
+        if name == "match" and value:
+            return back(name, value[0]) if len(value) == 1 else [back("", v) for v in value]
         return value.replace(":", "") if name.endswith(("mac", "mask")) and isinstance(value, str) \
             else value
     return {name: back(name, obj.get(name)) for name in given}
@@ -87,7 +89,7 @@ def commands(b):
     nl.do("rule-del", id=other["id"])
     icmp = {"src-ip": V6, "src-ip-len": 64, "ip-proto": 58, "icmp-type": 128, "icmp-code": 0}
     first = nl.do("rule-new", **SKIP, match=icmp)
-    ksft_eq(first["match"], icmp, "a match on ICMPv6 reads back")
+    ksft_eq(first["match"], [icmp], "a match on ICMPv6 reads back")
     for match in (TUNNEL, {"tunnel": "gre"}, {"tunnel": "geneve", "tunnel-key": 0, "ip-proto": 17,
                                               "protocol": 0x86dd}):
         other = nl.do("rule-new", **{**SKIP, "match": match})
@@ -97,7 +99,7 @@ def commands(b):
         ksft_eq(nl.do("rule-get", id=other["id"])["match"], other["match"],
                 "and stays when another attribute is set")
         nl.do("rule-set", id=other["id"], match={"tunnel": "gre", "inner": {}})
-        ksft_eq(nl.do("rule-get", id=other["id"])["match"], {"tunnel": "gre"},
+        ksft_eq(nl.do("rule-get", id=other["id"])["match"], [{"tunnel": "gre"}],
                 "an empty inner is none")
         nl.do("rule-del", id=other["id"])
     ksft_eq([r["id"] for r in nl.dump("rule")], [first["id"], rule["id"]],
@@ -126,7 +128,7 @@ UNSET = {**{kind: (given, {"remote", *({"key"} if kind == "vxlan" else {"dev"} i
          "csum": ({"type": "gre", "remote": V4, "csum": 1}, {"remote"}),
          "offload": ({"type": "gre", "remote": V4, "offload": 1}, {"remote"})}
 RULE_GIVEN = {"port": "vnet*", "master": "br0", "mac": "02000000000c", "dir": {"egress"},
-              "match": {"ip-proto": 17}, "dup": 1,
+              "match": {"ip-proto": 17}, "except": {"dst-port": 53}, "dup": 1,
               "sample": 10, "sample-flow": 1, "filter": BPF, "filter-text": "ip"}
 
 
@@ -429,7 +431,7 @@ BAD_MATCHES = {
         for name, value in (("src-port", 1), ("dst-port", 1), ("tcp-flags", 2), ("icmp-type", 8),
                             ("icmp-code", 0), ("tunnel", "gre"))],
 }
-CONTRADICTIONS = [(f"{match}", (INVAL, text, None), match)
+CONTRADICTIONS = [(f"{match}", (INVAL, text, ".match"), match)
                   for text, matches in BAD_MATCHES.items() for match in matches]
 # what looks like one of these, and is not: attributes of a rule
 GOOD_PORTS = ("vnet[01]", "vnet[,]", "vnet[]]", "vnet[!]]", "[a-]", "[!/:]", "[--0]", "[/0]",
@@ -578,61 +580,65 @@ MATCHES = [
      {"dst-ip-len": 8}),
     ("an IPv4 prefix of 33", (INVAL, "prefix is longer than the address", ".match.src-ip-len"),
      {"src-ip": V4, "src-ip-len": 33}),
-    ("two families", (INVAL, "src_ip and dst_ip are of different families", None),
+    ("two families", (INVAL, "src_ip and dst_ip are of different families", ".match"),
      {"src-ip": V4, "dst-ip": V6}),
-    ("IPv4 in protocol ipv6", (INVAL, "protocol contradicts the address family", None),
+    ("IPv4 in protocol ipv6", (INVAL, "protocol contradicts the address family", ".match"),
      {"src-ip": V4, "protocol": 0x86dd}),
-    ("IPv6 in protocol ip", (INVAL, "protocol contradicts the address family", None),
+    ("IPv6 in protocol ip", (INVAL, "protocol contradicts the address family", ".match"),
      {"dst-ip": V6, "protocol": 0x800}),
-    *[(f"{name}-mask alone", (INVAL, "mask without a value", None), {name + "-mask": value})
+    *[(f"{name}-mask alone", (INVAL, "mask without a value", ".match"), {name + "-mask": value})
       for name, value in (("src-mac", bytes(6)), ("dst-mac", bytes(6)), ("tcp-flags", 1),
                           ("ip-flags", 1))],
-    ("src-port-max alone", (INVAL, "a port range needs its low end", None), {"src-port-max": 1}),
-    ("dst-port-max alone", (INVAL, "a port range needs its low end", None), {"dst-port-max": 1}),
-    ("src-port 2-1", (INVAL, "port range ends before it begins", None),
+    ("src-port-max alone", (INVAL, "a port range needs its low end", ".match"),
+     {"src-port-max": 1}),
+    ("dst-port-max alone", (INVAL, "a port range needs its low end", ".match"),
+     {"dst-port-max": 1}),
+    ("src-port 2-1", (INVAL, "port range ends before it begins", ".match"),
      {"src-port": 2, "src-port-max": 1}),
-    ("dst-port 2-1", (INVAL, "port range ends before it begins", None),
+    ("dst-port 2-1", (INVAL, "port range ends before it begins", ".match"),
      {"dst-port": 2, "dst-port-max": 1}),
     ("a port of ICMP",
-     (INVAL, "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp", None),
+     (INVAL, "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp", ".match"),
      {"ip-proto": 1, "dst-port": 1}),
-    ("TCP flags of UDP", (INVAL, "tcp_flags needs ip_proto tcp", None),
+    ("TCP flags of UDP", (INVAL, "tcp_flags needs ip_proto tcp", ".match"),
      {"ip-proto": 17, "tcp-flags": 1}),
-    ("an ICMP type of TCP", (INVAL, "icmp_type and icmp_code need ip_proto icmp or icmpv6", None),
+    ("an ICMP type of TCP",
+     (INVAL, "icmp_type and icmp_code need ip_proto icmp or icmpv6", ".match"),
      {"ip-proto": 6, "icmp-type": 1}),
-    ("an ICMP code of TCP", (INVAL, "icmp_type and icmp_code need ip_proto icmp or icmpv6", None),
+    ("an ICMP code of TCP",
+     (INVAL, "icmp_type and icmp_code need ip_proto icmp or icmpv6", ".match"),
      {"ip-proto": 6, "icmp-code": 1}),
-    ("ICMP type and port", (INVAL, "ICMP has neither ports nor TCP flags", None),
+    ("ICMP type and port", (INVAL, "ICMP has neither ports nor TCP flags", ".match"),
      {"icmp-type": 1, "src-port": 1}),
-    ("ICMP code and TCP flags", (INVAL, "ICMP has neither ports nor TCP flags", None),
+    ("ICMP code and TCP flags", (INVAL, "ICMP has neither ports nor TCP flags", ".match"),
      {"icmp-code": 1, "tcp-flags": 1}),
-    ("a tunnel key without a tunnel", (INVAL, "tunnel_key and inner need a tunnel", None),
+    ("a tunnel key without a tunnel", (INVAL, "tunnel_key and inner need a tunnel", ".match"),
      {"tunnel-key": 1}),
-    ("inner without a tunnel", (INVAL, "tunnel_key and inner need a tunnel", None),
+    ("inner without a tunnel", (INVAL, "tunnel_key and inner need a tunnel", ".match"),
      {"ip-proto": 17, "inner": {"ip-proto": 6}}),
-    ("a tunnel in ARP", (INVAL, "tunnel needs protocol ip or ipv6", None),
+    ("a tunnel in ARP", (INVAL, "tunnel needs protocol ip or ipv6", ".match"),
      {"tunnel": "gre", "protocol": 0x806}),
     *[(f"{kind} in protocol {proto}", (INVAL, "tunnel vxlan and geneve need ip_proto udp, tunnel "
-                                       "gre needs gre", None),
+                                       "gre needs gre", ".match"),
        {"tunnel": kind, "ip-proto": proto}) for kind, proto in (("vxlan", 47), ("geneve", 6),
                                                                 ("gre", 17), ("gre", 0))],
     *[(f"{kind} with a key of 25 bits",
-       (INVAL, "tunnel_key of vxlan and geneve is at most 16777215", None),
+       (INVAL, "tunnel_key of vxlan and geneve is at most 16777215", ".match"),
        {"tunnel": kind, "tunnel-key": 1 << 24}) for kind in ("vxlan", "geneve")],
     ("a port of GRE", (INVAL, "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp",
                        None),
      {"tunnel": "gre", "dst-port": 4789}),
-    ("TCP flags of VXLAN", (INVAL, "tcp_flags needs ip_proto tcp", None),
+    ("TCP flags of VXLAN", (INVAL, "tcp_flags needs ip_proto tcp", ".match"),
      {"tunnel": "vxlan", "tcp-flags": 1}),
     ("an ICMP type of GENEVE", (INVAL, "icmp_type and icmp_code need ip_proto icmp or icmpv6",
                                 None),
      {"tunnel": "geneve", "icmp-type": 1}),
     ("a port of ICMP in a tunnel", (INVAL, "src_port and dst_port need ip_proto tcp, udp, udplite, "
-                                    "sctp or dccp", None),
+                                    "sctp or dccp", ".match"),
      {"tunnel": "gre", "inner": {"ip-proto": 1, "dst-port": 1}}),
-    ("two families in a tunnel", (INVAL, "src_ip and dst_ip are of different families", None),
+    ("two families in a tunnel", (INVAL, "src_ip and dst_ip are of different families", ".match"),
      {"tunnel": "gre", "inner": {"src-ip": V4, "dst-ip": V6}}),
-    ("a mask alone in a tunnel", (INVAL, "mask without a value", None),
+    ("a mask alone in a tunnel", (INVAL, "mask without a value", ".match"),
      {"tunnel": "gre", "inner": {"src-mac-mask": bytes(6)}}),
     ("an address of 5 bytes in a tunnel", (INVAL, "an address has 4 or 16 bytes",
                                            ".match.inner.src-ip"),
@@ -640,9 +646,9 @@ MATCHES = [
     ("a VLAN id of 13 bits in a tunnel", (RANGE, "integer out of range", ".match.inner.vlan-id"),
      {"tunnel": "gre", "inner": {"vlan-id": 4096}}),
     *CONTRADICTIONS,
-    ("TCP flags outside the mask", (INVAL, "tcp_flags has bits outside its mask", None),
+    ("TCP flags outside the mask", (INVAL, "tcp_flags has bits outside its mask", ".match"),
      {"tcp-flags": 2, "tcp-flags-mask": 1}),
-    ("IP flags outside the mask", (INVAL, "ip_flags has bits outside its mask", None),
+    ("IP flags outside the mask", (INVAL, "ip_flags has bits outside its mask", ".match"),
      {"ip-flags": 2, "ip-flags-mask": 1}),
 ]
 
@@ -696,7 +702,7 @@ def rule_refused(b):
             b.refused("rule-set: " + name, want, "rule-set", {"id": number_of, **vals})
     for name, want, match in MATCHES:
         b.refused("match: " + name, want, "rule-new", {**SKIP, "match": match})
-    b.refused("rule-set: a match", (INVAL, "mask without a value", None), "rule-set",
+    b.refused("rule-set: a match", (INVAL, "mask without a value", ".match"), "rule-set",
               {"id": number_of, "match": {"tcp-flags-mask": 1}})
     twice, nine = ["s0", "s1", "s0"], [f"s{i}" for i in range(8)] + ["free"]
     b.refused("a session named twice", (INVAL, "the session is named twice", ".session"),
@@ -710,6 +716,105 @@ def rule_refused(b):
                       {"id": none})
     b.nl.do("rule-new", **MIRROR, session=nine[:8])
     ksft_eq(b.nl.dump("rule")[1]["session"], nine[:8], "eight sessions are not refused")
+
+
+def alternatives(n, **more):
+    """Return: N matches that differ in their ports."""
+    return [{"ip-proto": 17, "dst-port": 1 + i, "dst-port-max": 1 + i, **more} for i in range(n)]
+
+
+# name, (errno, text, attribute), attributes of a rule with several matches and exceptions
+LISTS = [
+    ("257 matches", (INVAL, "a rule has at most 256 matches", ".match"),
+     {"match": alternatives(257)}),
+    ("65 excepts", (INVAL, "a rule has at most 64 excepts", ".except"),
+     {"except": alternatives(65)}),
+    ("an empty match among others", (INVAL, "an empty match needs no others", ".match"),
+     {"match": [*alternatives(3), {}]}),
+    ("an empty match first", (INVAL, "an empty match needs no others", ".match"),
+     {"match": [{}, *alternatives(3)]}),
+    ("an empty except", (INVAL, "an empty except leaves no frame", ".except"), {"except": [{}]}),
+    ("an empty except among others", (INVAL, "an empty except leaves no frame", ".except"),
+     {"except": [*alternatives(2), {}]}),
+    ("a match twice", (INVAL, "the same match is given twice", ".match"),
+     {"match": [*alternatives(5), *alternatives(1)]}),
+    ("a match twice in other words", (INVAL, "the same match is given twice", ".match"),
+     {"match": [{"src-ip": V4, "src-ip-len": 24}, {"dst-port": 1},
+                {"src-ip": V4[:3] + b"\7", "src-ip-len": 24, "protocol": 0x800}]}),
+    ("an inner match twice", (INVAL, "the same match is given twice", ".match"),
+     {"match": [{"tunnel": "gre", "inner": {"dst-port": 7}}] * 2}),
+    ("an except twice", (INVAL, "the same except is given twice", ".except"),
+     {"match": alternatives(2), "except": [*alternatives(2), *alternatives(1)]}),
+    ("what no frame matches, among others", (INVAL, "src_ip and dst_ip are of different families",
+                                             ".match"),
+     {"match": [*alternatives(2), {"src-ip": V4, "dst-ip": V6}]}),
+    ("an except that no frame matches", (INVAL, "tunnel_key and inner need a tunnel", ".except"),
+     {"except": [{"tunnel-key": 1}]}),
+    ("mac and a src-mac among others",
+     (INVAL, "mac takes the place of src_mac at ingress, of dst_mac at egress", None),
+     {"mac": "020000000001", "match": [*alternatives(2), {"src-mac": "020000000002"}]}),
+]
+
+
+@bench
+def lists(b):
+    """Several matches and exceptions: what is refused, what comes back, what a change leaves."""
+    nl = b.nl
+    first = nl.do("rule-new", **SKIP, match=alternatives(2), **{"except": alternatives(1)})
+    number = first["id"]
+    b.settle()
+    for name, want, vals in LISTS:
+        b.refused("rule-new: " + name, want, "rule-new", {**SKIP, **vals})
+        b.refused("rule-set: " + name, want, "rule-set", {"id": number, **vals})
+    for name in ("match", "except"):
+        b.refused(f"{name} given and unset", (INVAL, "an attribute is both given and unset",
+                                              ".unset"),
+                  "rule-set", {"id": number, name: alternatives(1),
+                               "unset": [attr_number("rule", name)]})
+
+    def has(name, match, excepts):
+        now = nl.do("rule-get", id=number)
+        ksft_eq((now.get("match"), now.get("except")), (match, excepts), name)
+
+    two, one = alternatives(2), alternatives(1)
+    inner = [{"tunnel": "vxlan", "inner": {"ip-proto": 6, "dst-port": i, "dst-port-max": i}}
+             for i in (80, 443)]
+    has("both read back", two, one)
+    nl.do("rule-set", id=number, pref=7)
+    has("and stay when another attribute is set", two, one)
+    nl.do("rule-set", id=number, match=inner)
+    has("matches are replaced", inner, one)
+    nl.do("rule-set", id=number, **{"except": inner})
+    has("exceptions are replaced", inner, inner)
+    nl.do("rule-set", id=number, unset=[attr_number("rule", "match")])
+    has("matches are unset", None, inner)
+    nl.do("rule-set", id=number, match=one)
+    has("one match beside exceptions", one, inner)
+    nl.do("rule-set", id=number, unset=[attr_number("rule", "except")])
+    has("exceptions are unset", one, None)
+    nl.do("rule-set", id=number, match=two)
+    nl.do("rule-set", id=number, match={})
+    has("an empty match replaces several", None, None)
+
+
+@bench
+def lists_long(b):
+    """The most matches and exceptions fit in a reply, in an event and in a dump that goes on."""
+    nl = b.nl
+    wide = {"src-ip": V6, "src-ip-len": 128, "dst-ip": V6, "dst-ip-len": 128, "vlan-id": 5}
+    most, excepts = alternatives(256, **wide), alternatives(64, **wide)
+    vals = {**SKIP, "match": most, "except": excepts}
+    b.listener.events()
+    ids = [nl.do("rule-new", **vals)["id"] for _ in range(3)]
+    shows = [(r["match"], r["except"]) for r in nl.dump("rule")]
+    ksft_true(shows == [(most, excepts)] * 3, "a dump has all of them", [len(s[0]) for s in shows])
+    one = nl.do("rule-get", id=ids[1])
+    ksft_true((one["match"], one["except"]) == (most, excepts), "and so has a reply")
+    events = [e for name, e in b.listener.events() if name == "rule-add-ntf"]
+    ksft_true([(e["match"], e["except"]) for e in events] == [(most, excepts)] * 3,
+              "and so has an event", len(events))
+    nl.do("rule-flush")
+    ksft_eq(nl.dump("rule"), [], "rules with the most matches go")
 
 
 @bench
@@ -821,7 +926,7 @@ def edge(b, space, name, vals, want):
     except NlError as e:
         ksft_true(False, f"{space} {name} {value!r:.40} is taken", e)
         return
-    shows = (made["match"] if space == "match" else made).get(name)
+    shows = (made["match"][0] if space == "match" else made).get(name)
     ksft_eq(shows, back(space, name, value), f"{space} {name} {value!r:.40} is taken")
     key = ("name", "tap") if op == "session" else ("id",)
     b.nl.do(op + "-del", **{k: made[k] for k in key})
@@ -1009,8 +1114,10 @@ def complete():
         texts |= set(re.findall(r'vtap_encap_only\([^;"]*?"([^"]*)"', source))
         texts |= set(re.findall(r'(?<=,)\s*"([^"\n]*)", extack\)', source))
     limits = {"too many sessions", "too many rules",
-              "filters have more than 65536 instructions, with 16 for each inner",
-              "filters have %u instructions, with 16 for each inner; the limit is 65536"}
+              "filters have more than 65536 instructions, 16 an inner, 8 an except",
+              "filters have %u instructions, 16 an inner, 8 an except; limit 65536",
+              "rules have more than 65536 matches",
+              "rules have %llu matches; the limit is 65536"}
     ksft_eq(sorted(texts - provoked - limits), [], "every refusal of the module was provoked")
     ksft_true(len(texts) > 40, "and they were found in its source", texts)
 
@@ -1410,6 +1517,7 @@ def dumps(b):
 if __name__ == "__main__":
     modprobe("veth", "bridge", "dummy")
     ksft_run([commands, unset, unset_refused, ids, ports, module, taps, owned, counters_stay,
-              session_refused, rule_refused, allowed, edges, malformed, commits, filters, traced,
-              complete, events, echo, session_events, resumed, resumed_in_another_tap, dumps])
+              session_refused, rule_refused, lists, lists_long, allowed, edges, malformed,
+              commits, filters, traced, complete, events, echo, session_events, resumed,
+              resumed_in_another_tap, dumps])
     ksft_exit()

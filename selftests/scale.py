@@ -11,7 +11,7 @@ from lib import (KERNEL, PARAM, KsftSkipEx, NetNS, Sender, busywait, ether, ksft
                  ksft_exit, ksft_pr, ksft_run, ksft_true, modprobe, param, sh)
 from lib.nl import BPF, SKIP, bench
 
-MAX, LONGEST, INNER = 65536, 2048, 16
+MAX, LONGEST, INNER, EXCEPT = 65536, 2048, 16, 8
 # loads that no frame is too short for, and a last word that no frame matches
 LOADS = struct.pack("HBBI", 0x30, 0, 0, 12) * (LONGEST - 1) + struct.pack("HBBI", 6, 0, 0, 0)
 FRAME = ether("02:00:00:00:00:01", "02:00:00:00:00:02", 0x0800, bytes(50))
@@ -21,8 +21,8 @@ def nospc(total):
     """Return: the refusal of rules that have TOTAL instructions; kernels before 6.2 have no room
     for the number."""
     if KERNEL < (6, 2):
-        return 28, "filters have more than 65536 instructions, with 16 for each inner", None
-    text = f"filters have {total} instructions, with 16 for each inner; the limit is {MAX}"
+        return 28, "filters have more than 65536 instructions, 16 an inner, 8 an except", None
+    text = f"filters have {total} instructions, 16 an inner, 8 an except; limit {MAX}"
     return 28, text, None
 
 
@@ -58,6 +58,51 @@ def limit(b):
     b.settle()
     b.refused("an instruction more than the inner matches", nospc(MAX + 1), "rule-new", one)
     b.nl.do("rule-flush")
+
+
+@bench
+def listed(b):
+    """What alternatives have in common counts for each that a frame may match; matches have a
+    limit of their own."""
+    ports = [{"src-port": 1 + i} for i in range(100)]
+    ranges = [{"src-port": 1 + i, "src-port-max": 1000} for i in range(100)]
+    b.nl.do("rule-new", **SKIP, filter=LOADS, match=ports)
+    ksft_true(True, "a filter counts once for ports of which a frame has one")
+    b.settle()
+    b.refused("ranges that a frame may be in at once", nospc((100 + 1) * LONGEST), "rule-new",
+              {**SKIP, "filter": LOADS, "match": ranges})
+    b.refused("exceptions in ranges", nospc(LONGEST + 100 * 64 * EXCEPT + 100 * 64 * INNER),
+              "rule-new",
+              {**SKIP, "match": ranges,
+               "except": [{"tunnel": "gre", "inner": {"src-port": 1 + i}} for i in range(64)]})
+    b.nl.do("rule-flush")
+    most = {**SKIP, "match": [{"dst-port": 1 + i} for i in range(256)]}
+    for _ in range(8):
+        b.nl.do("commit", change=[{"rule-new": most}] * 32)
+    b.settle()
+    text = "rules have 65537 matches; the limit is 65536" if KERNEL >= (6, 2) else \
+        "rules have more than 65536 matches"
+    b.refused("a match more", (28, text, None), "rule-new", SKIP)
+    b.nl.do("rule-flush")
+
+
+@bench
+def combinations(b):
+    """1,000 rules of 10 alternatives are made, and one more of them costs what one costs."""
+    b.ns.ip("link add p0 type dummy", "link set p0 up")
+    rules = [{"rule-new": {"pref": 1 + n, "port": "p0", "action": "skip",
+                           "match": [{"ip-proto": 17, "src-port": 1 + n, "dst-port": 1 + i}
+                                     for i in range(10)]}} for n in range(1001)]
+    begin = time.monotonic()
+    for n in range(0, 1000, 250):
+        b.nl.do("commit", change=rules[n:n + 250])
+    took = time.monotonic() - begin
+    begin = time.monotonic()
+    b.nl.do("commit", change=[rules[1000]])
+    one = time.monotonic() - begin
+    ksft_eq(len(b.nl.dump("rule")), 1001, "1,001 rules of 10 alternatives are there")
+    ksft_true(one < took, "one more takes less than all of them", (one, took))
+    ksft_pr(f"1,000 rules of 10 alternatives take {took:.2f} s, one more {one * 1e3:.0f} ms")
 
 
 @bench
@@ -323,5 +368,5 @@ def handover(b):
 
 if __name__ == "__main__":
     modprobe("dummy", "bridge", "veth", "macvlan")
-    ksft_run([limit, worst, concerned, changes, pair, devices, handover])
+    ksft_run([limit, listed, combinations, worst, concerned, changes, pair, devices, handover])
     ksft_exit()

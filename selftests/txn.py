@@ -241,7 +241,8 @@ def tool(b):
     rules = b.nl.dump("rule")
     ksft_eq([(r["id"], r["packets"]) for r in rules], [(i, 1) for i in range(11, 21)],
             "apply of other words sets, and the counters go on")
-    ksft_true("filter-text" in rules[4] and rules[2]["match"]["dst-port"] == 33, "it has done so")
+    ksft_true("filter-text" in rules[4] and rules[2]["match"][0]["dst-port"] == 33,
+              "it has done so")
     ksft_eq(b.listener.names(), ["session-change", "rule-change", "rule-change"],
             "by events of what differs only")
     other = TEN.replace("gre", "erspan2").replace("key 1", "id 5")
