@@ -232,7 +232,7 @@ static bool excepts_write(FILE *f, const struct word *w, const struct view *v)
 	for (size_t next = 0; next < alts.n; next += r.n) {
 		run_get(&r, next);
 		not = not && r.dims == 1 && !r.d[0].inner;
-		if (not != (w->type == &type_not))
+		if (not == (w->type == &type_except))
 			continue;
 		if (f && any)
 			fprintf(f, " %s ", w->name);

@@ -97,9 +97,8 @@ static int combinations_put(struct parse *p, const struct object *o, struct span
 	}
 	sum = *count + total;
 	if (sum > max)
-		return usage(except ? "the rule would have %" PRIu64 " exceptions, at most %zu are possible" :
-			     "the rule would have %" PRIu64 " combinations of values, at most %zu are possible",
-			     sum, max);
+		return usage("the rule would have %" PRIu64 " %s, at most %zu are possible", sum,
+			     except ? "exceptions" : "combinations of values", max);
 	*count = sum;
 	for (uint64_t i = 0; i < total; i++)
 		if (!combination_put(p->nlh, type, d, n, total, i))

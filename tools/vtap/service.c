@@ -52,7 +52,7 @@ int service_find(struct parse *p, const struct word *w, const char *val)
 	if (match && port >= 0 && p->n_services < SERVICES_MAX) {
 		struct service *s = &p->services[p->n_services++];
 
-		strcpy(s->name, val);
+		snprintf(s->name, sizeof(s->name), "%s", val);
 		s->word = w;
 		s->port = port;
 	}

@@ -391,12 +391,12 @@ bad '"not" is not a valid value for "src_ip": to negate it, say "not src_ip' $R 
 bad '"not" is unknown to "session add"' $S not ttl 3
 
 # lists
-for v in 80, ,80 80,,443 , '{80,}' '{}' '{,}' '{ }'; do
+for v in '80,' ',80' '80,,443' ',' '{80,}' '{}' '{,}' '{ }'; do
 	bad "\"$v\" is not a valid value for \"dst_port\": a value of the list is empty" $R dst_port "$v"
 done
 bad '"{80,443" is not a valid value for "dst_port": the list does not end with }' $R dst_port '{80,443'
 bad '"{" is not a valid value for "dst_port": the list does not end with }' $R dst_port '{'
-bad '"443}" is not a valid value for "dst_port": a port is a number' $R dst_port 80,443}
+bad '"443}" is not a valid value for "dst_port": a port is a number' $R dst_port '80,443}'
 bad '"80 " is not a valid value for "dst_port"' $R dst_port '80 ,443'
 bad '"htps" is not a valid value for "dst_port": did you mean "https"?' $R dst_port http,htps
 bad '"10/8" is not a valid value for "src_ip": an IPv4 or IPv6 address' $R src_ip 10.0.0.1,10/8
