@@ -1,197 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tables made of rules: tuples, their hash tables, their groups and sieves. */
+/* Tables made of rules: hash tables of their tuples, groups and sieves. */
 #include <linux/log2.h>
 #include <linux/slab.h>
 
+#include "build.h"
 #include "rule.h"
 #include "table.h"
 
-#define VTAP_MASK_HASH_BITS	8
 #define VTAP_EARLY_MAX		4	/* groups that are looked at before the cache */
 
 #define VTAP_ENTRY_WORDS	(sizeof(struct vtap_entry) / sizeof(u64))
-
-/**
- * struct vtap_build - what is needed while a table is built
- * @t: the table
- * @drafts: entries in the order of the rules
- * @n: length of @drafts
- * @max_tuples: of which there is room for in vtap_table.tuples
- * @sorted: numbers of entries by tuple
- * @scratch: slots for vtap_sieve_choose()
- * @mask: all bits that any rule looks at
- * @first: number + 1 of a tuple by the hash of its mask
- */
-struct vtap_build {
-	struct vtap_table *t;
-	struct vtap_build_entry *drafts;
-	unsigned int n;
-	unsigned int max_tuples;
-	u32 *sorted;
-	u64 *scratch;
-	u64 mask[VTAP_KEY_WORDS];
-	u32 first[1 << VTAP_MASK_HASH_BITS];
-};
-
-static void vtap_mask_pack(struct vtap_mask *m, const u64 *bits)
-{
-	unsigned int i;
-
-	*m = (struct vtap_mask){};
-	for (i = 0; i < VTAP_KEY_WORDS; i++) {
-		if (!bits[i])
-			continue;
-		m->bits[m->n] = bits[i];
-		m->word[m->n++] = i;
-	}
-	/* keep at least one word, so that the lookup loops need no test for an empty mask */
-	m->n += !m->n;
-}
-
-/* The words beyond the last one are not compared, and neither is what pads the structure. */
-static bool vtap_mask_same(const struct vtap_mask *a, const struct vtap_mask *b)
-{
-	return a->n == b->n && !memcmp(a->bits, b->bits, a->n * sizeof(*a->bits)) &&
-	       !memcmp(a->word, b->word, a->n * sizeof(*a->word));
-}
-
-static int vtap_build_grow_tuples(struct vtap_build *b)
-{
-	unsigned int max = b->max_tuples ? 2 * b->max_tuples : VTAP_GROUP_MAX;
-	struct vtap_tuple *tuples;
-
-	tuples = kvcalloc(max, sizeof(*tuples), GFP_KERNEL_ACCOUNT);
-	if (!tuples)
-		return -ENOMEM;
-	if (b->t->n_tuples)
-		memcpy(tuples, b->t->tuples, b->t->n_tuples * sizeof(*tuples));
-	kvfree(b->t->tuples);
-	b->t->tuples = tuples;
-	b->max_tuples = max;
-	return 0;
-}
-
-/* The tuple of a mask, a new one if need be, for an entry of rule number @rule. */
-static int vtap_build_tuple(struct vtap_build *b, const u64 *mask, bool ranges, u32 rule)
-{
-	struct vtap_table *t = b->t;
-	struct vtap_tuple *tuple;
-	u64 h = ranges;
-	unsigned int i;
-	u32 *first;
-
-	for (i = 0; i < VTAP_KEY_WORDS; i++)
-		h = (h ^ mask[i]) * GOLDEN_RATIO_64;
-	first = &b->first[h >> (64 - VTAP_MASK_HASH_BITS)];
-	for (i = *first; i; i = tuple->chain) {
-		struct vtap_mask m;
-
-		tuple = &t->tuples[i - 1];
-		vtap_mask_pack(&m, mask);
-		if (tuple->ranges == ranges && vtap_mask_same(&tuple->mask, &m))
-			return i - 1;
-	}
-	if (t->n_tuples == b->max_tuples && vtap_build_grow_tuples(b))
-		return -ENOMEM;
-	tuple = &t->tuples[t->n_tuples++];
-	vtap_mask_pack(&tuple->mask, mask);
-	tuple->ranges = ranges;
-	tuple->best = rule;
-	tuple->chain = *first;
-	*first = t->n_tuples;
-	for (i = 0; i < VTAP_KEY_WORDS; i++)
-		b->mask[i] |= mask[i];
-	return t->n_tuples - 1;
-}
-
-/*
- * A rule's condition on one address, and that this is @mac; a user who asks for another one gets
- * no frames. Return: can both hold?
- */
-static bool vtap_build_mac(const u8 *mac, u8 *addr, u8 *mask)
-{
-	int i;
-
-	for (i = 0; i < ETH_ALEN; i++) {
-		if ((mac[i] ^ addr[i]) & mask[i])
-			return false;
-	}
-	ether_addr_copy(addr, mac);
-	eth_broadcast_addr(mask);
-	return true;
-}
-
-/* An entry for rule number @i in @dirs; with a VM's address, for what it sends or what it gets. */
-static int vtap_build_append(struct vtap_build *b, u32 i, u8 dirs, bool sent)
-{
-	const u8 both = BIT(VTAP_IN) | BIT(VTAP_OUT);
-	const struct vtap_rule *rule = b->t->rules[i];
-	struct vtap_build_entry *d = &b->drafts[b->n];
-	struct vtap_match m;
-	struct vtap_key mask;
-	bool ranges;
-	int tuple;
-
-	vtap_rule_get_match(rule, &m);
-	/* no frame has no direction */
-	if (!is_zero_ether_addr(rule->mac) &&
-	    !vtap_build_mac(rule->mac, sent ? m.src_mac : m.dst_mac,
-			    sent ? m.src_mac_mask : m.dst_mac_mask))
-		dirs = 0;
-	ranges = vtap_match_compile(&m, (struct vtap_key *)d->key, &mask, d->ports, d->ports + 2);
-	if (ranges) {
-		/* no bits of the rule's mask, but the verdict depends on them */
-		((struct vtap_key *)b->mask)->sport = htons(0xffff);
-		((struct vtap_key *)b->mask)->dport = htons(0xffff);
-	}
-	if (dirs != both) {
-		((struct vtap_key *)d->key)->dir = dirs;
-		mask.dir = both;
-	}
-	tuple = vtap_build_tuple(b, (u64 *)&mask, ranges, i);
-	if (tuple < 0)
-		return tuple;
-	d->tuple = tuple;
-	d->rule = i;
-	b->t->tuples[tuple].n++;
-	b->t->dirs |= dirs;
-	b->t->tunnels |= rule->tunnel;
-	b->n++;
-	return 0;
-}
-
-static int vtap_build_entries(struct vtap_build *b)
-{
-	const u8 both = BIT(VTAP_IN) | BIT(VTAP_OUT);
-	struct vtap_table *t = b->t;
-	unsigned int n = t->n, i;
-
-	/* a rule with a VM's address takes an entry for what it sends, and one for what it gets */
-	for (i = 0; i < t->n; i++)
-		n += !is_zero_ether_addr(t->rules[i]->mac);
-	b->drafts = kvmalloc_array(n, sizeof(*b->drafts), GFP_KERNEL_ACCOUNT);
-	if (!b->drafts)
-		return -ENOMEM;
-	for (i = 0; i < t->n; i++) {
-		const struct vtap_rule *rule = t->rules[i];
-		const u8 sent = rule->dir & t->sends;
-		const u8 got = rule->dir & (t->sends == both ? both : ~t->sends);
-		int err = 0;
-
-		if (is_zero_ether_addr(rule->mac)) {
-			err = vtap_build_append(b, i, rule->dir, true);
-		} else {
-			if (sent)
-				err = vtap_build_append(b, i, sent, true);
-			if (!err && got)
-				err = vtap_build_append(b, i, got, false);
-		}
-		if (err)
-			return err;
-	}
-	vtap_mask_pack(&t->mask, b->mask);
-	return 0;
-}
 
 static unsigned int vtap_tuple_words(const struct vtap_tuple *tuple)
 {
@@ -230,6 +48,7 @@ static int vtap_build_pool(struct vtap_build *b)
 		if (tuple->ranges)
 			memcpy(e->key + tuple->mask.n, d->ports, sizeof(d->ports));
 		e->rule = d->rule;
+		e->match = d->match;
 		head = t->heads + tuple->heads + (h >> tuple->shift);
 		e->next = *head;
 		*head = words;
@@ -252,6 +71,7 @@ static void vtap_build_linear(struct vtap_build *b)
 			.tuple = tuple,
 			.key = ((const struct vtap_entry *)(t->pool + at))->key,
 			.rule = t->rules[d->rule],
+			.match = d->match,
 			.has_extra = tuple->ranges || t->rules[d->rule]->has_extra,
 		};
 		for (j = 0; j < tuple->mask.n; j++) {
@@ -381,7 +201,7 @@ static int vtap_build(struct vtap_build *b, const struct vtap_rule *const *rules
 		return -ENOMEM;
 	memcpy(t->rules, rules, n * sizeof(*t->rules));
 	t->n = n;
-	err = vtap_build_entries(b);
+	err = vtap_draft(b);
 	if (err)
 		return err;
 	/* usually far fewer than there is room for */

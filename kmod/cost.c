@@ -4,21 +4,37 @@
 
 #include "compat.h"
 #include "cost.h"
+#include "list.h"
 #include "net.h"
 #include "rule.h"
 
 /* 3,276 filters of 20 instructions, which is what "udp and port 53" compiles to. */
 #define VTAP_COST_MAX	65536
-/* A look into a tunnel at a rule's inner match, in instructions of a filter */
+/* A look into a tunnel at an inner match, in instructions of a filter */
 #define VTAP_COST_INNER	16
+/* The comparison with an exception */
+#define VTAP_COST_EXCEPT	8
+#define VTAP_MATCHES_MAX	65536
 
 /*
- * The work of a rule that a frame may have to do for it alone. Return: its filter's instructions,
- * and VTAP_COST_INNER for an inner match.
+ * The work of a rule that a frame may have to do for it alone. What alternatives have in common is
+ * done for each that the frame may match. Return: its filter's instructions, VTAP_COST_EXCEPT for
+ * each exception, and VTAP_COST_INNER for each inner match.
  */
-unsigned int vtap_cost_of(const struct vtap_rule *rule)
+u64 vtap_cost_of(const struct vtap_rule *rule)
 {
-	return (rule->filter ? rule->filter->n : 0) + (rule->inner ? VTAP_COST_INNER : 0);
+	const struct vtap_list *l = rule->wanted;
+	u64 each = rule->filter ? rule->filter->n : 0;
+	unsigned int i;
+
+	if (!l)
+		return each;
+	for (i = 0; i < l->n_excepts; i++) {
+		each += VTAP_COST_EXCEPT;
+		if (l->wants[l->n_matches + i].inner)
+			each += VTAP_COST_INNER;
+	}
+	return l->depth * each + l->n_inner * VTAP_COST_INNER;
 }
 
 /**
@@ -33,11 +49,16 @@ unsigned int vtap_cost_of(const struct vtap_rule *rule)
  */
 int vtap_cost_check(const struct vtap_net *vn, struct netlink_ext_ack *extack)
 {
+	if (vn->n_matches > VTAP_MATCHES_MAX) {
+		vtap_extack_fmt(extack, "rules have more than 65536 matches",
+				"rules have %llu matches; the limit is 65536", vn->n_matches);
+		return -ENOSPC;
+	}
 	if (vn->cost <= VTAP_COST_MAX)
 		return 0;
 	vtap_extack_fmt(extack,
-			"filters have more than 65536 instructions, with 16 for each inner",
-			"filters have %u instructions, with 16 for each inner; the limit is 65536",
+			"filters have more than 65536 instructions, with 16 for each inner, 8 for each except",
+			"filters have %llu instructions, with 16 for each inner, 8 for each except; the limit is 65536",
 			vn->cost);
 	return -ENOSPC;
 }

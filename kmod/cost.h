@@ -7,7 +7,7 @@ struct netlink_ext_ack;
 struct vtap_net;
 struct vtap_rule;
 
-unsigned int vtap_cost_of(const struct vtap_rule *rule);
+u64 vtap_cost_of(const struct vtap_rule *rule);
 int vtap_cost_check(const struct vtap_net *vn, struct netlink_ext_ack *extack);
 
 #endif /* _VTAP_COST_H */

@@ -229,3 +229,30 @@ bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct v
 
 	return ranges;
 }
+
+/* @form has its match. */
+void vtap_form_compile(struct vtap_form *form)
+{
+	form->ranges = vtap_match_compile(&form->match, (struct vtap_key *)form->key,
+					  (struct vtap_key *)form->mask,
+					  form->ports, form->ports + 2);
+}
+
+/* What is the most likely to differ comes last in the key. Return: does a frame look like this? */
+bool vtap_form_matches(const struct vtap_form *form, const struct vtap_frame *f)
+{
+	const u64 *key = (const u64 *)&f->key;
+	unsigned int i = VTAP_KEY_WORDS;
+	u16 s, d;
+
+	while (i--) {
+		if ((key[i] & form->mask[i]) != form->key[i])
+			return false;
+	}
+	if (!form->ranges)
+		return true;
+	s = ntohs(f->key.sport);
+	d = ntohs(f->key.dport);
+	return s >= form->ports[0] && s <= form->ports[1] &&
+	       d >= form->ports[2] && d <= form->ports[3];
+}

@@ -56,25 +56,25 @@ struct vtap_match {
 };
 
 /**
- * struct vtap_inner - what a rule wants to see inside a tunnel
- * @match: the same as the user said it
- * @tunnel: enum vtap_tunnel
+ * struct vtap_form - a match that frames are compared with alone
+ * @match: as the user said it
+ * @ranges: @ports say more than @key
  * @key: the bits it looks at
  * @mask: which these are
- * @sport: lowest and highest source port
- * @dport: lowest and highest destination port
+ * @ports: lowest and highest source port, lowest and highest destination port
  */
-struct vtap_inner {
+struct vtap_form {
 	struct vtap_match match;
-	u32 tunnel;
+	bool ranges;
 	u64 key[VTAP_KEY_WORDS];
 	u64 mask[VTAP_KEY_WORDS];
-	u16 sport[2];
-	u16 dport[2];
+	u16 ports[4];
 };
 
 int vtap_match_check(const struct vtap_match *m, struct netlink_ext_ack *extack);
 bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct vtap_key *w,
 			u16 sport[2], u16 dport[2]);
+void vtap_form_compile(struct vtap_form *form);
+bool vtap_form_matches(const struct vtap_form *form, const struct vtap_frame *f);
 
 #endif /* _VTAP_MATCH_H */

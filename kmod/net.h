@@ -42,6 +42,7 @@ struct vtap_rule_block;
  * @sets_aside: tc has taken a frame that a port had noted; written and read anywhere
  * @n_sessions: length of @sessions; written under RTNL, read anywhere
  * @n_rules: length of @rules; RTNL
+ * @n_matches: alternatives of all @rules together; RTNL
  * @cost: vtap_cost_of() of all @rules together; RTNL
  * @last_id: last rule id given; RTNL
  * @gen: changes with every change that a dump could see; RTNL
@@ -83,7 +84,8 @@ struct vtap_net {
 	bool sets_aside;
 	unsigned int n_sessions;
 	unsigned int n_rules;
-	unsigned int cost;
+	u64 n_matches;
+	u64 cost;
 	u64 last_id;
 	u32 gen;
 	struct genl_info *cause;

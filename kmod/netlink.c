@@ -51,7 +51,8 @@ int vtap_nl_session_get_doit(struct sk_buff *skb, struct genl_info *info)
 	rtnl_lock();
 	s = vtap_nl_find_session(vtap_nl_net(info), info->attrs, info->extack);
 	err = IS_ERR(s) ? PTR_ERR(s) :
-	      vtap_nl_reply(info, s, vtap_nl_put_session, VTAP_CMD_SESSION_GET);
+	      vtap_nl_reply(info, s, vtap_nl_put_session, VTAP_CMD_SESSION_GET,
+			    NLMSG_GOODSIZE);
 	rtnl_unlock();
 	return err;
 }
@@ -69,7 +70,8 @@ int vtap_nl_rule_get_doit(struct sk_buff *skb, struct genl_info *info)
 	rtnl_lock();
 	rule = vtap_nl_find_rule(vtap_nl_net(info), info->attrs[VTAP_A_RULE_ID], info->extack);
 	err = IS_ERR(rule) ? PTR_ERR(rule) :
-	      vtap_nl_reply(info, rule, vtap_nl_put_rule, VTAP_CMD_RULE_GET);
+	      vtap_nl_reply(info, rule, vtap_nl_put_rule, VTAP_CMD_RULE_GET,
+			    vtap_nl_rule_size(rule));
 	rtnl_unlock();
 	return err;
 }
@@ -97,9 +99,11 @@ int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 		     __dev_get_by_index(vn->net, nla_get_u32(index));
 	port = dev ? vtap_port_of(vn, dev) : NULL;
 	if (port && rcu_access_pointer(port->table))
-		err = vtap_nl_reply(info, port, vtap_nl_put_port, VTAP_CMD_PORT_GET);
+		err = vtap_nl_reply(info, port, vtap_nl_put_port, VTAP_CMD_PORT_GET,
+				    NLMSG_GOODSIZE);
 	else if (dev)
-		err = vtap_nl_reply(info, dev, vtap_nl_put_reason, VTAP_CMD_PORT_GET);
+		err = vtap_nl_reply(info, dev, vtap_nl_put_reason, VTAP_CMD_PORT_GET,
+				    NLMSG_GOODSIZE);
 	else
 		NL_SET_ERR_MSG_ATTR(info->extack, name ?: index, "there is no such device");
 	rtnl_unlock();
@@ -108,7 +112,7 @@ int vtap_nl_port_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 int vtap_nl_module_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return vtap_nl_reply(info, NULL, vtap_nl_put_module, VTAP_CMD_MODULE_GET);
+	return vtap_nl_reply(info, NULL, vtap_nl_put_module, VTAP_CMD_MODULE_GET, NLMSG_GOODSIZE);
 }
 
 /* Register the family. Return: 0 or a negative error. */

@@ -16,46 +16,6 @@
 #include "taps.h"
 #include "txn.h"
 
-/* @clear: an address of no bytes is none */
-static int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
-			    const struct nlattr *len, bool clear,
-			    struct netlink_ext_ack *extack)
-{
-	unsigned int bits;
-
-	if (!a) {
-		if (!len)
-			return 0;
-		return vtap_refuse_attr(extack, len, -EINVAL, "prefix length without an address");
-	}
-	switch (nla_len(a)) {
-	case 0:
-		if (!clear)
-			goto bad;
-		memset(addr, 0, sizeof(*addr));
-		return 0;
-	case sizeof(struct in_addr):
-		addr->family = AF_INET;
-		bits = 32;
-		break;
-	case sizeof(struct in6_addr):
-		addr->family = AF_INET6;
-		bits = 128;
-		break;
-	default:
-		goto bad;
-	}
-	memset(&addr->ip, 0, sizeof(addr->ip));
-	memcpy(&addr->ip, nla_data(a), nla_len(a));
-	addr->len = len ? nla_get_u8(len) : bits;
-	if (addr->len > bits)
-		return vtap_refuse_attr(extack, len, -EINVAL, "prefix is longer than the address");
-	return 0;
-
-bad:
-	return vtap_refuse_attr(extack, a, -EINVAL, "an address has 4 or 16 bytes");
-}
-
 /* Names and patterns come back as text, so they have to be printable. "" is none. */
 static bool vtap_nl_is_printable(const struct nlattr *a)
 {
@@ -163,105 +123,6 @@ struct vtap_session *vtap_nl_find_session(struct vtap_net *vn, struct nlattr **a
 	return ERR_PTR(vtap_refuse_attr(extack, name, -ENOENT, "no session has this name"));
 }
 
-/* @n: length of @a */
-static int vtap_nl_get_fields(struct vtap_match *m, struct nlattr **a, unsigned int n,
-			      struct netlink_ext_ack *extack)
-{
-	unsigned int i;
-	int err;
-
-	memset(m, 0, sizeof(*m));
-	for (i = 1; i < n; i++) {
-		if (a[i])
-			m->present |= BIT(i);
-	}
-	err = vtap_nl_get_addr(&m->src_ip, a[VTAP_A_MATCH_SRC_IP], a[VTAP_A_MATCH_SRC_IP_LEN],
-			       false, extack) ?:
-	      vtap_nl_get_addr(&m->dst_ip, a[VTAP_A_MATCH_DST_IP], a[VTAP_A_MATCH_DST_IP_LEN],
-			       false, extack);
-	if (err)
-		return err;
-	if ((a[VTAP_A_MATCH_SRC_MAC_MASK] && !a[VTAP_A_MATCH_SRC_MAC]) ||
-	    (a[VTAP_A_MATCH_DST_MAC_MASK] && !a[VTAP_A_MATCH_DST_MAC]) ||
-	    (a[VTAP_A_MATCH_TCP_FLAGS_MASK] && !a[VTAP_A_MATCH_TCP_FLAGS]) ||
-	    (a[VTAP_A_MATCH_IP_FLAGS_MASK] && !a[VTAP_A_MATCH_IP_FLAGS]))
-		return vtap_refuse(extack, -EINVAL, "mask without a value");
-	if (a[VTAP_A_MATCH_SRC_MAC]) {
-		memcpy(m->src_mac, nla_data(a[VTAP_A_MATCH_SRC_MAC]), ETH_ALEN);
-		eth_broadcast_addr(m->src_mac_mask);
-	}
-	if (a[VTAP_A_MATCH_SRC_MAC_MASK])
-		memcpy(m->src_mac_mask, nla_data(a[VTAP_A_MATCH_SRC_MAC_MASK]), ETH_ALEN);
-	if (a[VTAP_A_MATCH_DST_MAC]) {
-		memcpy(m->dst_mac, nla_data(a[VTAP_A_MATCH_DST_MAC]), ETH_ALEN);
-		eth_broadcast_addr(m->dst_mac_mask);
-	}
-	if (a[VTAP_A_MATCH_DST_MAC_MASK])
-		memcpy(m->dst_mac_mask, nla_data(a[VTAP_A_MATCH_DST_MAC_MASK]), ETH_ALEN);
-	if (a[VTAP_A_MATCH_PROTOCOL])
-		m->protocol = nla_get_u16(a[VTAP_A_MATCH_PROTOCOL]);
-	if (a[VTAP_A_MATCH_VLAN_ID])
-		m->vlan_id = nla_get_u16(a[VTAP_A_MATCH_VLAN_ID]);
-	if (a[VTAP_A_MATCH_VLAN_PRIO])
-		m->vlan_prio = nla_get_u8(a[VTAP_A_MATCH_VLAN_PRIO]);
-	if (a[VTAP_A_MATCH_IP_PROTO])
-		m->ip_proto = nla_get_u8(a[VTAP_A_MATCH_IP_PROTO]);
-	if (a[VTAP_A_MATCH_SRC_PORT])
-		m->src_port = nla_get_u16(a[VTAP_A_MATCH_SRC_PORT]);
-	m->src_port_max = a[VTAP_A_MATCH_SRC_PORT_MAX] ?
-			  nla_get_u16(a[VTAP_A_MATCH_SRC_PORT_MAX]) : m->src_port;
-	if (a[VTAP_A_MATCH_DST_PORT])
-		m->dst_port = nla_get_u16(a[VTAP_A_MATCH_DST_PORT]);
-	m->dst_port_max = a[VTAP_A_MATCH_DST_PORT_MAX] ?
-			  nla_get_u16(a[VTAP_A_MATCH_DST_PORT_MAX]) : m->dst_port;
-	if (a[VTAP_A_MATCH_TCP_FLAGS]) {
-		m->tcp_flags = nla_get_u16(a[VTAP_A_MATCH_TCP_FLAGS]);
-		m->tcp_flags_mask = a[VTAP_A_MATCH_TCP_FLAGS_MASK] ?
-				    nla_get_u16(a[VTAP_A_MATCH_TCP_FLAGS_MASK]) : 0xfff;
-	}
-	if (a[VTAP_A_MATCH_ICMP_TYPE])
-		m->icmp_type = nla_get_u8(a[VTAP_A_MATCH_ICMP_TYPE]);
-	if (a[VTAP_A_MATCH_ICMP_CODE])
-		m->icmp_code = nla_get_u8(a[VTAP_A_MATCH_ICMP_CODE]);
-	if (a[VTAP_A_MATCH_IP_FLAGS]) {
-		m->ip_flags = nla_get_u32(a[VTAP_A_MATCH_IP_FLAGS]);
-		m->ip_flags_mask = a[VTAP_A_MATCH_IP_FLAGS_MASK] ?
-				   nla_get_u32(a[VTAP_A_MATCH_IP_FLAGS_MASK]) : m->ip_flags;
-	}
-	return 0;
-}
-
-static int vtap_nl_get_inner(struct vtap_match *m, const struct nlattr *nest,
-			     struct netlink_ext_ack *extack)
-{
-	struct nlattr *a[ARRAY_SIZE(vtap_match_inner_nl_policy)];
-	int err;
-
-	err = nla_parse_nested(a, ARRAY_SIZE(a) - 1, nest, vtap_match_inner_nl_policy, extack);
-	return err ?: vtap_nl_get_fields(m, a, ARRAY_SIZE(a), extack);
-}
-
-static int vtap_nl_get_match(struct vtap_rule_cfg *cfg, const struct nlattr *nest,
-			     struct netlink_ext_ack *extack)
-{
-	struct nlattr *a[ARRAY_SIZE(vtap_match_nl_policy)];
-	struct vtap_match *m = &cfg->match;
-	int err;
-
-	BUILD_BUG_ON(ARRAY_SIZE(vtap_match_nl_policy) > 32);
-	err = nla_parse_nested(a, ARRAY_SIZE(a) - 1, nest, vtap_match_nl_policy, extack) ?:
-	      vtap_nl_get_fields(m, a, ARRAY_SIZE(a), extack);
-	if (err)
-		return err;
-	if (a[VTAP_A_MATCH_TUNNEL])
-		m->tunnel = nla_get_u32(a[VTAP_A_MATCH_TUNNEL]);
-	if (a[VTAP_A_MATCH_TUNNEL_KEY])
-		m->tunnel_key = nla_get_u32(a[VTAP_A_MATCH_TUNNEL_KEY]);
-	memset(&cfg->inner, 0, sizeof(cfg->inner));
-	return a[VTAP_A_MATCH_INNER] ?
-	       vtap_nl_get_inner(&cfg->inner, a[VTAP_A_MATCH_INNER], extack) : 0;
-}
-
 static int vtap_nl_get_sessions(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 				const struct vtap_nl_args *args)
 {
@@ -338,14 +199,17 @@ static int vtap_nl_get_filter(struct vtap_rule_cfg *cfg, const struct vtap_nl_ar
 	return n;
 }
 
-/* The caller puts the reference to the filter in @cfg, after errors as well. */
+/* The caller puts the references to filter and list in @cfg, after errors as well. */
 int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 			 const struct vtap_nl_args *args)
 {
+	struct vtap_list *old = cfg->wanted;
 	struct nlattr **a = args->a;
 	int err;
 
-	err = vtap_nl_get_filter(cfg, args, txn->extack);
+	cfg->wanted = NULL;
+	err = vtap_nl_get_filter(cfg, args, txn->extack) ?:
+	      vtap_nl_get_matches(cfg, old, args, txn->extack);
 	if (err)
 		return err;
 
@@ -385,14 +249,7 @@ int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 				cfg->sample = 1;
 		}
 	}
-	if (a[VTAP_A_RULE_SESSION]) {
-		err = vtap_nl_get_sessions(cfg, txn, args);
-		if (err)
-			return err;
-	}
-	if (a[VTAP_A_RULE_MATCH])
-		return vtap_nl_get_match(cfg, a[VTAP_A_RULE_MATCH], txn->extack);
-	return 0;
+	return a[VTAP_A_RULE_SESSION] ? vtap_nl_get_sessions(cfg, txn, args) : 0;
 }
 
 struct vtap_rule *vtap_nl_find_rule(struct vtap_net *vn, const struct nlattr *a,

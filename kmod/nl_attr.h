@@ -6,6 +6,8 @@
 #include <net/netlink.h>
 
 struct netlink_ext_ack;
+struct vtap_addr;
+struct vtap_list;
 struct vtap_net;
 struct vtap_rule;
 struct vtap_rule_cfg;
@@ -36,6 +38,12 @@ int vtap_nl_get_rule_cfg(struct vtap_rule_cfg *cfg, struct vtap_txn *txn,
 			 const struct vtap_nl_args *args);
 struct vtap_rule *vtap_nl_find_rule(struct vtap_net *vn, const struct nlattr *a,
 				    struct netlink_ext_ack *extack);
+
+/* nl_match.c */
+int vtap_nl_get_addr(struct vtap_addr *addr, const struct nlattr *a,
+		     const struct nlattr *len, bool clear, struct netlink_ext_ack *extack);
+int vtap_nl_get_matches(struct vtap_rule_cfg *cfg, struct vtap_list *old,
+			const struct vtap_nl_args *args, struct netlink_ext_ack *extack);
 
 /* nl_default.c */
 void vtap_nl_session_default(struct vtap_session_cfg *cfg, u32 type);

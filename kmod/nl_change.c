@@ -8,6 +8,7 @@
 #include "cost.h"
 #include "extack.h"
 #include "kind.h"
+#include "list.h"
 #include "loop.h"
 #include "netlink_gen.h"
 #include "nl_attr.h"
@@ -95,6 +96,7 @@ static int vtap_nl_rule_new(struct vtap_txn *txn, const struct vtap_nl_args *arg
 	if (!err)
 		err = vtap_rule_add(txn, &cfg);
 	vtap_filter_put(cfg.filter);
+	vtap_list_put(cfg.wanted);
 	return err;
 }
 
@@ -118,6 +120,7 @@ static int vtap_nl_rule_set(struct vtap_txn *txn, const struct vtap_nl_args *arg
 	if (!err)
 		err = vtap_rule_set(txn, rule, &cfg);
 	vtap_filter_put(cfg.filter);
+	vtap_list_put(cfg.wanted);
 	return err;
 }
 
@@ -248,7 +251,8 @@ int vtap_nl_commit_doit(struct sk_buff *skb, struct genl_info *info)
 		cond_resched();
 	}
 	if (!err)
-		reply = vtap_nl_prepare(info, &txn, vtap_nl_put_commit, VTAP_CMD_COMMIT);
+		reply = vtap_nl_prepare(info, &txn, vtap_nl_put_commit, VTAP_CMD_COMMIT,
+					NLMSG_GOODSIZE);
 	err = vtap_nl_finish(info, &txn, err, reply);
 	vn->cause = NULL;
 	rtnl_unlock();

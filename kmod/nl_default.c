@@ -49,13 +49,13 @@ static const struct vtap_nl_member vtap_nl_rule_members[] = {
 	VTAP_NL_MEMBER(rule, RULE_MAC, mac),
 	VTAP_NL_MEMBER(rule, RULE_DIR, dir),
 	VTAP_NL_MEMBER(rule, RULE_SESSION, n_sessions),
-	VTAP_NL_MEMBER(rule, RULE_MATCH, match),
-	VTAP_NL_MEMBER(rule, RULE_MATCH, inner),
 	VTAP_NL_MEMBER(rule, RULE_DUP, dup),
 	VTAP_NL_MEMBER(rule, RULE_SAMPLE, sample),
 	VTAP_NL_MEMBER(rule, RULE_SAMPLE_FLOW, sample_flow),
 	VTAP_NL_MEMBER(rule, RULE_FILTER, filter),
-	/* a part of the filter, see vtap_nl_get_filter() */
+	/* see vtap_nl_get_matches(), and vtap_nl_get_filter() */
+	{ VTAP_A_RULE_MATCH },
+	{ VTAP_A_RULE_EXCEPT },
 	{ VTAP_A_RULE_FILTER_TEXT },
 };
 

@@ -45,6 +45,7 @@ struct vtap_nl_pick {
  * @member: the list's member in an object
  * @behind: the object that the last message ended with, or where it was, by its key
  * @mark: note an object's key
+ * @size: room for one that a page may not hold, or NULL
  */
 struct vtap_nl_kind {
 	u8 cmd;
@@ -56,6 +57,7 @@ struct vtap_nl_kind {
 	bool (*wanted)(const void *obj, const struct vtap_nl_pick *pick);
 	struct list_head *(*behind)(struct vtap_net *vn, const long *key);
 	void (*mark)(const void *obj, long *key);
+	size_t (*size)(const void *obj);
 };
 
 /* Is the rule of the tap, and does it name the session, that are picked? */
@@ -238,6 +240,7 @@ static const struct vtap_nl_kind vtap_nl_rules = {
 	.wanted = vtap_nl_rule_wanted,
 	.behind = vtap_nl_rule_behind,
 	.mark = vtap_nl_rule_mark,
+	.size = vtap_nl_rule_size,
 };
 
 /* ports, in the order of their index */
@@ -333,7 +336,8 @@ static int vtap_nl_dump(struct sk_buff *skb, struct netlink_callback *cb,
 			continue;
 		err = kind->put(skb, obj, &m);
 		/* the kernel goes by the reads there were: one object fits in any case */
-		if (err && !skb->len && !pskb_expand_head(skb, 0, VTAP_NL_MSG_SIZE, GFP_KERNEL))
+		if (err && !skb->len && !pskb_expand_head(skb, 0, kind->size ? kind->size(obj) :
+							  NLMSG_GOODSIZE, GFP_KERNEL))
 			err = kind->put(skb, obj, &m);
 		if (err)
 			break;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sessions, rules and ports as netlink messages; events. */
+/* Sessions and ports as netlink messages; events. */
 #include <linux/rtnetlink.h>
 #include <net/genetlink.h>
 #include <net/netlink.h>
@@ -27,7 +27,7 @@ void *vtap_nl_put_header(struct sk_buff *skb, const struct vtap_nl_msg *m)
 	return hdr;
 }
 
-static int vtap_nl_put_addr(struct sk_buff *skb, int attr, const struct vtap_addr *addr)
+int vtap_nl_put_addr(struct sk_buff *skb, int attr, const struct vtap_addr *addr)
 {
 	if (!addr->family)
 		return 0;
@@ -150,7 +150,8 @@ int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struct vtap_
 	return 0;
 }
 
-struct sk_buff *vtap_nl_prepare(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd)
+struct sk_buff *vtap_nl_prepare(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd,
+				size_t size)
 {
 	const struct vtap_nl_msg m = {
 		.vn = vtap_nl_net(info), .portid = info->snd_portid, .seq = info->snd_seq,
@@ -159,7 +160,7 @@ struct sk_buff *vtap_nl_prepare(struct genl_info *info, const void *obj, vtap_nl
 	struct sk_buff *msg;
 	int err;
 
-	msg = genlmsg_new(VTAP_NL_MSG_SIZE, GFP_KERNEL);
+	msg = genlmsg_new(size, GFP_KERNEL);
 	if (!msg)
 		return ERR_PTR(-ENOMEM);
 	err = put(msg, obj, &m);
@@ -170,16 +171,15 @@ struct sk_buff *vtap_nl_prepare(struct genl_info *info, const void *obj, vtap_nl
 	return msg;
 }
 
-int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd)
+int vtap_nl_reply(struct genl_info *info, const void *obj, vtap_nl_put_t put, u8 cmd, size_t size)
 {
-	struct sk_buff *msg = vtap_nl_prepare(info, obj, put, cmd);
+	struct sk_buff *msg = vtap_nl_prepare(info, obj, put, cmd, size);
 
 	return IS_ERR(msg) ? PTR_ERR(msg) : genlmsg_reply(msg, info);
 }
 
 /* An event names the request that caused it; with NLM_F_ECHO its sender gets it as a reply. */
-static void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t put, u8 cmd,
-			   size_t size)
+void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t put, u8 cmd, size_t size)
 {
 	struct genl_info *cause = vn->cause;
 	const struct vtap_nl_msg m = {
@@ -217,127 +217,6 @@ static void vtap_nl_notify(struct vtap_net *vn, const void *obj, vtap_nl_put_t p
 void vtap_nl_session_notify(const struct vtap_session *s, u8 cmd)
 {
 	vtap_nl_notify(s->vn, s, vtap_nl_put_session, cmd, NLMSG_GOODSIZE);
-}
-
-static bool vtap_nl_has(const struct vtap_match *m, int attr)
-{
-	return m->present & BIT(attr);
-}
-
-/* @inner: what is inside the tunnel, NULL when @m itself is that */
-static int vtap_nl_put_match(struct sk_buff *skb, int attr, const struct vtap_match *m,
-			     const struct vtap_match *inner)
-{
-	struct nlattr *nest;
-
-	if (!m->present)
-		return 0;
-	nest = nla_nest_start(skb, attr);
-	if (!nest)
-		return -EMSGSIZE;
-	if ((vtap_nl_has(m, VTAP_A_MATCH_SRC_MAC) &&
-	     (nla_put(skb, VTAP_A_MATCH_SRC_MAC, ETH_ALEN, m->src_mac) ||
-	      nla_put(skb, VTAP_A_MATCH_SRC_MAC_MASK, ETH_ALEN, m->src_mac_mask))) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_DST_MAC) &&
-	     (nla_put(skb, VTAP_A_MATCH_DST_MAC, ETH_ALEN, m->dst_mac) ||
-	      nla_put(skb, VTAP_A_MATCH_DST_MAC_MASK, ETH_ALEN, m->dst_mac_mask))) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_PROTOCOL) &&
-	     nla_put_u16(skb, VTAP_A_MATCH_PROTOCOL, m->protocol)) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_VLAN_ID) &&
-	     nla_put_u16(skb, VTAP_A_MATCH_VLAN_ID, m->vlan_id)) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_VLAN_PRIO) &&
-	     nla_put_u8(skb, VTAP_A_MATCH_VLAN_PRIO, m->vlan_prio)) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_SRC_IP) &&
-	     (vtap_nl_put_addr(skb, VTAP_A_MATCH_SRC_IP, &m->src_ip) ||
-	      nla_put_u8(skb, VTAP_A_MATCH_SRC_IP_LEN, m->src_ip.len))) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_DST_IP) &&
-	     (vtap_nl_put_addr(skb, VTAP_A_MATCH_DST_IP, &m->dst_ip) ||
-	      nla_put_u8(skb, VTAP_A_MATCH_DST_IP_LEN, m->dst_ip.len))) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_IP_PROTO) &&
-	     nla_put_u8(skb, VTAP_A_MATCH_IP_PROTO, m->ip_proto)) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_SRC_PORT) &&
-	     (nla_put_u16(skb, VTAP_A_MATCH_SRC_PORT, m->src_port) ||
-	      nla_put_u16(skb, VTAP_A_MATCH_SRC_PORT_MAX, m->src_port_max))) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_DST_PORT) &&
-	     (nla_put_u16(skb, VTAP_A_MATCH_DST_PORT, m->dst_port) ||
-	      nla_put_u16(skb, VTAP_A_MATCH_DST_PORT_MAX, m->dst_port_max))) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_TCP_FLAGS) &&
-	     (nla_put_u16(skb, VTAP_A_MATCH_TCP_FLAGS, m->tcp_flags) ||
-	      nla_put_u16(skb, VTAP_A_MATCH_TCP_FLAGS_MASK, m->tcp_flags_mask))) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_ICMP_TYPE) &&
-	     nla_put_u8(skb, VTAP_A_MATCH_ICMP_TYPE, m->icmp_type)) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_ICMP_CODE) &&
-	     nla_put_u8(skb, VTAP_A_MATCH_ICMP_CODE, m->icmp_code)) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_IP_FLAGS) &&
-	     (nla_put_u32(skb, VTAP_A_MATCH_IP_FLAGS, m->ip_flags) ||
-	      nla_put_u32(skb, VTAP_A_MATCH_IP_FLAGS_MASK, m->ip_flags_mask))) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_TUNNEL) &&
-	     nla_put_u32(skb, VTAP_A_MATCH_TUNNEL, m->tunnel)) ||
-	    (vtap_nl_has(m, VTAP_A_MATCH_TUNNEL_KEY) &&
-	     nla_put_u32(skb, VTAP_A_MATCH_TUNNEL_KEY, m->tunnel_key)) ||
-	    (inner && vtap_nl_put_match(skb, VTAP_A_MATCH_INNER, inner, NULL)))
-		return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
-}
-
-int vtap_nl_put_rule(struct sk_buff *skb, const void *obj, const struct vtap_nl_msg *m)
-{
-	const struct vtap_rule *rule = obj;
-	const struct vtap_filter *filter = rule->filter;
-	void *hdr = vtap_nl_put_header(skb, m);
-	struct vtap_match match;
-	u64 v[__VTAP_RULE_STAT_MAX];
-	unsigned int i;
-
-	if (!hdr)
-		return -EMSGSIZE;
-	vtap_rule_get_match(rule, &match);
-	vtap_stats_read(rule->stats, v, __VTAP_RULE_STAT_MAX);
-	if (vtap_nl_put_u64(skb, VTAP_A_RULE_ID, rule->id, VTAP_A_RULE_PAD) ||
-	    nla_put_string(skb, VTAP_A_RULE_TAP, rule->tap->name) ||
-	    nla_put_u32(skb, VTAP_A_RULE_PREF, rule->pref) ||
-	    (rule->port[0] && nla_put_string(skb, VTAP_A_RULE_PORT, rule->port)) ||
-	    (rule->master[0] && nla_put_string(skb, VTAP_A_RULE_MASTER, rule->master)) ||
-	    (!is_zero_ether_addr(rule->mac) &&
-	     nla_put(skb, VTAP_A_RULE_MAC, ETH_ALEN, rule->mac)) ||
-	    nla_put_u8(skb, VTAP_A_RULE_DUP, rule->dup) ||
-	    nla_put_u32(skb, VTAP_A_RULE_SAMPLE, rule->sample) ||
-	    nla_put_u8(skb, VTAP_A_RULE_SAMPLE_FLOW, rule->sample_flow) ||
-	    nla_put_u32(skb, VTAP_A_RULE_DIR, rule->dir) ||
-	    nla_put_u32(skb, VTAP_A_RULE_PORTS, vtap_table_ports(m->vn, rule)) ||
-	    nla_put_u32(skb, VTAP_A_RULE_ACTION, rule->action) ||
-	    vtap_nl_put_match(skb, VTAP_A_RULE_MATCH, &match,
-			      rule->inner ? &rule->inner->match : NULL) ||
-	    (filter && nla_put(skb, VTAP_A_RULE_FILTER, filter->n * sizeof(*filter->insns),
-			       filter->insns)) ||
-	    (filter && filter->text &&
-	     nla_put_string(skb, VTAP_A_RULE_FILTER_TEXT, filter->text)) ||
-	    vtap_nl_put_u64(skb, VTAP_A_RULE_PACKETS, v[VTAP_RULE_STAT_PACKETS], VTAP_A_RULE_PAD) ||
-	    vtap_nl_put_u64(skb, VTAP_A_RULE_BYTES, v[VTAP_RULE_STAT_BYTES], VTAP_A_RULE_PAD))
-		goto cancel;
-	for (i = 0; i < rule->n_sessions; i++) {
-		if (nla_put_string(skb, VTAP_A_RULE_SESSION, rule->sessions[i]->cfg.name))
-			goto cancel;
-	}
-	genlmsg_end(skb, hdr);
-	return 0;
-
-cancel:
-	genlmsg_cancel(skb, hdr);
-	return -EMSGSIZE;
-}
-
-/**
- * vtap_nl_rule_notify - tell listeners of a rule; RTNL
- * @vn: the namespace's vtap
- * @rule: the rule
- * @cmd: VTAP_CMD_RULE_*_NTF
- */
-void vtap_nl_rule_notify(struct vtap_net *vn, const struct vtap_rule *rule, u8 cmd)
-{
-	vtap_nl_notify(vn, rule, vtap_nl_put_rule, cmd,
-		       rule->filter ? VTAP_NL_MSG_SIZE : NLMSG_GOODSIZE);
 }
 
 static_assert(VTAP_A_PORT_STATS_SEEN - 1 == VTAP_PORT_STAT_SEEN &&

@@ -67,7 +67,7 @@ int vtap_nl_tap_get_doit(struct sk_buff *skb, struct genl_info *info)
 	rtnl_lock();
 	tap = vtap_nl_find_tap(vtap_nl_net(info), name);
 	if (tap)
-		err = vtap_nl_reply(info, tap, vtap_nl_put_tap, VTAP_CMD_TAP_GET);
+		err = vtap_nl_reply(info, tap, vtap_nl_put_tap, VTAP_CMD_TAP_GET, NLMSG_GOODSIZE);
 	else
 		NL_SET_ERR_MSG_ATTR(info->extack, name, "no tap of this name");
 	rtnl_unlock();

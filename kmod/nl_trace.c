@@ -96,6 +96,9 @@ static int vtap_nl_put_trace(struct sk_buff *msg, const void *obj, const struct 
 	return err;
 }
 
+/* a rule with its sessions for each tap */
+#define VTAP_NL_TRACE_SIZE	(NLMSG_GOODSIZE + VTAP_TAPS_MAX * 512)
+
 /*
  * The frame as a hook would have it: a VLAN tag is in the metadata, as far as there is all of it,
  * and there is no Ethernet header at devices that have none.
@@ -142,7 +145,8 @@ static int vtap_nl_trace(struct genl_info *info, const struct vtap_port *port)
 	trace.f.skb = vtap_nl_frame(frame, port);
 	if (!trace.f.skb)
 		return -ENOMEM;
-	err = vtap_nl_reply(info, &trace, vtap_nl_put_trace, VTAP_CMD_TRACE_GET);
+	err = vtap_nl_reply(info, &trace, vtap_nl_put_trace, VTAP_CMD_TRACE_GET,
+			    VTAP_NL_TRACE_SIZE);
 	kfree_skb(trace.f.skb);
 	return err;
 }

@@ -4,11 +4,11 @@
 #include <linux/slab.h>
 
 #include "flow.h"
+#include "list.h"
 #include "rule.h"
 #include "session.h"
 #include "stats.h"
 #include "taps.h"
-#include "tunnel.h"
 
 /* 4 bytes of a match each; most are 0 */
 #define VTAP_MATCH_WORDS	(sizeof(struct vtap_match) / sizeof(u32))
@@ -18,18 +18,19 @@ static u32 *vtap_rule_match_words(const struct vtap_rule *rule)
 	return (u32 *)(rule->sessions + rule->n_sessions);
 }
 
-static bool vtap_rule_alloc_inner(struct vtap_rule *rule, const struct vtap_rule_cfg *cfg)
+/* Return: bits of the tunnels that the matches name. */
+static u8 vtap_rule_tunnels(const struct vtap_rule *rule)
 {
-	struct vtap_inner *inner = kzalloc(sizeof(*inner), GFP_KERNEL_ACCOUNT);
+	struct vtap_match m;
+	unsigned int i;
+	u8 tunnels = 0;
 
-	if (!inner)
-		return false;
-	inner->match = cfg->inner;
-	inner->tunnel = cfg->match.tunnel;
-	vtap_match_compile(&cfg->inner, (struct vtap_key *)inner->key,
-			   (struct vtap_key *)inner->mask, inner->sport, inner->dport);
-	rule->inner = inner;
-	return true;
+	for (i = 0; i < vtap_rule_matches(rule); i++) {
+		vtap_rule_get_match(rule, i, &m);
+		if (m.present & BIT(VTAP_A_MATCH_TUNNEL))
+			tunnels |= BIT(m.tunnel);
+	}
+	return tunnels;
 }
 
 /* A rule that is in no list, without counters. Return: the rule, or NULL. */
@@ -44,17 +45,13 @@ struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 	BUILD_BUG_ON(VTAP_MATCH_WORDS > 64 || sizeof(struct vtap_match) % sizeof(u32));
 	BUILD_BUG_ON(VTAP_RULE_SESSIONS_MAX > U8_MAX);
 	for (i = 0; i < VTAP_MATCH_WORDS; i++) {
-		if (m[i])
+		if (m[i] && !cfg->wanted)
 			match |= BIT_ULL(i);
 	}
 	rule = kzalloc(struct_size(rule, sessions, cfg->n_sessions) +
 		       hweight64(match) * sizeof(*words), GFP_KERNEL_ACCOUNT);
 	if (!rule)
 		return NULL;
-	if (cfg->inner.present && !vtap_rule_alloc_inner(rule, cfg)) {
-		kfree(rule);
-		return NULL;
-	}
 	rule->tap = cfg->tap;
 	rule->pref = cfg->pref;
 	rule->sample = cfg->sample;
@@ -67,22 +64,32 @@ struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg)
 	memcpy(rule->port, cfg->port, sizeof(rule->port));
 	memcpy(rule->master, cfg->master, sizeof(rule->master));
 	rule->filter = vtap_filter_get(cfg->filter);
-	rule->has_extra = rule->inner || rule->filter;
-	if (cfg->match.present & BIT(VTAP_A_MATCH_TUNNEL))
-		rule->tunnel = BIT(cfg->match.tunnel);
+	rule->wanted = vtap_list_get(cfg->wanted);
+	rule->has_extra = rule->filter || vtap_list_has_extra(rule->wanted);
 	memcpy(rule->sessions, cfg->sessions, cfg->n_sessions * sizeof(*cfg->sessions));
 	rule->match = match;
 	for (words = vtap_rule_match_words(rule); match; match &= match - 1)
 		*words++ = m[__ffs64(match)];
+	rule->tunnel = vtap_rule_tunnels(rule);
 	return rule;
 }
 
-/* What a rule wants frames to look like. */
-void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m)
+/* Return: how many alternatives a rule has, at least one. */
+unsigned int vtap_rule_matches(const struct vtap_rule *rule)
+{
+	return rule->wanted ? rule->wanted->n_matches : 1;
+}
+
+/* What a rule wants frames to look like: alternative @i. */
+void vtap_rule_get_match(const struct vtap_rule *rule, unsigned int i, struct vtap_match *m)
 {
 	const u32 *words = vtap_rule_match_words(rule);
 	u64 match;
 
+	if (rule->wanted) {
+		*m = rule->wanted->wants[i].form.match;
+		return;
+	}
 	memset(m, 0, sizeof(*m));
 	for (match = rule->match; match; match &= match - 1)
 		((u32 *)m)[__ffs64(match)] = *words++;
@@ -101,21 +108,21 @@ void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg)
 		.sample_flow = rule->sample_flow,
 		.dup = rule->dup,
 		.filter = rule->filter,
+		.wanted = rule->wanted,
 	};
 	memcpy(cfg->sessions, rule->sessions, rule->n_sessions * sizeof(*cfg->sessions));
 	memcpy(cfg->port, rule->port, sizeof(cfg->port));
 	memcpy(cfg->master, rule->master, sizeof(cfg->master));
 	ether_addr_copy(cfg->mac, rule->mac);
-	vtap_rule_get_match(rule, &cfg->match);
-	if (rule->inner)
-		cfg->inner = rule->inner->match;
+	if (!rule->wanted)
+		vtap_rule_get_match(rule, 0, &cfg->match);
 }
 
 /* Free a rule, its counters not. */
 void vtap_rule_free(struct vtap_rule *rule)
 {
 	vtap_filter_put(rule->filter);
-	kfree(rule->inner);
+	vtap_list_put(rule->wanted);
 	kfree(rule);
 }
 
@@ -149,12 +156,13 @@ static bool vtap_rule_filter(const struct vtap_rule *rule, const struct vtap_fra
 }
 
 /*
- * Do a rule's conditions hold that are none of the key? softirq, RCU read side. Return: true when
- * they do.
+ * Do a rule's conditions hold that are none of the key of alternative @match? softirq, RCU read
+ * side. Return: true when they do.
  */
-bool vtap_rule_match_extra(const struct vtap_rule *rule, const struct vtap_frame *f)
+bool vtap_rule_match_extra(const struct vtap_rule *rule, unsigned int match,
+			   const struct vtap_frame *f)
 {
-	if (rule->inner && !vtap_tunnel_inner_matches(rule->inner, f))
+	if (rule->wanted && !vtap_list_holds(rule->wanted, match, f))
 		return false;
 	return !rule->filter || vtap_rule_filter(rule, f);
 }

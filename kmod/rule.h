@@ -15,6 +15,7 @@
 
 struct netlink_ext_ack;
 struct vtap_frame;
+struct vtap_list;
 struct vtap_pattern;
 struct vtap_session;
 struct vtap_tap;
@@ -52,7 +53,8 @@ struct vtap_filter {
  * @tap: the tap that it belongs to, as do its sessions
  * @sessions: the sessions that get copies, @n_sessions of them
  * @filter: a further condition, or NULL; a rule has a reference
- * @inner: what the frame in the tunnel has to look like
+ * @match: what frames have to look like when there is no @wanted
+ * @wanted: several of these, and what they must not look like, or NULL; a rule has a reference
  *
  * The other members are named and bounded as the attributes in vtap.yaml.
  */
@@ -71,7 +73,7 @@ struct vtap_rule_cfg {
 	bool dup;
 	struct vtap_filter *filter;
 	struct vtap_match match;
-	struct vtap_match inner;
+	struct vtap_list *wanted;
 };
 
 /* Counters of a rule: frames that it decided on, and their bytes. */
@@ -102,21 +104,21 @@ struct vtap_rule_stats {
  * @action: enum vtap_action
  * @sample_flow: flows, not frames
  * @dup: copies what was copied at ingress again
- * @has_extra: has @inner or @filter, see vtap_rule_match_extra()
- * @tunnel: bit in vtap_key.tunnel of the tunnel that it names, or 0
+ * @has_extra: asks for more than a table compares, see vtap_rule_match_extra()
+ * @tunnel: bits in vtap_key.tunnel of the tunnels that its matches name
  * @gone: a transaction has deleted it and is not committed yet; RTNL
  * @mac: a VM's address, or zero
  * @port: devices' names
  * @master: their master's name
- * @inner: what is inside the tunnel, or NULL
+ * @wanted: matches when there is not one alone, or NULL
  * @filter: a further condition, or NULL
  * @stats: counters, handed on to the rule that takes this one's place
  * @block: where these are from
  * @rcu: frees it when no packet can see it any more
- * @match: words of 4 bytes of a struct vtap_match that are not 0
+ * @match: without @wanted, words of 4 bytes of its struct vtap_match that are not 0
  * @sessions: the sessions that get copies; behind them, the words that @match tells of
  *
- * There are many of them: read the rest with vtap_rule_get_cfg(), and the match
+ * There are many of them: read the rest with vtap_rule_get_cfg(), and the matches
  * with vtap_rule_get_match().
  */
 struct vtap_rule {
@@ -139,7 +141,7 @@ struct vtap_rule {
 	u8 mac[ETH_ALEN];
 	char port[VTAP_NAME_MAX + 1];
 	char master[IFNAMSIZ];
-	struct vtap_inner *inner;
+	struct vtap_list *wanted;
 	struct vtap_filter *filter;
 	struct vtap_rule_stats __percpu *stats;
 	struct vtap_rule_block *block;
@@ -157,11 +159,13 @@ bool vtap_filter_bare(const struct vtap_filter *filter, const struct vtap_frame 
 
 /* rule.c */
 struct vtap_rule *vtap_rule_alloc(const struct vtap_rule_cfg *cfg);
-void vtap_rule_get_match(const struct vtap_rule *rule, struct vtap_match *m);
+unsigned int vtap_rule_matches(const struct vtap_rule *rule);
+void vtap_rule_get_match(const struct vtap_rule *rule, unsigned int i, struct vtap_match *m);
 void vtap_rule_get_cfg(const struct vtap_rule *rule, struct vtap_rule_cfg *cfg);
 void vtap_rule_free(struct vtap_rule *rule);
 bool vtap_rule_before(const struct vtap_rule *a, const struct vtap_rule *b);
-bool vtap_rule_match_extra(const struct vtap_rule *rule, const struct vtap_frame *f);
+bool vtap_rule_match_extra(const struct vtap_rule *rule, unsigned int match,
+			   const struct vtap_frame *f);
 bool vtap_rule_sample(const struct vtap_rule *rule, const struct vtap_frame *f);
 
 /* A rule decided on a frame; softirq, RCU read side. */

@@ -8,15 +8,16 @@
 #include "due.h"
 #include "extack.h"
 #include "index.h"
+#include "list.h"
 #include "net.h"
 #include "nl.h"
 #include "rule.h"
 #include "ruleset.h"
 #include "session.h"
+#include "table.h"
 #include "taps.h"
 #include "txn.h"
 
-#define VTAP_RULES_MAX	65536
 #define VTAP_BLOCK_MAX	16
 
 static struct vtap_rule_block *vtap_rule_block_new(void)
@@ -99,6 +100,7 @@ static void vtap_rule_link(struct vtap_net *vn, struct vtap_rule *rule)
 		rule->sessions[i]->users++;
 	vn->n_rules++;
 	vtap_taps_count(vn, rule->tap, 1, 0);
+	vn->n_matches += vtap_rule_matches(rule);
 	vn->cost += vtap_cost_of(rule);
 	/* with the first rule, devices come to be watched that no rule binds to */
 	if (vn->n_rules == 1)
@@ -116,6 +118,7 @@ static void vtap_rule_unlink(struct vtap_net *vn, struct vtap_rule *rule)
 	rb_erase(&rule->order, &vn->rule_order);
 	vn->n_rules--;
 	vtap_taps_count(vn, rule->tap, -1, 0);
+	vn->n_matches -= vtap_rule_matches(rule);
 	vn->cost -= vtap_cost_of(rule);
 	if (!vn->n_rules)
 		vtap_due_all(vn);
@@ -188,18 +191,30 @@ static const struct vtap_undo_ops vtap_rule_undo_ops = {
 	.release = vtap_rule_release,
 };
 
+/* Return: does a match ask for the address that a VM's takes the place of? */
+static bool vtap_rule_has_mac(const struct vtap_rule_cfg *cfg, const struct vtap_match *m)
+{
+	return (cfg->dir & VTAP_DIR_INGRESS && !is_zero_ether_addr(m->src_mac_mask)) ||
+	       (cfg->dir & VTAP_DIR_EGRESS && !is_zero_ether_addr(m->dst_mac_mask));
+}
+
+/* The matches themselves are known to be good. */
 static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_ack *extack)
 {
+	const unsigned int n = cfg->wanted ? cfg->wanted->n_matches : 1;
+	unsigned int i;
 	bool mac = !is_zero_ether_addr(cfg->mac);
 
 	if (!cfg->port[0] && !cfg->master[0] && !mac)
 		return vtap_refuse(extack, -EINVAL, "a rule needs port, master or mac");
 	if (is_multicast_ether_addr(cfg->mac))
 		return vtap_refuse(extack, -EINVAL, "mac is not a unicast address");
-	if ((mac && cfg->dir & VTAP_DIR_INGRESS && !is_zero_ether_addr(cfg->match.src_mac_mask)) ||
-	    (mac && cfg->dir & VTAP_DIR_EGRESS && !is_zero_ether_addr(cfg->match.dst_mac_mask)))
-		return vtap_refuse(extack, -EINVAL,
-				   "mac takes the place of src_mac at ingress, of dst_mac at egress");
+	for (i = 0; mac && i < n; i++) {
+		if (vtap_rule_has_mac(cfg, cfg->wanted ? &cfg->wanted->wants[i].form.match :
+						       &cfg->match))
+			return vtap_refuse(extack, -EINVAL,
+					   "mac takes the place of src_mac at ingress, of dst_mac at egress");
+	}
 	if (!cfg->dir)
 		return vtap_refuse(extack, -EINVAL, "dir is neither ingress nor egress");
 	if (cfg->action == VTAP_ACTION_MIRROR && !cfg->n_sessions)
@@ -208,7 +223,7 @@ static int vtap_rule_check(const struct vtap_rule_cfg *cfg, struct netlink_ext_a
 		return vtap_refuse(extack, -EINVAL, "action skip takes no session");
 	if (cfg->action == VTAP_ACTION_SKIP && cfg->sample > 1)
 		return vtap_refuse(extack, -EINVAL, "sample is for action mirror");
-	return vtap_match_check(&cfg->match, extack) ?: vtap_match_check(&cfg->inner, extack);
+	return 0;
 }
 
 /**

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "list.h"
 #include "rule.h"
 #include "table.h"
 #include "tunnel.h"
@@ -60,7 +61,7 @@ static noinline bool vtap_table_match_extra(const struct vtap_linear_entry *g,
 	if (g->tuple->ranges &&
 	    !vtap_table_in_range((const u16 *)(g->key + g->tuple->mask.n), f))
 		return false;
-	return !g->rule->has_extra || vtap_rule_match_extra(g->rule, f);
+	return !g->rule->has_extra || vtap_rule_match_extra(g->rule, g->match, f);
 }
 
 /* One by one from @g on, as far as the masks tell. */
@@ -131,7 +132,7 @@ static const struct vtap_rule *vtap_table_search(const struct vtap_table *t,
 					continue;
 				if (unlikely(t->rules[e->rule]->has_extra)) {
 					*pure = false;
-					if (!vtap_rule_match_extra(t->rules[e->rule], f))
+					if (!vtap_rule_match_extra(t->rules[e->rule], e->match, f))
 						continue;
 				}
 				best = e->rule;
@@ -209,7 +210,10 @@ static const struct vtap_rule *vtap_table_lookup_tunnel(const struct vtap_table 
 	vtap_tunnel_note(f);
 	rule = vtap_table_lookup_tuples(t, f);
 	/* another port's table may be asked as well, after the one that decides */
-	f->key.tunnel = tunnel ?: rule ? rule->tunnel : 0;
+	if (!tunnel && rule && rule->tunnel && rule->wanted)
+		f->key.tunnel = vtap_list_tunnel(rule->wanted, f);
+	else
+		f->key.tunnel = tunnel ?: rule ? rule->tunnel : 0;
 	return rule;
 }
 

@@ -52,12 +52,14 @@ struct vtap_tuple {
  * @key: its key, zero where the mask is
  * @ports: lowest and highest source port, lowest and highest destination port
  * @rule: number of its rule
+ * @match: number of the rule's alternative
  * @tuple: number of its tuple
  */
 struct vtap_build_entry {
 	u64 key[VTAP_KEY_WORDS];
 	u16 ports[4];
 	u32 rule;
+	u32 match;
 	u32 tuple;
 };
 
@@ -115,15 +117,18 @@ struct vtap_sieve_input {
 #define VTAP_SIEVE_SLOTS_MAX	BIT(VTAP_SIEVE_BITS_MAX)
 
 #define VTAP_LINEAR_MAX		8
+#define VTAP_RULES_MAX		65536	/* of a namespace: numbers of 16 bits */
 
 /**
- * struct vtap_entry - a rule as frames are compared with it
- * @rule: the rule's number
+ * struct vtap_entry - a rule's match as frames are compared with it
+ * @rule: the rule's number, below VTAP_RULES_MAX
+ * @match: the alternative's number
  * @next: the next entry in the same bucket as an index to vtap_table.pool, 0 at its end
  * @key: the words that the tuple's mask has, then with port ranges a word of these
  */
 struct vtap_entry {
-	u32 rule;
+	u16 rule;
+	u16 match;
 	u32 next;
 	u64 key[];
 };
@@ -136,6 +141,7 @@ struct vtap_entry {
  * @tuple: the rule's tuple
  * @key: its entry's key
  * @rule: the rule
+ * @match: the number of the alternative
  * @has_extra: the mask is not all that it asks for: port ranges, a filter, or what is in a tunnel
  */
 struct vtap_linear_entry {
@@ -145,6 +151,7 @@ struct vtap_linear_entry {
 	const struct vtap_tuple *tuple;
 	const u64 *key;
 	const struct vtap_rule *rule;
+	u16 match;
 	bool has_extra;
 };
 

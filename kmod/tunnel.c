@@ -255,20 +255,10 @@ bool vtap_tunnel_decap(const struct vtap_frame *f, struct vtap_frame *inner)
 }
 
 /* Does what is inside a tunnel look as a rule wants it? Return: true when it does. */
-bool vtap_tunnel_inner_matches(const struct vtap_inner *m, const struct vtap_frame *f)
+bool vtap_tunnel_inner_matches(u32 tunnel, const struct vtap_form *form,
+			       const struct vtap_frame *f)
 {
 	struct vtap_frame inner __uninitialized;
-	const u64 *key = (const u64 *)&inner.key;
-	unsigned int i;
-	u16 s, d;
 
-	if (!vtap_tunnel_inner(f, m->tunnel, &inner))
-		return false;
-	for (i = 0; i < VTAP_KEY_WORDS; i++) {
-		if ((key[i] & m->mask[i]) != m->key[i])
-			return false;
-	}
-	s = ntohs(inner.key.sport);
-	d = ntohs(inner.key.dport);
-	return s >= m->sport[0] && s <= m->sport[1] && d >= m->dport[0] && d <= m->dport[1];
+	return vtap_tunnel_inner(f, tunnel, &inner) && vtap_form_matches(form, &inner);
 }

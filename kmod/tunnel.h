@@ -6,11 +6,12 @@
 #include <linux/types.h>
 
 struct vtap_frame;
-struct vtap_inner;
+struct vtap_form;
 
 void vtap_tunnel_note(struct vtap_frame *f);
 bool vtap_tunnel_inner(const struct vtap_frame *f, u32 tunnel, struct vtap_frame *inner);
 bool vtap_tunnel_decap(const struct vtap_frame *f, struct vtap_frame *inner);
-bool vtap_tunnel_inner_matches(const struct vtap_inner *m, const struct vtap_frame *f);
+bool vtap_tunnel_inner_matches(u32 tunnel, const struct vtap_form *form,
+			       const struct vtap_frame *f);
 
 #endif /* _VTAP_TUNNEL_H */
