@@ -45,21 +45,29 @@ static void alt_view(struct alt *alt, const struct view *v, const struct nlattr 
 		match_view(&alt->inner, alt->outer.match[VTAP_A_MATCH_INNER]);
 }
 
+static void alts_begin(const struct view *v)
+{
+	alts.n = 0;
+	alts.words = v->words;
+}
+
+static void alts_add(const struct view *v, const struct nlattr *nest)
+{
+	if (alts.n == alts.size) {
+		alts.size = alts.size ? 2 * alts.size : 16;
+		alts.v = check_mem(realloc(alts.v, alts.size * sizeof(*alts.v)));
+	}
+	alt_view(&alts.v[alts.n++], v, nest);
+}
+
 static void alts_load(const struct view *v, uint16_t attr)
 {
 	const struct nlattr *a;
 
-	alts.n = 0;
-	alts.words = v->words;
-	mnl_attr_for_each(a, v->nlh, sizeof(struct genlmsghdr)) {
-		if (mnl_attr_get_type(a) != attr)
-			continue;
-		if (alts.n == alts.size) {
-			alts.size = alts.size ? 2 * alts.size : 16;
-			alts.v = check_mem(realloc(alts.v, alts.size * sizeof(*alts.v)));
-		}
-		alt_view(&alts.v[alts.n++], v, a);
-	}
+	alts_begin(v);
+	mnl_attr_for_each(a, v->nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(a) == attr)
+			alts_add(v, a);
 }
 
 static const struct view *side(size_t alt, bool inner)
@@ -298,6 +306,25 @@ void alts_json(const struct view *v)
 		}
 		out_close(array ? ']' : '}');
 	}
+}
+
+/* The words of an alternative or exception, for a message; the next call frees them. */
+const char *alts_name(const struct object *o, const struct nlattr *nest)
+{
+	const struct view v = { .words = o->words };
+	static struct text text;
+	static char *name;
+	struct run r = {};
+	FILE *f = text_begin(&text);
+
+	alts_begin(&v);
+	alts_add(&v, nest);
+	run_dims(&r, false);
+	fputs(mnl_attr_get_type(nest) == o->match ? "match " : "except ", f);
+	run_write(f, &r, false);
+	free(name);
+	name = text_end(&text);
+	return name;
 }
 
 /* The values of a match word, "" where there is none, or whole exceptions; to be freed. */

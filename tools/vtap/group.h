@@ -25,6 +25,7 @@ int group_end(struct parse *p, const struct object *o);
 extern const struct type type_or, type_not, type_except;
 bool alts_implied(const struct word *w, const struct view *v);
 void alts_format(FILE *f, const struct word *w, const struct view *v);
+const char *alts_name(const struct object *o, const struct nlattr *nest);
 void alts_json(const struct view *v);
 bool alts_picked(const struct word *w, const struct view *want, const struct view *v);
 

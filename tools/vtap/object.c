@@ -374,6 +374,7 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 	const struct word *w;
 	uint16_t attr = 0;
 	bool match = false;
+	size_t n = 0;
 
 	for (a = first; mnl_attr_ok(a, (char *)first + len - (char *)a); a = mnl_attr_next(a)) {
 		if (a == at)
@@ -385,8 +386,12 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 		if (!o->match ||
 		    (mnl_attr_get_type(a) != o->match && mnl_attr_get_type(a) != o->except))
 			continue;
+		n += mnl_attr_get_type(a) == o->match;
 		match |= attr_at(a, nlh, offset, &attr);
 	}
+	/* one of several matches, or an exception; the only match needs no name */
+	if (at && o->match && (attr == o->match || attr == o->except) && !match)
+		return n == 1 && attr == o->match ? NULL : alts_name(o, at);
 	for (w = o->words; attr && w->name; w++) {
 		if (!!(w->flags & W_MATCH) != match)
 			continue;
