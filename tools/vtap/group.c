@@ -172,7 +172,7 @@ static int no_match_word(const struct parse *p, const struct object *o, const st
 	if (!arg)
 		return usage("\"%s\" requires a match word", w->name);
 	hint = hint_word(o, arg, W_MATCH);
-	if (hint && strcmp(hint, arg))
+	if (hint && word_find(o, hint, W_MATCH))
 		return usage("\"%s\" is not a match word, which \"%s\" takes: did you mean \"%s\"?",
 			     arg, w->name, hint);
 	return usage("\"%s\" is not a match word, which \"%s\" takes, see \"vtap %s help\"", arg,

@@ -290,7 +290,10 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 		w = word_find(o, *p->argv, flags);
 		if (!w)
 			return unknown_word(p, o, cmd, last);
-		if (last && last->type == &type_filter && word_seen(p, w))
+		if (last && last->type == &type_filter && w->flags & W_GROUP &&
+		    !(p->argv[1] && word_find(o, p->argv[1], W_MATCH)))
+			return usage("\"%s\" without a match word: " QUOTE_FILTER, w->name);
+		if (last && last->type == &type_filter && !(w->flags & W_GROUP) && word_seen(p, w))
 			return usage("duplicate \"%s\": " QUOTE_FILTER, w->name);
 		last = w;
 		p->argv++;

@@ -443,6 +443,9 @@ for w in pref mac dir sample filter action dup bytecode; do
 done
 bad '"not" is not a match word, which "not" takes' $R not not src_ip 10.0.0.1
 bad '"dst_prt" is not a match word, which "not" takes: did you mean "dst_port"?' $R not dst_prt 80
+bad '"dev" is not a match word, which "not" takes, see "vtap rule help"' $R not dev x
+bad '"or" without a match word: the expression of "filter" must be quoted' $R filter tcp or udp
+bad '"not" without a match word: the expression of "filter" must be quoted' $R filter udp not port 53
 bad '"dport" is not a match word, which "not" takes: did you mean "dst_port"?' $R not dport 80
 bad '"not inner": say "inner not WORD VALUE"' $R tunnel gre not inner dst_port 80
 bad '"x" is not a valid value for "dst_port": a port is a number' $R not dst_port x
@@ -517,6 +520,7 @@ parsed rule show not dst_port 80 dst_port 443,444
 parsed rule del not dst_port 80
 parsed capture eth0 dst_port 80,443 not src_ip 10.0.0.1
 parsed capture not dst_port 22
+parsed $R not vlan_id 1 filter tcp not vlan_id 2 src_ip ::1 or dst_ip ::1
 parsed $R ip_proto udp inner ip_proto tcp dst_port ssh src_port domain
 parsed $R ip_proto icmp dst_port ssh
 parsed $S dport domain
