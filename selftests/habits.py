@@ -14,8 +14,8 @@ import time
 
 import jsonschema
 
-from lib import (VTAP, NetNS, ksft_eq, ksft_exit, ksft_run, ksft_true, modprobe, vtap, vtap_batch,
-                 vtap_json)
+from lib import (VTAP, NetNS, ksft_eq, ksft_exit, ksft_run, ksft_true, modprobe, sh, vtap,
+                 vtap_batch, vtap_json)
 from lib.cli import CONFIG, Monitor, conf, refused
 
 
@@ -261,8 +261,138 @@ def selectors():
         ksft_eq(vtap_json("rule show tap sec", ns), [], "which are gone")
 
 
+SAME = (
+    # what is saved, and other words for it
+    ("src_ip 10.0.0.0/8,2001:db8::/32 dst_port 80,443,8000-8100",
+     "dst_port '{ http, https, 8000-8100 }' src_ip 10.9.9.9/8,2001:db8::/32",
+     "src_ip 10.0.0.0/8 dst_port 80,443,8000-8100 or dst_port 80 src_ip 2001:db8::/32 or "
+     "dst_port 443,8000-8100 src_ip 2001:db8::/32"),
+    ("src_ip 192.0.2.1 or dst_ip 192.0.2.1",),
+    ("src_mac 02:00:00:00:00:01,02:00:00:00:00:02 protocol ip,arp,0x1234 vlan_id 1,2 vlan_prio 3",
+     "vlan_prio 3 vlan_id 1,2 protocol 0x800,0x806,0x1234 src_mac "
+     "02:00:00:00:00:01,02:00:00:00:00:02/ff:ff:ff:ff:ff:ff"),
+    # no product
+    ("ip_proto tcp dst_port 80,443 or ip_proto udp dst_port 53 or tcp_flags 0x2/0x12 or "
+     "tcp_flags 0x1/0x1",
+     "dst_port 80,443 ip_proto tcp or dst_port domain ip_proto udp or tcp_flags syn/syn,ack or "
+     "tcp_flags fin/fin"),
+    ("not src_ip 10.0.0.0/8 not dst_port 80,443",
+     "not src_ip 10.0.0.0/8 not dst_port 80 not dst_port 443"),
+    ("dst_port 80,443 not src_ip 10.0.0.0/8,10::/16",
+     "not src_ip '{10.0.0.0/8, 10::/16}' dst_port 80,443"),
+    ("not ip_flags frag not ip_proto icmp,icmpv6 except ip_proto tcp dst_port 22,80 except "
+     "vlan_id 7",
+     "not ip_flags frag not ip_proto icmp,icmpv6 except dst_port 22 ip_proto tcp except "
+     "ip_proto tcp dst_port 80 not vlan_id 7"),
+    ("tunnel vxlan tunnel_key 5,6 inner ip_proto tcp dst_port 80,443",
+     "inner dst_port 80,443 ip_proto tcp tunnel_key 5,6 tunnel vxlan"),
+    ("dst_port 8472 tunnel vxlan inner vlan_id 5 except dst_port 8472 tunnel vxlan inner "
+     "dst_port 80,443",
+     "tunnel vxlan dst_port 8472 inner not dst_port 80,443 vlan_id 5"),
+    ("tunnel gre except tunnel gre inner dst_port 80", "tunnel gre inner not dst_port 80"),
+    ("tunnel gre inner dst_port 80 or tunnel vxlan,geneve inner src_port 7,8 except "
+     "dst_port 22 except vlan_id 3 ip_proto tcp",
+     "tunnel gre inner dst_port 80 or tunnel vxlan inner src_port 7,8 or tunnel geneve "
+     "inner src_port 7,8 except dst_port 22 except ip_proto tcp vlan_id 3"),
+    ("dst_port " + ",".join(str(n) for n in range(1, 512, 2)),
+     "dst_port " + " or dst_port ".join(str(n) for n in range(1, 512, 2))),
+)
+
+
+def lists():
+    """Lists, alternatives and exceptions: save, apply and JSON give exactly the same again; however
+    they are said, the same is saved."""
+    lines = [f"rule add pref {n} port x {same[0]} action skip" for n, same in enumerate(SAME)]
+    saved = "\n".join(lines) + "\n"
+    rules = jsonschema.Draft202012Validator(vtap_json("rule help"))
+    with NetNS("lists") as ns, conf(saved) as path, Monitor(ns) as events:
+        vtap(["apply", path], ns)
+        ksft_eq(vtap("save", ns).stdout.splitlines(), lines, "save prints what was applied")
+        seen = [line for line in events.lines(r"rule add.* pref 11 ") if line.startswith("rule ")]
+        ksft_eq([line.split(" ports ")[0] for line in seen],
+                [f"rule add id {n + 1} " + line.removeprefix("rule add ")
+                 for n, line in enumerate(lines)], "and so does monitor")
+        ksft_eq(vtap(["-d", "apply", path], ns).stdout, "", "nothing to change")
+        shown = vtap_json("-s -d rule show", ns)
+        bad = [e.message for e in rules.iter_errors(shown)]
+        ksft_true(not bad, "JSON is valid", bad)
+        ksft_eq([(len(r["match"]) if isinstance(r.get("match"), list) else 1,
+                  len(r.get("except", []))) for r in shown],
+                [(6, 0), (2, 0), (12, 0), (5, 0), (1, 3), (2, 2), (1, 6), (4, 0), (1, 2), (1, 1),
+                 (5, 2), (256, 0)], "JSON: an object for each combination and exception")
+        ksft_eq((shown[7]["match"][1], shown[9]["except"]),
+                ({"tunnel": "vxlan", "tunnel_key": 5, "inner": {"ip_proto": 6, "dst_port": 443}},
+                 [{"tunnel": "gre", "inner": {"dst_port": 80}}]), "with plain values")
+        for wrong in ({"match": [{"dst_port": 1}]}, {"match": [{"dst_prt": 1}, {}]},
+                      {"except": {"dst_port": 1}}, {"except": []}, {"not": "dst_port 80"}):
+            ksft_true(not rules.is_valid([{**shown[0], **wrong}]), f"not valid: {wrong}")
+        text = vtap("-j save", ns).stdout
+        with ns.enter():
+            p = sh([VTAP, "-d", "apply", "-"], input=text)
+        ksft_eq(p.stdout, "", "JSON: nothing to change")
+        vtap("rule flush", ns)
+        with ns.enter():
+            sh([VTAP, "apply", "-"], input=text)
+        ksft_eq(vtap("save", ns).stdout.splitlines(), lines, "JSON makes the same")
+        table = vtap("-br rule show pref 5", ns).stdout
+        ksft_true("dst_port 80,443 not src_ip 10.0.0.0/8,10::/16" in table and len(table) <= 80,
+                  "the table has them, in 80 columns", table)
+        for n, same in enumerate(SAME):
+            for other in same[1:]:
+                words = f"rule add pref {n} port x {other} action skip\n"
+                with conf("".join([*(f"{line}\n" for line in lines[:n]), words,
+                                   *(f"{line}\n" for line in lines[n + 1:])])) as again:
+                    ksft_eq(vtap(["-d", "apply", again], ns).stdout, "",
+                            f"the same as {same[0][:60]}: {other[:60]}")
+
+
+def list_changes():
+    """set replaces all alternatives or all exceptions, and leaves the others; apply sets what
+    differs; words pick rules by their values."""
+    def match(ns):
+        return vtap("save", ns).stdout.strip().partition(" port x ")[2].rpartition(" action")[0]
+
+    with NetNS("change") as ns:
+        vtap("rule add pref 1 port x dst_port 80,443 not src_ip 10.0.0.0/8 action skip", ns)
+        before = vtap_json("rule show", ns)[0]["id"]
+        for words, want in (
+                ("dst_port 22", "dst_port 22 not src_ip 10.0.0.0/8"),
+                ("not vlan_id 7,8", "dst_port 22 not vlan_id 7,8"),
+                ("no match", "not vlan_id 7,8"),
+                ("dst_ip ::1,::2 except ip_proto tcp dst_port 1",
+                 "dst_ip ::1,::2 except ip_proto tcp dst_port 1"),
+                ("no except", "dst_ip ::1,::2"),
+                ("no match no except", "")):
+            vtap(f"rule set 1 {words}", ns)
+            ksft_eq(match(ns), want, f"set {words}")
+        for want in ("dst_port 80,443", "dst_port 80,443 not vlan_id 1", "not vlan_id 1,2",
+                     "src_ip 10.0.0.1 or dst_ip 10.0.0.1 not vlan_id 1,2", "",
+                     "tunnel gre inner dst_port 80,443 except vlan_id 1", "dst_port 80"):
+            with conf(f"rule add pref 1 port x {want} action skip\n") as path:
+                vtap(["apply", path], ns)
+            ksft_eq((match(ns), vtap_json("rule show", ns)[0]["id"]), (want, before),
+                    f"apply makes it: {want}")
+    with NetNS("pick") as ns:
+        vtap_batch(ns, *[f"rule add pref {n} port x {words} action skip" for n, words in enumerate((
+            "dst_port 80,443", "dst_port 80", "dst_port 443,80 ip_proto tcp not src_ip 10.0.0.1",
+            "dst_port 80 or src_port 80", "not src_ip 10.0.0.1,10.0.0.2",
+            "except ip_proto tcp vlan_id 7", "tunnel gre inner dst_port 80,443"))])
+        for words, prefs in (
+                ("dst_port 80", [1]), ("dst_port 80,443", [0, 2]), ("dst_port 443,80", [0, 2]),
+                ("dst_port 80,443 ip_proto tcp", [2]), ("not src_ip 10.0.0.1", [2, 4]),
+                ("not src_ip 10.0.0.2,10.0.0.1", [4]), ("not src_ip 10.0.0.3", []),
+                ("except vlan_id 7 ip_proto tcp", [5]), ("not vlan_id 7", []),
+                ("inner dst_port 80,443", [6]), ("inner dst_port 80", []),
+                ("dst_port 443", []), ("not src_ip 10.0.0.1 dst_port 80,443", [2])):
+            ksft_eq([r["pref"] for r in vtap_json(f"rule show {words}", ns)], prefs,
+                    f"rule show {words}")
+        ksft_eq(vtap("rule del dst_port 443,80", ns).stdout, "2 rules deleted\n", "rule del")
+        ksft_eq([r["pref"] for r in vtap_json("rule show", ns)], [1, 3, 4, 5, 6],
+                "deletes those and no other")
+
+
 if __name__ == "__main__":
     modprobe("bridge", "dummy")
     ksft_run([monitor_objects, timestamps, oneline, brief, colors, hosts, json_errors, schema,
-              services, selectors])
+              services, selectors, lists, list_changes])
     ksft_exit()

@@ -56,6 +56,24 @@ MESSAGES = (
      'port "vnet0,vnet1" is one pattern: use a rule for each device, or * ? and [ ]'),
     ("rule add pref 30 port vnet[ action skip",
      'port "vnet[": a [ in port needs its ], or a backslash before it'),
+    # which of several matches, and which exception
+    (f"{RULE} dst_port 80 or ip_proto icmp src_port 7 action skip",
+     "match ip_proto icmp src_port 7: src_port and dst_port need ip_proto tcp, udp, udplite, sctp "
+     "or dccp"),
+    (f"{RULE} ip_proto tcp,icmp dst_port 80,443 action skip",
+     "match ip_proto icmp dst_port 80: src_port and dst_port need ip_proto tcp, udp, udplite, sctp "
+     "or dccp"),
+    (f"{RULE} dst_port 80 or vlan_id 7 or dst_port 80-80 action skip",
+     "match dst_port 80: the same match is given twice"),
+    (f"{RULE} not src_ip 10.0.0.1/8,10.0.0.2/8 action skip",
+     "except src_ip 10.0.0.0/8: the same except is given twice"),
+    (f"{RULE} except protocol arp dst_port 53 action skip",
+     "except protocol arp dst_port 53: ip_proto, ports, tcp_flags, icmp_type, icmp_code and "
+     "ip_flags need protocol ip or ipv6"),
+    (f"{RULE} except inner dst_port 80 action skip",
+     "except inner dst_port 80: tunnel_key and inner need a tunnel"),
+    (f"{RULE} vlan_id 7,5000 action skip", "vlan_id: integer out of range: it is 0 to 4095"),
+    (f"{RULE} not vlan_id 5000 action skip", "vlan_id: integer out of range: it is 0 to 4095"),
     ("rule show 1 port vnet0", 'port "vnet0": this attribute picks objects of a dump'),
     ("rule set 1 no pref", "id, tap, pref and action cannot be unset"),
 )

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmdline.h"
+#include "group.h"
 
 #define FILES	"@files"
 
@@ -39,6 +40,17 @@ static void offer_names(const struct typed *t, const struct name *n)
 {
 	for (; n->name; n++)
 		offer(t, n->name);
+}
+
+/* Names behind the last comma of a list, with what stands in front of them. */
+static void offer_list(const struct typed *t, const struct name *n)
+{
+	const char *last = typed_last(t), *comma = strrchr(last, ',');
+	const int len = comma ? comma + 1 - last : 0;
+
+	for (; n->name; n++)
+		if (!strncmp(n->name, last + len, strlen(last + len)))
+			printf("%.*s%s\n", len, last, n->name);
 }
 
 static void offer_files(void)
@@ -76,11 +88,23 @@ static void offer_objects(const struct typed *t, const struct object *o)
 	msgs_free(&m);
 }
 
+/* The match words that "or" and "except" take, and "not", which takes no inner. */
+static void offer_match(const struct typed *t, const struct word *group)
+{
+	for (const struct word *w = rule_object.words; w->name; w++)
+		if (w->flags & W_MATCH && !(w->nest && !strcmp(group->name, "not")))
+			offer(t, w->name);
+}
+
 /* Return: whether the value of a word is one of some that are known, which are offered. */
 static bool offer_values(const struct typed *t, const struct word *w)
 {
-	if (w->names)
+	if (w->names && w->flags & W_LIST)
+		offer_list(t, w->names);
+	else if (w->names)
 		offer_names(t, w->names);
+	else if (w->flags & W_GROUP)
+		offer_match(t, w);
 	else if (w->type == &type_action)
 		offer_names(t, (struct name[]){ { "mirror", 0 }, { "skip", 0 }, {} });
 	else if (w->type == &type_dev || !strcmp(w->name, "port") || !strcmp(w->name, "master"))
@@ -94,16 +118,22 @@ static bool offer_values(const struct typed *t, const struct word *w)
 	return true;
 }
 
-/* The keywords that a command takes, but for those that are typed already. */
+/* The keywords that a command takes, but for those that are typed already since "or". */
 static void offer_words(const struct typed *t, const struct object *o, uint16_t flags)
 {
+	size_t or = 0;
+
+	for (size_t i = 0; i + 1 < t->n; i++)
+		or = strcmp(t->v[i], "or") ? or : i;
 	for (const struct word *w = o->words; w->name; w++) {
 		bool typed = false;
 
-		if (!(w->flags & flags) || w->flags & W_POS)
+		if (!(w->flags & flags) || w->flags & W_POS ||
+		    (flags & W_PICK && w->type == &type_or))
 			continue;
-		for (size_t i = 0; i + 1 < t->n; i++)
-			typed |= !strcmp(t->v[i], w->name);
+		for (size_t i = w->flags & W_MATCH ? or : 0; i + 1 < t->n; i++)
+			typed |= !(w->flags & W_GROUP) && !strcmp(t->v[i], w->name) &&
+				 !(i && !strcmp(t->v[i - 1], "not"));
 		if (!typed)
 			offer(t, w->name);
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diff.h"
+#include "group.h"
 
 /* differences */
 
@@ -41,11 +42,16 @@ static bool same_rule_text(struct item *a, struct item *b)
 	       same_program(a, b);
 }
 
+static bool is_except(const struct word *w)
+{
+	return w->type == &type_not || w->type == &type_except;
+}
+
 /* The words for set that turn one object into another, NULL when set cannot. */
 static char *item_diff(const struct object *o, const char *key, const struct item *have,
 		       const struct item *want)
 {
-	bool possible = true, match = false, any = true;
+	bool possible = true, changed[2] = {}, given[2] = {};
 	struct view vh, vw;
 	const struct word *w;
 	char *text;
@@ -66,8 +72,8 @@ static char *item_diff(const struct object *o, const char *key, const struct ite
 		if (!b && (w->type == &type_filter || w->type == &type_bytecode) &&
 		    item_attr(want, VTAP_A_RULE_FILTER))
 			same = true;
-		if (w->flags & W_MATCH) {
-			match |= !same;
+		if (w->flags & (W_MATCH | W_GROUP)) {
+			changed[is_except(w)] |= !same;
 		} else if (!same) {
 			if (w->flags & W_FIXED)
 				possible = false;
@@ -77,18 +83,21 @@ static char *item_diff(const struct object *o, const char *key, const struct ite
 		free(a);
 		free(b);
 	}
-	for (w = o->words; match && w->name; w++) {
-		char *b = w->flags & W_MATCH ? word_text(o, w, &vw, false) : NULL;
+	for (w = o->words; w->name; w++) {
+		char *b = w->flags & (W_MATCH | W_GROUP) && changed[is_except(w)] ?
+			  word_text(o, w, &vw, false) : NULL;
 
 		if (!b)
 			continue;
-		any = false;
+		given[is_except(w)] = true;
 		putc(' ', f);
 		word_write(f, w, b);
 		free(b);
 	}
-	if (match && any)
+	if (changed[0] && !given[0])
 		fputs(" no match", f);
+	if (changed[1] && !given[1])
+		fputs(" no except", f);
 	fclose(f);
 	check_mem(text);
 	if (possible)

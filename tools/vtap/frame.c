@@ -22,6 +22,8 @@ static int words_check(const struct nlmsghdr *nlh, const struct view *v)
 {
 	const struct nlattr *a;
 
+	if (v->matches > 1 || v->excepts)
+		return usage("trace: a frame has one value of each word: no list, \"or\", \"not\" or \"except\"");
 	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
 		if (mnl_attr_get_type(a) != VTAP_A_RULE_MATCH)
 			return usage("trace: only match words make a frame");

@@ -40,11 +40,11 @@ void object_help(const struct object *o)
 			continue;
 		printf("       [ %s ", w->name);
 		if (w->type->help) {
-			fputs(w->type->help, stdout);
+			printf("%s%s", w->type->help, w->flags & W_LIST ? "[,...]" : "");
 		} else {
 			for (; n->name; n++)
 				printf("%s %s", n == w->names ? "{" : " |", n->name);
-			fputs(" }", stdout);
+			fputs(w->flags & W_LIST ? " }[,...]" : " }", stdout);
 		}
 		puts(" ]");
 	}

@@ -195,9 +195,7 @@ static void hint_port(FILE *f, const char *val)
 {
 	const char *near = isalpha((unsigned char)*val) ? hint_service(val) : NULL;
 
-	if (strchr(val, ','))
-		fputs(": a list takes a rule for each of its ports", f);
-	else if (near && !strcmp(near, val))
+	if (near && !strcmp(near, val))
 		fputs(": it is no service of udp", f);
 	else if (near)
 		fprintf(f, ": did you mean \"%s\"?", near);
@@ -211,8 +209,13 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 {
 	const char *place;
 
-	if (*val == '!' || !strcmp(val, "not")) {
-		fputs(": " NO_NEGATION, f);
+	if ((*val == '!' || !strcmp(val, "not")) && w->flags & W_MATCH) {
+		fprintf(f, ": to negate it, say \"not %s VALUE\"", w->name);
+	} else if (*val == '{' && w->flags & W_MATCH) {
+		fputs(": it takes no list, as its commas join flags: say \"or\"", f);
+	} else if (strchr(val, ',') && w->type != &type_tcp_flags && w->type != &type_ip_flags &&
+		   w->type != &type_bytecode) {
+		fputs(": it takes one value, not a list", f);
 	} else if (w->names) {
 		place = hint_place(w, val);
 		if (place)

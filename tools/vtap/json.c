@@ -54,7 +54,7 @@ static const struct word *key_find(const struct word *words, const char *key, ui
 	for (const struct word *w = words; w->name; w++) {
 		const char *first, *second;
 
-		if ((w->flags & all) != all || w->flags & none)
+		if ((w->flags & all) != all || w->flags & (none | W_GROUP))
 			continue;
 		word_keys(w, &first, &second);
 		if (!strcmp(first, key) || (second && !strcmp(second, key)))
@@ -69,11 +69,9 @@ static int keys_check(const struct object *o, json_object *from, uint16_t all, u
 	const char *hint;
 
 	json_object_object_foreach(from, key, val) {
-		if (!strcmp(key, "match") && none & W_MATCH && o->match) {
-			if (!json_object_is_type(val, json_type_object))
-				return usage("\"match\" is not an object");
+		(void)val;
+		if (none & W_MATCH && o->match && (!strcmp(key, "match") || !strcmp(key, "except")))
 			continue;
-		}
 		if (key_find(o->words, key, all, none))
 			continue;
 		hint = hint_word(o, key, W_ADD);
@@ -152,24 +150,62 @@ static int word_put_json(struct args *a, const struct object *o, const struct wo
 	return OK;
 }
 
+/* An array of matches, or of exceptions with @word in front of each; @between: "or" or NULL. */
+static int array_put(struct args *a, const struct object *o, const char *key, json_object *list,
+		     const char *word, const char *between)
+{
+	int rc = OK;
+
+	if (!json_object_is_type(list, json_type_array))
+		return usage(between ? "\"%s\" is neither an object nor an array" :
+			     "\"%s\" is not an array", key);
+	for (size_t i = 0; !rc && i < json_object_array_length(list); i++) {
+		json_object *match = json_object_array_get_idx(list, i);
+
+		if (!json_object_is_type(match, json_type_object) ||
+		    !json_object_object_length(match))
+			return usage("%s[%zu] is not an object with match words", key, i);
+		if (word)
+			args_put(a, "%s", word);
+		else if (i)
+			args_put(a, "%s", between);
+		rc = words_put(a, o, match, W_MATCH, 0);
+	}
+	return rc;
+}
+
+/* The match or matches of an object, and its exceptions. */
+static int matches_put(struct args *a, const struct object *o, json_object *from)
+{
+	json_object *val;
+	int rc = OK;
+
+	if (json_object_object_get_ex(from, "match", &val))
+		rc = json_object_is_type(val, json_type_object) ?
+		     words_put(a, o, val, W_MATCH, 0) :
+		     array_put(a, o, "match", val, NULL, "or");
+	if (!rc && json_object_object_get_ex(from, "except", &val))
+		rc = array_put(a, o, "except", val, "except", NULL);
+	return rc;
+}
+
 static int words_put(struct args *a, const struct object *o, json_object *from, uint16_t all,
 		     uint16_t none)
 {
-	json_object *match = NULL;
 	int rc = keys_check(o, from, all, none);
 
-	if (none & W_MATCH)
-		json_object_object_get_ex(from, "match", &match);
 	for (const struct word *w = o->words; !rc && w->name; w++) {
-		json_object *val, *second = NULL, *in = w->flags & W_MATCH && match ? match : from;
+		json_object *val, *second = NULL;
 		const char *key, *key2;
 
-		if ((w->flags & all) != all || (in == from && w->flags & none))
+		if (w->type == &type_any && none & W_MATCH)
+			rc = matches_put(a, o, from);
+		if (rc || (w->flags & all) != all || w->flags & (none | W_GROUP))
 			continue;
 		word_keys(w, &key, &key2);
 		if (key2)
-			json_object_object_get_ex(in, key2, &second);
-		if (json_object_object_get_ex(in, key, &val))
+			json_object_object_get_ex(from, key2, &second);
+		if (json_object_object_get_ex(from, key, &val))
 			rc = word_put_json(a, o, w, val, second);
 		else if (second)
 			rc = usage("\"%s\" without \"%s\"", key2, key);
@@ -181,20 +217,15 @@ static int words_put(struct args *a, const struct object *o, json_object *from, 
 static int object_read(const struct object *o, json_object *from, json_cb add, void *data)
 {
 	const struct word *key = o->words;
-	json_object *match;
 	struct args a = {};
-	int rc = OK;
+	int rc;
 
 	if (!json_object_is_type(from, json_type_object))
 		return usage("a %s is an object", o->name);
 	if (key->flags & W_POS && !json_object_object_get_ex(from, key->name, NULL))
 		return usage("a %s needs a \"%s\"", o->name, key->name);
-	if (json_object_object_get_ex(from, "match", &match) && o->match &&
-	    json_object_is_type(match, json_type_object))
-		rc = keys_check(o, match, W_ADD | W_MATCH, 0);
 	args_put(&a, "add");	/* there may be no words */
-	if (!rc)
-		rc = words_put(&a, o, from, W_ADD, W_MATCH);
+	rc = words_put(&a, o, from, W_ADD, W_MATCH);
 	if (!rc)
 		rc = add(o, a.v + 1, data);
 	args_free(&a);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "vtap.h"
+#include "group.h"
 
 /* inner: the match words that follow apply to the frame inside the tunnel */
 
@@ -17,39 +17,83 @@ static const struct word *inner_find(const struct word *w, const char *name)
 	return NULL;
 }
 
+/* Take a word behind "not", whose values must not be those of the frame inside the tunnel. */
+static int inner_not(struct parse *p, const struct word *w, char ***argv)
+{
+	static char buf[MSG_MAX] __attribute__((aligned(8)));
+	static struct service services[SERVICES_MAX];
+	struct parse in = { .argv = *argv, .match = msg_put(buf, 0), .services = services };
+	const struct word *n = *in.argv ? inner_find(w, *in.argv) : NULL;
+	struct span all;
+	int rc;
+
+	if (!p->nots)
+		return usage("\"not\" cannot stand behind \"except\"");
+	if (!n)
+		return usage("\"not\" after \"inner\" takes a word that \"inner\" takes, not \"%s\"",
+			     *in.argv ? *in.argv : "");
+	in.argv++;
+	rc = word_take(&in, n);
+	*argv = in.argv;
+	if (rc)
+		return rc;
+	all = msg_span(in.match);
+	if (!mnl_attr_put_check(p->nots, MSG_MAX, w->attr | NLA_F_NESTED, all.len, all.at))
+		return usage("\"%s\" does not fit in the message", n->name);
+	return OK;
+}
+
 static int inner_parse(struct parse *p, const struct word *w, const char *val)
 {
 	static char buf[MSG_MAX] __attribute__((aligned(8)));
-	struct parse in = { .argv = p->argv, .match = msg_put(buf, 0) };
-	const struct word *n = inner_find(w, val);
-	int rc;
+	static struct service services[SERVICES_MAX];
+	struct parse in = { .argv = p->argv - 1, .match = msg_put(buf, 0), .services = services };
+	const struct word *n;
+	struct span all;
+	int rc = OK;
 
-	if (!n)
+	if (!inner_find(w, val) && strcmp(val, "not"))
 		return word_bad(w, val);
-	do {
-		rc = word_take(&in, n);
-	} while (!rc && *in.argv && (n = inner_find(w, *in.argv)) && in.argv++);
+	while (!rc && *in.argv) {
+		const bool not = !strcmp(*in.argv, "not");
+
+		n = inner_find(w, *in.argv);
+		if (!n && !not)
+			break;
+		in.argv++;
+		rc = not ? inner_not(p, w, &in.argv) : word_take(&in, n);
+	}
 	p->argv = in.argv;
 	if (!rc)
 		rc = services_check(&in);
-	if (rc)
+	all = msg_span(in.match);
+	if (rc || !all.len)
 		return rc;
-	return word_put(p, w, w->attr | NLA_F_NESTED,
-			mnl_nlmsg_get_payload_offset(in.match, sizeof(struct genlmsghdr)),
-			mnl_nlmsg_get_payload_len(in.match) - sizeof(struct genlmsghdr));
+	return word_put(p, w, w->attr | NLA_F_NESTED, all.at, all.len);
 }
 
 /* what is shown, of either type */
 
-/* Attributes of @w, which W_INNER words find as those of a match. */
-static void nest_view(struct view *v, const struct word *w, const struct view *outer)
+static void attrs_get(const struct nlattr **to, const struct nlattr *nest)
 {
-	const struct nlattr **to = w->type == &type_inner ? v->match : v->tb, *a;
+	const struct nlattr *a;
 
-	*v = (struct view){ .nlh = outer->nlh };
-	mnl_attr_for_each_nested(a, view_attr(outer, w, w->attr))
+	mnl_attr_for_each_nested(a, nest)
 		if (mnl_attr_get_type(a) <= ATTR_MAX)
 			to[mnl_attr_get_type(a)] = a;
+}
+
+/* The attributes of a match, or of what is inside a tunnel: match words find them. */
+void match_view(struct view *v, const struct nlattr *nest)
+{
+	memset(v->match, 0, sizeof(v->match));
+	attrs_get(v->match, nest);
+}
+
+static void nest_view(struct view *v, const struct word *w, const struct view *outer)
+{
+	*v = (struct view){ .nlh = outer->nlh };
+	attrs_get(w->type == &type_inner ? v->match : v->tb, view_attr(outer, w, w->attr));
 }
 
 /* The first word from @n on that is there. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmdline.h"
+#include "group.h"
 
 const struct command_info commands[CMDS] = {
 	[CMD_SHOW] = { "show", W_KEY | W_PICK | W_ADD, false },
@@ -21,15 +22,17 @@ void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nl
 {
 	const struct nlattr *a;
 
-	*v = (struct view){ .nlh = nlh };
-	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr))
-		if (mnl_attr_get_type(a) <= ATTR_MAX && !v->tb[mnl_attr_get_type(a)])
-			v->tb[mnl_attr_get_type(a)] = a;
-	if (!o->match || !v->tb[o->match])
-		return;
-	mnl_attr_for_each_nested(a, v->tb[o->match])
-		if (mnl_attr_get_type(a) <= ATTR_MAX)
-			v->match[mnl_attr_get_type(a)] = a;
+	*v = (struct view){ .nlh = nlh, .words = o->words };
+	mnl_attr_for_each(a, nlh, sizeof(struct genlmsghdr)) {
+		const uint16_t type = mnl_attr_get_type(a);
+
+		if (type <= ATTR_MAX && !v->tb[type])
+			v->tb[type] = a;
+		v->matches += o->match && type == o->match;
+		v->excepts += o->except && type == o->except;
+	}
+	if (v->matches)
+		match_view(v, v->tb[o->match]);
 }
 
 /**
@@ -47,7 +50,10 @@ char *word_text(const struct object *o, const struct word *w, const struct view 
 	    !view_attr(v, w, w->attr) ||
 	    (o->implied && o->implied(w, v, all)))
 		return NULL;
-	word_format(text_begin(&buf), w, v);
+	if (v->matches > 1 && w->flags & W_MATCH)
+		alts_format(text_begin(&buf), w, v);
+	else
+		word_format(text_begin(&buf), w, v);
 	text = text_end(&buf);
 	if (!all && w->def && !strcmp(text, w->def)) {
 		free(text);
@@ -118,28 +124,20 @@ bool object_same(const struct object *o, const struct nlmsghdr *a, const struct 
 /* @saved: What add takes, without defaults. */
 static void words_json(const struct object *o, const struct view *v, bool saved)
 {
-	const struct word *w;
-	bool match = false;
-
-	for (w = o->words; w->name; w++) {
+	for (const struct word *w = o->words; w->name; w++) {
 		char *text = NULL;
 
+		if (w->type == &type_any)
+			alts_json(v);
+		if (w->flags & (W_MATCH | W_GROUP))
+			continue;
 		if (saved ? w->flags & W_ADD : !(w->flags & W_STATS) || opt.stats)
 			text = word_text(o, w, v, !saved);
 		if (!text)
 			continue;
-		if (match != !!(w->flags & W_MATCH)) {
-			match = !match;
-			if (match)
-				out_open("match", '{');
-			else
-				out_close('}');
-		}
 		word_json(w, v);
 		free(text);
 	}
-	if (match)
-		out_close('}');
 }
 
 static void object_print_json(const struct object *o, const struct view *v, const char *event)
@@ -206,18 +204,6 @@ void object_print(const struct object *o, const struct nlmsghdr *nlh, const char
 
 /* building messages */
 
-/* A keyword that a command takes, NULL for none. */
-const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
-{
-	const struct word *w;
-
-	for (w = o->words; w->name; w++)
-		if (w->flags & flags && !(w->flags & W_POS) && *w->name == *name &&
-		    !strcmp(w->name, name))
-			return w;
-	return NULL;
-}
-
 /* Take the word behind "no". Match words replace each other: one alone has no default. */
 static int words_unset(struct parse *p, const struct object *o)
 {
@@ -230,7 +216,9 @@ static int words_unset(struct parse *p, const struct object *o)
 	if (!w)
 		return usage("\"%s\" is unknown to \"%s set ... no\", see \"vtap %s help\"",
 			     *p->argv, o->name, o->name);
-	if (w->flags & W_MATCH)
+	if (w->flags & W_GROUP && w->attr == o->except && strcmp(w->name, "except"))
+		return usage("\"no %s\": \"no except\" takes all exceptions away", w->name);
+	if (w->flags & W_MATCH || (w->flags & W_GROUP && w->attr == o->match))
 		return usage("\"no %s\": give the match words that are to stay, or \"no match\"",
 			     w->name);
 	p->argv++;
@@ -261,8 +249,6 @@ static int unknown_word(const struct parse *p, const struct object *o, enum comm
 
 	if (hint_option(arg))
 		return USAGE;
-	if (!strcmp(arg, "not"))
-		return usage("\"not\": " NO_NEGATION);
 	if (last && last->type == &type_filter)
 		return usage("\"%s\" is unknown to \"%s %s\": " QUOTE_FILTER, arg, o->name, name);
 	if (hint)
@@ -270,6 +256,9 @@ static int unknown_word(const struct parse *p, const struct object *o, enum comm
 			     name, hint);
 	if (last && !strcmp(last->name, "port"))
 		return usage("\"%s\" is unknown to \"%s %s\": a pattern must be quoted", arg,
+			     o->name, name);
+	if (last && last->flags & W_LIST)
+		return usage("\"%s\" is unknown to \"%s %s\": a list has commas and no blanks", arg,
 			     o->name, name);
 	return usage("\"%s\" is unknown to \"%s %s\", see \"vtap %s help\"", arg, o->name, name,
 		     o->name);
@@ -301,14 +290,18 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
 		w = word_find(o, *p->argv, flags);
 		if (!w)
 			return unknown_word(p, o, cmd, last);
-		if (last && last->type == &type_filter && word_seen(p, w))
+		if (last && last->type == &type_filter && w->flags & W_GROUP &&
+		    !(p->argv[1] && word_find(o, p->argv[1], W_MATCH)))
+			return usage("\"%s\" without a match word: " QUOTE_FILTER, w->name);
+		if (last && last->type == &type_filter && !(w->flags & W_GROUP) && word_seen(p, w))
 			return usage("duplicate \"%s\": " QUOTE_FILTER, w->name);
 		last = w;
 		p->argv++;
-		rc = word_take(p, w);
+		if (w->flags & W_GROUP)
+			rc = group_take(p, o, w, cmd == CMD_SHOW || cmd == CMD_DEL);
+		else
+			rc = word_take(p, w);
 	}
-	if (!rc)
-		rc = services_check(p);
 	if (!rc && cmd == CMD_DEL && flags & W_PICK && !p->seen[0] && !p->seen[1])
 		rc = usage("%s del: \"%s\" or other words are required", o->name, key->name);
 	if (!rc && commands[cmd].key && !(flags & W_PICK) && !(p->seen[0] & 1ULL << key->attr))
@@ -325,19 +318,19 @@ static int words_parse(struct parse *p, const struct object *o, enum command cmd
  */
 int object_parse(const struct object *o, enum command cmd, char **argv, struct nlmsghdr **nlh)
 {
-	static char buf[2][MSG_MAX] __attribute__((aligned(8)));
+	static char buf[3][MSG_MAX] __attribute__((aligned(8)));
+	static struct service services[SERVICES_MAX];
 	struct parse p = {
 		.argv = argv,
 		.nlh = msg_put(buf[0], cmd == CMD_SHOW ? o->get : VTAP_CMD_COMMIT),
 		.match = msg_put(buf[1], 0),
+		.nots = msg_put(buf[2], 0),
+		.services = services,
 	};
 	int rc = words_parse(&p, o, cmd);
-	size_t len = mnl_nlmsg_get_payload_len(p.match) - sizeof(struct genlmsghdr);
 
-	if (!rc && p.has_match &&
-	    !mnl_attr_put_check(p.nlh, MSG_MAX, o->match | NLA_F_NESTED, len,
-				mnl_nlmsg_get_payload_offset(p.match, sizeof(struct genlmsghdr))))
-		rc = usage("the rule does not fit in the message");
+	if (!rc && o->match)
+		rc = group_end(&p, o);
 	/* as an attribute, it has 16 bits for its length */
 	if (!rc && p.nlh->nlmsg_len > UINT16_MAX)
 		rc = usage("the %s does not fit in the message", o->name);
@@ -384,6 +377,7 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 	const struct word *w;
 	uint16_t attr = 0;
 	bool match = false;
+	size_t n = 0;
 
 	for (a = first; mnl_attr_ok(a, (char *)first + len - (char *)a); a = mnl_attr_next(a)) {
 		if (a == at)
@@ -392,10 +386,15 @@ const char *object_attr_name(const struct object *o, const struct nlmsghdr *nlh,
 			at = NULL;
 			attr = mnl_attr_get_u32(a);
 		}
-		if (!o->match || mnl_attr_get_type(a) != o->match)
+		if (!o->match ||
+		    (mnl_attr_get_type(a) != o->match && mnl_attr_get_type(a) != o->except))
 			continue;
+		n += mnl_attr_get_type(a) == o->match;
 		match |= attr_at(a, nlh, offset, &attr);
 	}
+	/* one of several matches, or an exception; the only match needs no name */
+	if (at && o->match && (attr == o->match || attr == o->except) && !match)
+		return n == 1 && attr == o->match ? NULL : alts_name(o, at);
 	for (w = o->words; attr && w->name; w++) {
 		if (!!(w->flags & W_MATCH) != match)
 			continue;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vtap.h"
+#include "group.h"
 
 /* Whether the kernel picks objects by this word. */
 static bool by_kernel(const struct word *w)
@@ -41,6 +41,10 @@ static bool pick_same(const struct object *o, const struct view *want, const str
 
 		if (by_kernel(w) || !(w->flags & W_ADD) || !view_attr(want, w, w->attr))
 			continue;
+		if (w->flags & (W_MATCH | W_GROUP)) {
+			same = w->type == &type_or || alts_picked(w, want, &v);
+			continue;
+		}
 		a = word_text(o, w, want, false);
 		b = word_text(o, w, &v, false);
 		same = a && b ? !strcmp(a, b) : a == b;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Rules: which frames of which ports are copied. */
 
-#include "vtap.h"
+#include "group.h"
 
 static const struct name dir_names[] = {
 	{ "ingress", VTAP_DIR_INGRESS },
@@ -36,9 +36,12 @@ static const struct name tunnel_names[] = {
 
 #define A(n)	.attr = VTAP_A_RULE_##n
 #define A2(n)	.attr2 = VTAP_A_RULE_##n
-#define M(n)	.attr = VTAP_A_MATCH_##n, .flags = W_ADD | W_SET | W_MATCH | W_INNER
+#define MATCH	(W_ADD | W_SET | W_MATCH)
+#define ONE(n)	.attr = VTAP_A_MATCH_##n, .flags = MATCH | W_INNER
+#define M(n)	.attr = VTAP_A_MATCH_##n, .flags = MATCH | W_INNER | W_LIST
 #define M2(n)	.attr2 = VTAP_A_MATCH_##n
 #define RW	.flags = W_ADD | W_SET
+#define GROUP	.flags = W_ADD | W_SET | W_GROUP | W_VERBATIM
 
 static const struct word rule_words[] = {
 	{ "id", &type_u64, A(ID), .flags = W_KEY },
@@ -54,7 +57,7 @@ static const struct word rule_words[] = {
 	{ "src_mac", &type_mac_mask, M(SRC_MAC), M2(SRC_MAC_MASK), .name2 = "src_mac_mask" },
 	{ "dst_mac", &type_mac_mask, M(DST_MAC), M2(DST_MAC_MASK), .name2 = "dst_mac_mask" },
 	{ "protocol", &type_u16, .names = protocol_names,
-	  .attr = VTAP_A_MATCH_PROTOCOL, .flags = W_ADD | W_SET | W_MATCH | W_INNER | W_HEX },
+	  .attr = VTAP_A_MATCH_PROTOCOL, .flags = MATCH | W_INNER | W_LIST | W_HEX },
 	{ "vlan_id", &type_u16, M(VLAN_ID) },
 	{ "vlan_prio", &type_u8, M(VLAN_PRIO) },
 	{ "src_ip", &type_addr, M(SRC_IP), M2(SRC_IP_LEN), .name2 = "src_ip_len" },
@@ -62,17 +65,19 @@ static const struct word rule_words[] = {
 	{ "ip_proto", &type_u8, M(IP_PROTO), .names = ip_proto_names },
 	{ "src_port", &type_ports, M(SRC_PORT), M2(SRC_PORT_MAX), .name2 = "src_port_max" },
 	{ "dst_port", &type_ports, M(DST_PORT), M2(DST_PORT_MAX), .name2 = "dst_port_max" },
-	{ "tcp_flags", &type_tcp_flags, M(TCP_FLAGS), M2(TCP_FLAGS_MASK),
+	{ "tcp_flags", &type_tcp_flags, ONE(TCP_FLAGS), M2(TCP_FLAGS_MASK),
 	  .name2 = "tcp_flags_mask" },
 	{ "icmp_type", &type_u8, M(ICMP_TYPE) },
 	{ "icmp_code", &type_u8, M(ICMP_CODE) },
-	{ "ip_flags", &type_ip_flags, M(IP_FLAGS), M2(IP_FLAGS_MASK) },
-	{ "tunnel", &type_enum, .attr = VTAP_A_MATCH_TUNNEL, .flags = W_ADD | W_SET | W_MATCH,
+	{ "ip_flags", &type_ip_flags, ONE(IP_FLAGS), M2(IP_FLAGS_MASK) },
+	{ "tunnel", &type_enum, .attr = VTAP_A_MATCH_TUNNEL, .flags = MATCH | W_LIST,
 	  .names = tunnel_names },
-	{ "tunnel_key", &type_u32, .attr = VTAP_A_MATCH_TUNNEL_KEY,
-	  .flags = W_ADD | W_SET | W_MATCH },
+	{ "tunnel_key", &type_u32, .attr = VTAP_A_MATCH_TUNNEL_KEY, .flags = MATCH | W_LIST },
 	{ "inner", &type_inner, .attr = VTAP_A_MATCH_INNER, .nest = rule_words,
-	  .flags = W_ADD | W_SET | W_MATCH | W_VERBATIM },
+	  .flags = MATCH | W_VERBATIM },
+	{ "or", &type_or, A(MATCH), GROUP },
+	{ "not", &type_not, A(EXCEPT), GROUP },
+	{ "except", &type_except, A(EXCEPT), GROUP },
 	{ "filter", &type_filter, "", A(FILTER_TEXT), A2(FILTER), RW, .name2 = "filter",
 	  .max = 1023 },
 	{ "bytecode", &type_bytecode, "0", A(FILTER), RW },
@@ -90,6 +95,8 @@ static const struct word rule_words[] = {
 /* A filter's expression is shown instead of its program: they cannot be given together. */
 static bool rule_implied(const struct word *w, const struct view *v, bool all)
 {
+	if (w->flags & W_GROUP)
+		return alts_implied(w, v);
 	return w->type == &type_bytecode && v->tb[VTAP_A_RULE_FILTER_TEXT] &&
 	       !(all && opt.json && opt.details);
 }
@@ -111,6 +118,7 @@ const struct object rule_object = {
 	},
 	.ntf = VTAP_CMD_RULE_ADD_NTF,
 	.match = VTAP_A_RULE_MATCH,
+	.except = VTAP_A_RULE_EXCEPT,
 	.tap = VTAP_A_RULE_TAP,
 	.unset = VTAP_A_RULE_UNSET,
 	.brief = rule_brief,

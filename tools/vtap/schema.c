@@ -54,6 +54,28 @@ static void schema_word(const struct word *w)
 	}
 }
 
+/* An array of at least @min objects of match words. */
+static void schema_array(const char *key, const struct word *words, unsigned int min)
+{
+	out_open(key, '{');
+	out_str("type", "array");
+	out_num("minItems", min);
+	schema_object("items", words, W_MATCH, 0);
+	out_close('}');
+}
+
+/* One match or several, and exceptions. */
+static void schema_matches(const struct word *words)
+{
+	out_open("match", '{');
+	out_open("anyOf", '[');
+	schema_object(NULL, words, W_MATCH, 0);
+	schema_array(NULL, words, 2);
+	out_close(']');
+	out_close('}');
+	schema_array("except", words, 1);
+}
+
 /* An object of the words that have all of the flags @all and none of @none. */
 static void schema_object(const char *key, const struct word *words, uint16_t all, uint16_t none)
 {
@@ -65,12 +87,12 @@ static void schema_object(const char *key, const struct word *words, uint16_t al
 	out_open("properties", '{');
 	for (const struct word *w = words; w->name; w++) {
 		match |= w->flags & W_MATCH;
-		if ((w->flags & all) == all && !(w->flags & none) && w->flags != W_PICK &&
-		    (w->type->format || w->type->write))
+		if ((w->flags & all) == all && !(w->flags & (none | W_GROUP)) &&
+		    w->flags != W_PICK && (w->type->format || w->type->write))
 			schema_word(w);
 	}
 	if (match && none)
-		schema_object("match", words, W_MATCH, 0);
+		schema_matches(words);
 	out_close('}');
 	out_close('}');
 }

@@ -43,41 +43,50 @@ static int service_port(const char *name, uint8_t proto)
 int service_find(struct parse *p, const struct word *w, const char *val)
 {
 	const bool match = w->flags & W_MATCH;
-	struct service *s = p->services;
 	int port;
 
 	/* most values are numbers, for which no file is read */
-	if (!isalpha((unsigned char)*val))
+	if (!isalpha((unsigned char)*val) || strlen(val) >= sizeof(p->services->name))
 		return -1;
 	port = service_port(val, match ? 0 : IPPROTO_UDP);
-	while (s->name)
-		s++;
-	if (match && port >= 0)
-		*s = (struct service){ .name = val, .word = w, .port = port };
+	if (match && port >= 0 && p->n_services < SERVICES_MAX) {
+		struct service *s = &p->services[p->n_services++];
+
+		snprintf(s->name, sizeof(s->name), "%s", val);
+		s->word = w;
+		s->port = port;
+	}
 	return port;
 }
 
+static int services_of(const struct parse *p, uint8_t proto)
+{
+	int i = 0;
+
+	while (protocols[i].name && protocols[i].proto != proto)
+		i++;
+	for (size_t n = 0; protocols[i].name && n < p->n_services; n++) {
+		const struct service *s = &p->services[n];
+
+		if (service_port(s->name, proto) != s->port)
+			return usage("\"%s\" of \"%s\" is no service of %s: give its number, %d",
+				     s->name, s->word->name, protocols[i].name, s->port);
+	}
+	return OK;
+}
+
 /**
- * services_check - Once all words are read: services must be ones of the protocol that is given.
+ * services_check - Once all words are read: services must be ones of the protocols that are given.
  *
  * Return: OK; USAGE after telling of one that is not.
  */
 int services_check(const struct parse *p)
 {
 	const struct nlattr *a;
-	uint8_t proto = 0;
-	int i;
+	int rc = OK;
 
-	if (!p->services[0].name)
-		return OK;
 	mnl_attr_for_each(a, p->match, sizeof(struct genlmsghdr))
-		if (mnl_attr_get_type(a) == VTAP_A_MATCH_IP_PROTO)
-			proto = mnl_attr_get_u8(a);
-	for (i = 0; protocols[i].name && protocols[i].proto != proto; i++)
-		;
-	for (const struct service *s = p->services; protocols[i].name && s->name; s++)
-		if (service_port(s->name, proto) != s->port)
-			return usage("\"%s\" of \"%s\" is no service of %s: give its number, %d",
-				     s->name, s->word->name, protocols[i].name, s->port);
-	return OK;
+		if (!rc && p->n_services && mnl_attr_get_type(a) == VTAP_A_MATCH_IP_PROTO)
+			rc = services_of(p, mnl_attr_get_u8(a));
+	return rc;
 }

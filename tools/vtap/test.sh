@@ -369,9 +369,9 @@ bad '"ssh" of "src_port" is no service of udp' $R ip_proto udplite src_port ssh
 bad '"ssh" of "dst_port" is no service of sctp' $R inner ip_proto sctp dst_port ssh
 bad '"ssh" is not a valid value for "dport": it is no service of udp' $S dport ssh
 bad '"ssh-https" is not a valid value for "dst_port": a port is a number' $R dst_port ssh-https
-bad '"80,443" is not a valid value for "dst_port": a list takes a rule for each' $R dst_port 80,443
 bad '"x" is not a valid value for "dst_port": a port is a number' $R dst_port x
-bad '"!10.0.0.0/8" is not a valid value for "src_ip": there is no negation' $R src_ip '!10.0.0.0/8'
+bad '"!10.0.0.0/8" is not a valid value for "src_ip": to negate it, say "not src_ip VALUE"' \
+	$R src_ip '!10.0.0.0/8'
 for w in dport=dst_port sport=src_port src=src_ip dst=dst_ip vlan=vlan_id proto=ip_proto \
 	 dev=port bridge=master prio=pref dst_prot=dst_port actoin=action; do
 	bad "\"${w%=*}\" is unknown to \"rule add\": did you mean \"${w#*=}\"?" rule add "${w%=*}" 1
@@ -387,8 +387,94 @@ bad '"and" is unknown to "rule add": the expression of "filter" must be quoted' 
 	$R filter tcp and udp
 bad '"vnet1.cfg" is unknown to "rule add": a pattern must be quoted' \
 	rule add port vnet0.cfg vnet1.cfg
-bad '"not": there is no negation' $R not src_ip 10.0.0.0/8
-bad '"not" is not a valid value for "src_ip": there is no negation' $R src_ip not 10.0.0.0/8
+bad '"not" is not a valid value for "src_ip": to negate it, say "not src_ip' $R src_ip not 10.0.0.0/8
+bad '"not" is unknown to "session add"' $S not ttl 3
+
+# lists
+for v in '80,' ',80' '80,,443' ',' '{80,}' '{}' '{,}' '{ }'; do
+	bad "\"$v\" is not a valid value for \"dst_port\": a value of the list is empty" $R dst_port "$v"
+done
+bad '"{80,443" is not a valid value for "dst_port": the list does not end with }' $R dst_port '{80,443'
+bad '"{" is not a valid value for "dst_port": the list does not end with }' $R dst_port '{'
+bad '"443}" is not a valid value for "dst_port": a port is a number' $R dst_port '80,443}'
+bad '"80 " is not a valid value for "dst_port"' $R dst_port '80 ,443'
+bad '"htps" is not a valid value for "dst_port": did you mean "https"?' $R dst_port http,htps
+bad '"10/8" is not a valid value for "src_ip": an IPv4 or IPv6 address' $R src_ip 10.0.0.1,10/8
+bad '"http" is twice in the list of "dst_port"' $R dst_port 80,443,http
+bad '"10.0.0.1" is twice in the list of "src_ip"' $R not src_ip '{10.0.0.1, 10.0.0.1}'
+bad '"443" is unknown to "rule add": a list has commas and no blanks' $R dst_port 80 443
+bad 'duplicate "dst_port"' $R dst_port 80,443 dst_port 22
+bad '"dst_ip" is of another address family than "src_ip"' $R src_ip 10.0.0.1,::1 dst_ip 10.0.0.2
+bad '"dst_ip" is of another address family than "src_ip"' $R src_ip 10.0.0.1 dst_ip 10.0.0.2,::1
+bad '"ssh" of "dst_port" is no service of udp' $R dst_port https,ssh ip_proto tcp,udp
+bad '"{syn,ack}" is not a valid value for "tcp_flags": it takes no list, as its commas join flags' \
+	$R tcp_flags '{syn,ack}'
+bad '"{frag}" is not a valid value for "ip_flags": it takes no list' $R not ip_flags '{frag}'
+bad '"1,2" is not a valid value for "pref": it takes one value, not a list' rule add pref 1,2
+bad '"ingress,egress" is not a valid value for "dir": it takes one value, not a list' \
+	$R dir ingress,egress
+bad '"2,3" is not a valid value for "sample": it takes one value, not a list' $R sample 2,3
+bad '"02:00:00:00:00:01,02:00:00:00:00:02" is not a valid value for "mac": it takes one value' \
+	rule add mac 02:00:00:00:00:01,02:00:00:00:00:02
+bad '"on,off" is not a valid value for "dup": it takes one value' $R dup on,off
+bad '"80,443" is not a valid value for "dport": it takes one value, not a list' $S dport 80,443
+bad '"192.0.2.1,192.0.2.2" is not a valid value for "remote": it takes one' $L 192.0.2.1,192.0.2.2
+bad '"gre,vxlan" is not a valid value for "type": it takes one value' session show type gre,vxlan
+bad '"1,2" is not a valid value for "id": it takes one value' rule del id 1,2
+n17=$(seq -s, 17)
+n64=$(seq -s, 64)
+n256=$(seq -s, 256)
+bad 'the rule would have 289 combinations of values, at most 256' $R src_port "$n17" dst_port "$n17"
+bad 'the rule would have 289 combinations of values' $R src_port "$n17" inner dst_port "$n17"
+bad 'the rule would have 257 combinations of values' $R src_port "$n256" or dst_port 1
+bad 'the list of "dst_port" has more than 256 values' $R dst_port "$n256,257"
+bad 'the rule would have 68 exceptions, at most 64' $R except src_port "$n17" dst_port 1,2,3,4
+bad 'the rule would have 65 exceptions, at most 64' $R not src_port "$n64" not dst_port 1
+bad 'the rule would have 18446744073709551615 combinations' $R src_port "$n256" dst_port "$n256" \
+	icmp_type "$(seq -s, 0 255)" icmp_code "$(seq -s, 0 255)" tunnel_key "$n256" \
+	ip_proto "$(seq -s, 0 255)" inner src_port "$n256" dst_port "$n256" vlan_id "$n256"
+
+# negation and alternatives
+bad '"not" requires a match word' $R not
+bad '"src_ip" requires a value' $R not src_ip
+bad '"port" is not a match word, which "not" takes, see "vtap rule help"' $R not port x
+for w in pref mac dir sample filter action dup bytecode; do
+	bad "\"$w\" is not a match word, which \"not\" takes" $R not $w 1
+done
+bad '"not" is not a match word, which "not" takes' $R not not src_ip 10.0.0.1
+bad '"dst_prt" is not a match word, which "not" takes: did you mean "dst_port"?' $R not dst_prt 80
+bad '"dev" is not a match word, which "not" takes, see "vtap rule help"' $R not dev x
+bad '"or" without a match word: the expression of "filter" must be quoted' $R filter tcp or udp
+bad '"not" without a match word: the expression of "filter" must be quoted' $R filter udp not port 53
+bad '"dport" is not a match word, which "not" takes: did you mean "dst_port"?' $R not dport 80
+bad '"not inner": say "inner not WORD VALUE"' $R tunnel gre not inner dst_port 80
+bad '"x" is not a valid value for "dst_port": a port is a number' $R not dst_port x
+bad '"not" after "inner" requires "tunnel"' $R inner not dst_port 80
+bad '"not" after "inner" requires "tunnel"' $R tunnel gre or inner not dst_port 80
+bad '"not" after "inner" takes a word that "inner" takes, not "tunnel"' \
+	$R tunnel gre inner not tunnel gre
+bad '"not" after "inner" takes a word that "inner" takes, not ""' $R tunnel gre inner not
+bad '"dst_port" requires a value' $R tunnel gre inner not dst_port
+bad '"not" cannot stand behind "except"' $R except tunnel gre inner not dst_port 80
+bad 'duplicate "dst_port"' $R except dst_port 80 dst_port 90
+bad '"except" requires a match word' $R except
+bad '"dup" is not a match word, which "except" takes' $R except dup on
+bad '"or" stands between match words' $R or dst_port 80
+bad '"or" stands between match words' $R not src_ip 10.0.0.1 or dst_port 80
+bad '"or" requires a match word' $R dst_port 80 or
+bad '"or" is not a match word, which "or" takes' $R dst_port 80 or or dst_port 90
+bad '"action" is not a match word, which "or" takes' rule add dst_port 80 or action skip
+bad '"not" is not a match word, which "or" takes' $R dst_port 80 or not src_ip 10.0.0.1
+bad '"nto" is unknown to "rule add": did you mean "not"?' $R nto dst_port 80
+bad '"or" picks no rules: list the values' rule show dst_port 80 or dst_port 90
+bad '"or" picks no rules' rule del dst_port 80 or dst_port 90
+bad '"no or": give the match words that are to stay, or "no match"' rule set id 3 no or
+bad '"no not": "no except" takes all exceptions away' rule set id 3 no not
+bad 'duplicate "except"' rule set id 3 no except no except
+for v in 'dst_port 80,443' 'src_ip 10.0.0.1 or dst_ip 10.0.0.1' 'not dst_port 22' \
+	 'except dst_port 80 ip_proto tcp'; do
+	bad 'trace: a frame has one value of each word: no list, "or", "not" or "except"' trace eth0 $v
+done
 for o in -j --json -s -br -t; do
 	bad "\"$o\": options stand before the object" session show $o
 	bad "\"$o\": options stand before the object" session show ids $o
@@ -418,6 +504,23 @@ parsed $R protocol 0x88cc vlan_id 5 vlan_prio 7
 parsed $R protocol 802.1q icmp_type 8 icmp_code 0 ip_flags nofrag,firstfrag
 parsed $R src_port 1-1024 dst_port 65535 tcp_flags syn/syn,ack
 parsed $R src_port domain-s dst_port https
+parsed $R dst_port 80,443,8000-8100 src_ip 10.0.0.0/8,2001:db8::/32
+parsed $R dst_port '{ http, https ,8000-8100 }' src_ip '{10.0.0.1}' vlan_id 1,2
+parsed $R dst_ip ::1,::2 src_ip ::3 ip_proto tcp,udp protocol ip,ipv6 icmp_type 1,2 tunnel gre,vxlan
+parsed $R dst_port "$n256"
+parsed $R src_port "$n17" not dst_port "$n64"
+parsed $R not src_ip 10.0.0.0/8 not dst_port 80,443 dst_port 22 not dst_port 23
+parsed $R except ip_proto tcp dst_port 80,443 dup on except tunnel gre inner vlan_id 7
+parsed $R src_ip 10.0.0.1 or dst_ip 10.0.0.1 or ip_proto tcp dst_port ssh or ip_proto udp
+parsed $R tunnel vxlan tunnel_key 1,2 inner dst_port 80,443 not src_ip 10.0.0.1,::1
+parsed $R tunnel gre inner not ip_proto tcp or tunnel vxlan dst_port 8472 inner vlan_id 1 not src_port 1
+parsed rule set id 3 no match no except
+parsed rule set id 3 not dst_port 80,443
+parsed rule show not dst_port 80 dst_port 443,444
+parsed rule del not dst_port 80
+parsed capture eth0 dst_port 80,443 not src_ip 10.0.0.1
+parsed capture not dst_port 22
+parsed $R not vlan_id 1 filter tcp not vlan_id 2 src_ip ::1 or dst_ip ::1
 parsed $R ip_proto udp inner ip_proto tcp dst_port ssh src_port domain
 parsed $R ip_proto icmp dst_port ssh
 parsed $S dport domain
@@ -570,6 +673,10 @@ json '{"sessions":[{"name":"a",'"$G"',"key":7,"seq":true,"rate":1000000,"seed":1
  "tcp_flags":18,"tcp_flags_mask":18,"dst_port":80,"dst_port_max":90,"ip_proto":6,
  "inner":{"vlan_id":5}},"filter_text":"tcp","action":"mirror","session":["b"]}]}'
 parsed apply "$tmp/json"
+json '{"rules":[{"pref":1,"port":"x","action":"skip","match":[{"dst_port":80},{"src_ip":"::1","tunnel":
+ "gre","inner":{"dst_port":80}},{"tcp_flags":2}],"except":[{"src_ip":"10.0.0.0","src_ip_len":8},
+ {"tunnel":"gre","inner":{"vlan_id":1}},{"ip_proto":6}]}]}'
+parsed apply "$tmp/json"
 json '{}'
 bad "$tmp/json: there is no command in it" apply "$tmp/json"
 parsed -force apply "$tmp/json"
@@ -590,7 +697,13 @@ done <<-END
 	: sessions[0]: key "tll" cannot be applied: did you mean "ttl"?|{"sessions":[{"name":"a",$G,"tll":7}]}
 	: sessions[0]: session add: "remote" is required|{"sessions":[{"name":"a","type":"gre"}]}
 	: rules[0]: key "id" cannot be applied|{"rules":[{"id":1,"pref":1,"port":"x","action":"skip"}]}
-	: rules[0]: "match" is not an object|{"rules":[{"pref":1,"port":"x","action":"skip","match":7}]}
+	: rules[0]: "match" is neither an object nor an array|{"rules":[{"pref":1,"port":"x","action":"skip","match":7}]}
+	: rules[0]: match[1] is not an object with match words|{"rules":[{"match":[{"dst_port":1},{}]}]}
+	: rules[0]: match[0] is not an object with match words|{"rules":[{"match":[7]}]}
+	: rules[0]: "except" is not an array|{"rules":[{"except":{"dst_port":1}}]}
+	: rules[0]: except[0] is not an object with match words|{"rules":[{"except":[[]]}]}
+	: rules[0]: key "or" cannot be applied|{"rules":[{"or":"dst_port"}]}
+	: rules[0]: key "dst_prot" cannot be applied: did you mean "dst_port"?|{"rules":[{"except":[{"dst_prot":1}]}]}
 	: rules[0]: key "vlan" cannot be applied: did you mean "vlan_id"?|{"rules":[{"pref":1,"match":{"vlan":7}}]}
 	: rules[0]: "src_ip_len" without "src_ip"|{"rules":[{"pref":1,"port":"x","match":{"src_ip_len":7}}]}
 	: rules[0]: "session" is not an array|{"rules":[{"pref":1,"port":"x","action":"mirror","session":"a"}]}
@@ -635,6 +748,22 @@ completes "rule add pref 7 act" "action"
 completes "rule add pref 7 action " "mirror skip"
 completes "rule add ip_proto ud" "udp udplite"
 completes "rule show port lo" "lo"
+completes "rule add ip_proto tcp,ud" "tcp,udp tcp,udplite"
+completes "rule add ip_proto tcp,udp,ic" "tcp,udp,icmp tcp,udp,icmpv6"
+completes "rule add ip_proto tcp no" "not"
+completes "rule add not ip_p" "ip_proto"
+completes "rule add not ip_proto tcp,sc" "tcp,sctp"
+completes "rule add not por" ""
+completes "rule add not inn" ""
+completes "rule add except inn" "inner"
+completes "rule add not dst_port 80 dst_po" "dst_port"
+completes "rule add dst_port 80 dst_po" ""
+completes "rule add dst_port 80 or dst_po" "dst_port"
+completes "rule add pref 7 dst_port 80 or src_port 7 pr" "protocol"
+completes "rule add dst_port 80 o" "or"
+completes "rule show dst_port 80 o" ""
+completes "rule set id 3 no exc" "except"
+completes "capture eth0 not dst_m" "dst_mac"
 completes "rule add inner tcp_" "tcp_flags"
 completes "rule flush " "tap pref"
 completes "monitor p" "port"

@@ -8,6 +8,8 @@
 
 #include "vtap.h"
 
+#define ADDR_LEN_BOTH	1
+
 static const struct name ip_flag_names[] = {
 	{ "frag", VTAP_IP_FLAG_FRAG },
 	{ "firstfrag", VTAP_IP_FLAG_FIRSTFRAG },
@@ -53,11 +55,16 @@ static int addr_parse(struct parse *p, const struct word *w, const char *val)
 	free(s);
 	if (bad)
 		return word_bad(w, val);
-	if (p->addr && p->addr_len != len)
+	if (p->addr && p->addr != w && p->addr_len != len)
 		return usage("\"%s\" is of another address family than \"%s\"",
 			     w->name, p->addr->name);
-	p->addr = w;
-	p->addr_len = len;
+	/* the list of a word may have both, of which no other word can be */
+	if (!p->addr)
+		p->addr_len = len;
+	else if (p->addr == w && p->addr_len != len)
+		p->addr_len = ADDR_LEN_BOTH;
+	if (!p->addr)
+		p->addr = w;
 	rc = word_put(p, w, w->attr, addr, len);
 	if (!rc && slash)
 		rc = word_put_num(p, w, w->attr2, sizeof(uint8_t), plen);

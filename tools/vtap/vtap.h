@@ -32,6 +32,8 @@ enum {
 	W_VERBATIM	= 1 << 10,	/* more than one word: never quoted as a whole */
 	W_INNER		= 1 << 11,	/* may also follow inner */
 	W_PICK		= 1 << 12,	/* picks what show shows; alone, it is not shown itself */
+	W_LIST		= 1 << 13,	/* several values may be given, of which one has to match */
+	W_GROUP		= 1 << 14,	/* joins or negates match words; not in JSON */
 };
 
 struct view;
@@ -113,9 +115,11 @@ struct word {
 	uint16_t max;
 };
 
+#define SERVICES_MAX	(2 * VTAP_RULE_MATCHES_MAX)	/* of src_port and dst_port */
+
 /* A service that was given in place of its port. */
 struct service {
-	const char *name;
+	char name[64];
 	const struct word *word;
 	int port;
 };
@@ -124,12 +128,15 @@ struct service {
 struct parse {
 	char **argv;			/* words not read yet */
 	struct nlmsghdr *nlh;
-	struct nlmsghdr *match;		/* collects the nested attributes */
+	struct nlmsghdr *match;		/* collects the match words; those of a list repeat */
+	struct nlmsghdr *nots;		/* those behind "inner not"; NULL where it cannot stand */
 	const struct word *word;
 	const struct word *addr;	/* the first address, whose family the others must have */
 	uint16_t addr_len;
 	bool has_match;
-	struct service services[3];	/* of src_port and dst_port; ends with one without name */
+	size_t matches, excepts;	/* in @nlh so far */
+	struct service *services;	/* room for SERVICES_MAX */
+	size_t n_services;
 	uint64_t seen[2];		/* attributes given outside and inside match or inner */
 };
 
@@ -137,7 +144,9 @@ struct parse {
 struct view {
 	const struct nlmsghdr *nlh;
 	const struct nlattr *tb[ATTR_MAX + 1];
-	const struct nlattr *match[ATTR_MAX + 1];
+	const struct nlattr *match[ATTR_MAX + 1];	/* of the first one */
+	const struct word *words;	/* of the object */
+	size_t matches, excepts;	/* how many there are */
 };
 
 enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
@@ -150,7 +159,8 @@ enum command { CMD_SHOW, CMD_ADD, CMD_SET, CMD_DEL, CMD_FLUSH, CMDS };
  * @get: The command on the wire for show.
  * @change: The attribute that makes each of the other commands part of a commit, 0 for none.
  * @ntf: The first of the notifications add, del and change, or NTF_NONE.
- * @match: The attribute that holds the W_MATCH words.
+ * @match: The attribute that holds the W_MATCH words; several are alternatives.
+ * @except: The same for those that must not hold.
  * @tap: The attribute that names the tap, 0 for none.
  * @unset: The attribute that brings the default of another one back.
  * @brief: The cells of its line in a table: words joined with "+", each but the first one
@@ -165,6 +175,7 @@ struct object {
 	uint8_t change[CMDS];
 	uint8_t ntf;
 	uint8_t match;
+	uint8_t except;
 	uint8_t tap;
 	uint8_t unset;
 	const char *const *brief;
@@ -209,7 +220,7 @@ extern void (*word_hint)(FILE *f, const struct word *w, const char *val);
 int word_bad(const struct word *w, const char *val);
 bool word_seen(const struct parse *p, const struct word *w);
 int word_see(struct parse *p, const struct word *w);
-int word_take(struct parse *p, const struct word *w);
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags);
 void word_format(FILE *f, const struct word *w, const struct view *v);
 void word_json(const struct word *w, const struct view *v);
 
@@ -231,12 +242,12 @@ extern const struct type type_addr, type_str, type_ip_flags, type_flags, type_ac
 
 /* nest.c */
 extern const struct type type_nest, type_inner;
+void match_view(struct view *v, const struct nlattr *nest);
 
 /* name.c */
 int name_pick(const char *const *names, const char *arg, const char **name);
 
 /* hint.c */
-#define NO_NEGATION	"there is no negation: put a rule with action skip in front"
 int hint_option(const char *word);
 void hint_value(FILE *f, const struct word *w, const char *val);
 void hint_near(const char **near, const char *name, const char *other);
@@ -355,7 +366,6 @@ extern const struct command_info commands[CMDS];
 void view_init(struct view *v, const struct object *o, const struct nlmsghdr *nlh);
 char *word_text(const struct object *o, const struct word *w, const struct view *v, bool all);
 void word_write(FILE *f, const struct word *w, const char *text);
-const struct word *word_find(const struct object *o, const char *name, uint16_t flags);
 uint16_t command_flags(const struct object *o, enum command cmd);
 char *object_text(const struct object *o, const struct nlmsghdr *nlh);
 bool object_same(const struct object *o, const struct nlmsghdr *a, const struct nlmsghdr *b);

@@ -183,7 +183,7 @@ bool word_same(const struct word *w, const struct view *a, const struct view *b)
 
 	if (!va || !vb)
 		return va == vb;
-	if (w->type->many)
+	if (w->type->many || (w->flags & W_MATCH && (a->matches > 1 || b->matches > 1)))
 		return false;
 	if (attr_same(va, vb) &&
 	    (!w->attr2 || attr_same(view_attr(a, w, w->attr2), view_attr(b, w, w->attr2))))
@@ -269,15 +269,14 @@ int word_see(struct parse *p, const struct word *w)
 	return OK;
 }
 
-int word_take(struct parse *p, const struct word *w)
+/* A keyword that a command takes, NULL for none. */
+const struct word *word_find(const struct object *o, const char *name, uint16_t flags)
 {
-	int rc = word_see(p, w);
+	const struct word *w;
 
-	if (rc)
-		return rc;
-	if (!*p->argv)
-		return usage("\"%s\" requires a value", w->name);
-	if (w->flags & W_MATCH)
-		p->has_match = true;
-	return word_parse(p, w, *p->argv++);
+	for (w = o->words; w->name; w++)
+		if (w->flags & flags && !(w->flags & W_POS) && *w->name == *name &&
+		    !strcmp(w->name, name))
+			return w;
+	return NULL;
 }
