@@ -7,7 +7,9 @@
 # make check           lint, and the self-tests in a VM; KERNEL="6.1 6.12 sid", TESTS="bed.py"
 # make check-all       the same under all of Debian's kernels: 5.10, 6.1, 6.12 and sid's
 # make rpm             RPM packages in build/rpm
-# make check-packages  the packages, installed, upgraded and removed in a bare Debian 12 (6 minutes)
+# make check-packages  the packages, installed, upgraded and removed in a bare Debian 12, and a tap there over a reboot
+#                      (10 minutes)
+# make check-intree    vtap in a kernel source: built, booted, and tested as the kernel's own; TESTS="bed.py" for some
 # make demo            a guided tour in a VM
 # make bench           what taps cost per packet, in a VM (5 minutes); ROWS="miss-64 erspan2-64" for some; SMP=1 for copies
 #                      per second on one and on two processors; see Documentation/networking/vtap-cost.rst
@@ -86,10 +88,13 @@ check:
 
 check-all:
 	@TESTS="$(TESTS)" SMOKE=plain tools/bed/check.sh 5.10 6.1 6.12 sid
-	@$(if $(TESTS),,tools/packaging/check.sh)
+	@$(if $(TESTS),,tools/packaging/check.sh && tools/packaging/reboot.sh)
 
 check-packages:
-	@tools/packaging/check.sh
+	@tools/packaging/check.sh; check=$$?; tools/packaging/reboot.sh && exit $$check
+
+check-intree:
+	@TESTS="$(TESTS)" tools/packaging/intree-check.sh
 
 demo:
 	@tools/bed/setup.sh build kernel vm demo
@@ -115,4 +120,4 @@ gen:
 	@tools/bed/gen.sh
 
 .PHONY: all modules tools install install-files uninstall dkms-source dkms-install dkms-remove deb rpm clean check check-all \
-	check-packages demo bench lint gen debug-kernel coverage mutate
+	check-packages check-intree demo bench lint gen debug-kernel coverage mutate

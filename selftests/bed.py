@@ -3,8 +3,8 @@
 """The test bed itself: a capture holds exactly the frames that were sent."""
 import os
 
-from lib import (REPO, Sender, Sniffer, Topology, ksft_eq, ksft_exit, ksft_run, ksft_true, modprobe,
-                 sh)
+from lib import (TESTS, Sender, Sniffer, Topology, ksft_eq, ksft_exit, ksft_run, ksft_true,
+                 modprobe, sh)
 
 
 def wire():
@@ -64,7 +64,7 @@ def skips():
 ksft_run([fails, skips])
 ksft_exit()
 """
-    env = dict(os.environ, PYTHONPATH=REPO + "/selftests")
+    env = dict(os.environ, PYTHONPATH=TESTS)
     p = sh(["/usr/bin/python3", "-c", text], env=env, check=False)
     want = ["ok 1 fails", "# with", "not ok 2 one", "# got  1", "# want 2", "# last", "# first",
             "ok 3 skips # SKIP why", "1..3"]

@@ -12,7 +12,7 @@ import re
 import socket
 import struct
 
-from lib import (KERNEL, REPO, NetNS, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit,
+from lib import (KERNEL, KMOD, NetNS, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit,
                  ksft_run, ksft_skip, ksft_true, modprobe)
 from lib.nl import (BASE, BPF, BUSY, CHANGES, EXIST, GRE, INVAL, LONG15, LONG31, MIRROR, NOENT, OPS,
                     RANGE, SKIP, STRICT, V4, V6, Client, Netlink, NlError, NlMsgs, attr,
@@ -263,7 +263,7 @@ def ports(b):
 @bench
 def module(b):
     """The family tells the module's version, which is that of the source, and of modinfo."""
-    with open(REPO + "/kmod/version.h", encoding="ascii") as f:
+    with open(KMOD + "/version.h", encoding="ascii") as f:
         version = re.search(r'VTAP_VERSION\t"(.*)"', f.read())[1]
     ksft_eq(b.nl.do("module-get"), {"version": version}, "module-get")
     with open("/sys/module/vtap/version", encoding="ascii") as f:
@@ -1106,7 +1106,7 @@ def complete():
     """Every text in the module's source with which it refuses was seen above; limits are for
     security.py and scale.py."""
     texts = set()
-    for path in glob.glob(REPO + "/kmod/*.c"):
+    for path in glob.glob(KMOD + "/*.c"):
         with open(path, encoding="utf-8") as f:
             source = re.sub(r'"\s*\n\s*"', "", f.read())
         texts |= set(re.findall(r'NL_SET_ERR_MSG(?:_\w+)?\((?:[^;"]*?)"([^"]*)"', source))

@@ -2,7 +2,7 @@
 """What most tests need, as the lib/py of the kernel's networking tests has it."""
 from .tap import (SLOW, KsftSkipEx, busywait, defer, ksft_eq, ksft_exit, ksft_pr, ksft_run,
                   ksft_skip, ksft_true)
-from .ns import (CLONE_NEWNET, KERNEL, REPO, VTAP, NetNS, ip, libc, modprobe, one_cpu,
+from .ns import (CLONE_NEWNET, KERNEL, KMOD, REPO, TESTS, VTAP, NetNS, ip, libc, modprobe, one_cpu,
                  ports_by_name, raise_backlog, sh, vtap, vtap_batch, vtap_json)
 from .frames import (CAPTURES, checksum, ether, frame_number, head, is_numbered, mac, noise,
                      numbered, published_captures, strip_outer, tcp_frame, udp_frame)

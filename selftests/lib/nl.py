@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The netlink family, driven from its specification by the kernel's own YNL client.
 
-VTAP_YNL names the directory tools/net/ynl of a kernel source tree.
+VTAP_YNL names the directory tools/net/ynl of a kernel source tree; in one, it is found.
 """
 import copy
 import errno
@@ -18,8 +18,10 @@ from .ns import KERNEL, REPO, NetNS
 from .tap import ksft_eq
 
 yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # saves a second under emulation
-YNL = os.environ.get("VTAP_YNL") or max(glob.glob(os.environ.get("VTAP_CACHE", "/var/cache/vtap") +
-                                                  "/src/linux-source-*/tools/net/ynl"), default="")
+CACHE = os.environ.get("VTAP_CACHE", "/var/cache/vtap")
+YNL = os.environ.get("VTAP_YNL") or max(
+    glob.glob(REPO + "/tools/net/ynl") or glob.glob(CACHE + "/src/linux-source-*/tools/net/ynl"),
+    default="")
 # the package has the name that the kernel's own tests import it by: net.ynl.lib
 sys.path.append(os.path.dirname(os.path.dirname(YNL)))
 from net.ynl.lib import YnlFamily  # noqa: E402 pylint: disable=wrong-import-position

@@ -12,14 +12,26 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import socket
 import struct
 import subprocess
+import sys
 
 from .tap import SLOW
 
-REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-VTAP = os.environ.get("VTAP", REPO + "/tools/vtap/vtap")
+# the self-tests are in selftests/ of vtap's own tree, or in tools/testing/selftests/net/vtap of the
+# kernel's, where the module is in net/vtap and the tool comes from elsewhere
+TESTS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+REPO = os.path.dirname(TESTS)
+KMOD, VTAP = REPO + "/kmod", REPO + "/tools/vtap/vtap"
+if not os.path.isdir(KMOD):
+    REPO = os.path.normpath(TESTS + "/../../../../..")
+    KMOD, VTAP = REPO + "/net/vtap", shutil.which("vtap") or ""
+VTAP = os.environ.get("VTAP", VTAP)
+if not VTAP:
+    print("1..0 # SKIP there is no tool vtap in the path")
+    sys.exit(4)
 KERNEL = tuple(int(n) for n in os.uname().release.split("-")[0].split("+")[0].split(".")[:2])
 CLONE_NEWNET = 0x40000000
 

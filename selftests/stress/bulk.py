@@ -11,12 +11,12 @@ import struct
 import subprocess
 import tempfile
 
-from lib import (REPO, SLOW, Sender, Sniffer, Topology, checksum, ksft_eq, ksft_exit, ksft_run,
+from lib import (SLOW, TESTS, Sender, Sniffer, Topology, checksum, ksft_eq, ksft_exit, ksft_run,
                  ksft_skip, ksft_true, modprobe, raise_backlog, vtap, vtap_batch, vtap_json)
 from lib.ovs import Vswitch
 from lib.traffic import SOL_UDP, UDP_SEGMENT, dropped, identity, offloads, stop_copying, transfer
 
-COLLECT = REPO + "/selftests/stress/collect"
+COLLECT = TESTS + "/stress/collect"
 TYPES = {"gre": "type gre key {id} seq {seq}",
          "two": "type erspan2 id {id}", "three": "type erspan3 id {id}",
          "vx": "type vxlan key {id}"}

@@ -8,7 +8,8 @@
 # TESTS="a.py b.py" runs only these self-tests, and no lint. SMOKE="5.10 sid=7.2" are kernels for the most important
 # self-tests alone: one that cannot be fetched, or has become another than the series behind "=", is skipped.
 # Kernel "debug" is built first, once (for SMOKE it is not), and each run under it ends with proof that its detectors
-# are awake. "plain" (for SMOKE) is a module under 6.1 without all parts that it can do without. RETRY=1 gives programs
+# are awake. "plain" (for SMOKE) is a module under 6.1 without all parts that it can do without, "intree" its build in the
+# kernel's tree, where the debug kernel is, and "reboot" a tap on a bare Debian 12 that is rebooted. RETRY=1 gives programs
 # that fail a second try. What failed is named again at the end; the last line counts all tests; status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 2
@@ -122,7 +123,25 @@ job_result() {	# NUMBER
 	[ "$(cat "$dir/status")" -le 1 ] && [ -n "$ended" ]
 }
 
+intree_job() {
+	if ! tools/bed/debug-kernel.sh cached || [ ! -e "${VTAP_CACHE:-/var/cache/vtap}/obj/debug/vmlinux" ]; then
+		skip "in the kernel's tree" "it takes the objects of the debug kernel: make debug-kernel"
+	else
+		job "in the kernel's tree: ran to its end" intree env JOBS=1 "$PWD/tools/packaging/intree-check.sh" build
+	fi
+}
+
+reboot_job() {
+	# shellcheck source=/dev/null
+	if ! (. tools/packaging/root.sh && make_base); then
+		skip "reboot of a bare Debian 12" "it cannot be fetched"
+	else
+		job "reboot of a bare Debian 12: ran to its end" reboot "$PWD/tools/packaging/reboot.sh"
+	fi
+}
+
 groups=(build kernel vm test)
+[[ " ${SMOKE:-} " != *" reboot "* ]] || groups+=(package)
 [ -n "${TESTS:-}" ] || groups+=(lint)
 tools/bed/setup.sh "${groups[@]}" || exit 1
 rm -rf build/check
@@ -142,6 +161,9 @@ done
 for smoke in ${SMOKE:-}; do
 	kernel=${smoke%%=*} series=${smoke#"${smoke%%=*}"} parts=()
 	case $kernel in
+	intree | reboot)
+		"${kernel}_job"
+		continue ;;
 	debug) tests="bed.py kunit.py faults.py" ;;
 	plain)
 		kernel=6.1 parts=(VTAP_{CHAIN,RING,DIRECT,CUT,SIEVE}"=n")

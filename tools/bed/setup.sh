@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # setup.sh GROUP... - install from Debian 12 what a group needs, once: build kernel vm test demo gen lint debug package, or all
 #   setup.sh mirror [SUFFIX]  print the archive that this machine's apt uses (SUFFIX: -security)
+#   setup.sh sources          only let apt know where virtme-ng and suricata are
 # No service is started or enabled. virtme-ng comes from Debian 13, suricata from the backports to 12.
 set -euo pipefail
 
@@ -29,43 +30,50 @@ declare -A groups=(
 # services among them
 services="nginx openvswitch-switch ovs-record-hostname prometheus prometheus-node-exporter suricata"
 
+# what apt asks: RELEASE|CODENAME|URI of each; the codename is known after an update only
+sources() {
+	# shellcheck disable=SC2016 # apt's own variables
+	apt-get indextargets --format '$(RELEASE)|$(CODENAME)|$(REPO_URI)' "Identifier: Packages"
+}
+
 mirror() {
 	local codename
 	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-	# shellcheck disable=SC2016 # apt's own variables
-	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' "Identifier: Packages" |
-		sed -nE "s/^($codename|stable|oldstable)${1:-} //p" | sed -n 1p
+	sources | awk -F'|' -v name="$codename${1:-}" -v stable="^(old)*stable${1:-}$" \
+		'$2 == name || $2 == "" && ($1 == name || $1 ~ stable) { print $3; exit }'
 }
 
-# Debian 12 has neither virtme-ng nor suricata. Nothing else may come from where these are.
+# Debian 12 has neither virtme-ng nor suricata. Nothing else may come from where these are, unless apt has it already: then
+# it keeps the key and the priority that somebody gave it.
 more_sources() {
-	local name
+	local name known rest=""
+	rm -f /etc/apt/sources.list.d/vtap.sources
+	known=$(sources)
 	for name in trixie bookworm-backports; do
+		awk -F'|' -v name="$name" '$1 == name || $2 == name { exit 1 }' <<< "$known" && rest+=" $name"
+	done
+	for name in $rest; do
 		printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\n' \
 			"$(mirror)" "$name" /usr/share/keyrings/debian-archive-keyring.gpg
 	done > /etc/apt/sources.list.d/vtap.sources
-	cat > /etc/apt/preferences.d/vtap <<-E
-	Package: *
-	Pin: release n=trixie
-	Pin-Priority: -1
-
-	Package: virtme-ng
-	Pin: release n=trixie
-	Pin-Priority: 100
-
-	Package: *
-	Pin: release n=bookworm-backports
-	Pin-Priority: -1
-
-	Package: suricata libhtp2
-	Pin: release n=bookworm-backports
-	Pin-Priority: 500
-	E
+	{
+		printf 'Package: virtme-ng\nPin: release n=trixie\nPin-Priority: 100\n\n'
+		printf 'Package: suricata libhtp2\nPin: release n=bookworm-backports\nPin-Priority: 500\n\n'
+		for name in $rest; do printf 'Package: *\nPin: release n=%s\nPin-Priority: -1\n\n' "$name"; done
+	} > /etc/apt/preferences.d/vtap
 	update
 }
 
-has_candidate() {	# one that can be installed: trixie may be known at a priority at which its packages' dependencies are not
+can_install() {	# PACKAGE: trixie may be known at a priority at which what the package depends on is not
 	apt-get -s -qq install --no-install-recommends "$1" > /dev/null 2>&1
+}
+
+find_sources() {	# PACKAGE...
+	local p
+	update
+	for p; do
+		case $p in virtme-ng | suricata) can_install "$p" || { more_sources; break; } ;; esac
+	done
 }
 
 update() {
@@ -78,9 +86,13 @@ missing() {	# PACKAGE...: those that are not installed
 		<(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "$@" 2> /dev/null | sed -n 's/^ii *//p' | sort -u)
 }
 
-[ $# -gt 0 ] || { sed -n '3,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '3,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 if [ "$1" = mirror ]; then
 	mirror "${2:-}"
+	exit
+fi
+if [ "$1" = sources ]; then
+	find_sources virtme-ng suricata
 	exit
 fi
 [ "$1" != all ] || set -- "${!groups[@]}"
@@ -100,10 +112,7 @@ flock 9
 mapfile -t need < <(missing "${packages[@]}")
 [ ${#need[@]} -gt 0 ] || exit 0
 echo "setup.sh: installing ${need[*]}" >&2
-update
-for p in "${need[@]}"; do
-	case $p in virtme-ng | suricata) has_candidate "$p" || { more_sources; break; } ;; esac
-done
+find_sources "${need[@]}"
 
 # while packages are configured, no service starts; a policy that is there comes back afterwards
 policy=/usr/sbin/policy-rc.d saved=$(mktemp -u /usr/sbin/policy-rc.d.XXXXXX)
