@@ -104,8 +104,9 @@ def output():
         ksft_eq((raw["stats"]["matched"], raw["stats"]["sent"], raw["stats"]["bytes"]),
                 (5, 5, 5 * len(t.udp())), "a counter")
         only = {"key": "gre vx llm", "id": "e2 e3", "index": "e2", "vlan": "e2 e3",
-                "seq": "gre off sum ll", "subheader": "e3",
-                "dport": "vx llm", "offload": "gre off sum ll", "csum": "gre off sum ll"}
+                "seq": "gre off sum ll cut hid", "subheader": "e3",
+                "dport": "vx llm", "offload": "gre off sum ll cut hid",
+                "csum": "gre off sum ll cut hid"}
         ksft_eq({w: {s["name"] for s in plain if w in s} for w in only if w != "key"},
                 {w: set(types.split()) for w, types in only.items() if w != "key"},
                 "a session has the words that its type takes")
