@@ -123,6 +123,12 @@ static const struct vtap_test_setting vtap_test_settings[] = {
 	{ "csum is for type gre", { T_TYPE(PORT), .dev = "eth0", .csum = true } },
 	{ "offload cannot be combined with rate or pps",
 	  { T_TYPE(GRE), T_TO4, .offload = true, .pps = 1 } },
+	{ "offload cannot be combined with slice or mask",
+	  { T_TYPE(GRE), T_TO4, .offload = true, .mask = VTAP_LAYER_L4 } },
+	{ "slice and mask cannot be combined",
+	  { T_TO4, .slice = VTAP_LAYER_L2, .mask = VTAP_LAYER_L4 } },
+	{ "slice-more needs slice", { T_TO4, .mask = VTAP_LAYER_L4, .slice_more = 1 } },
+	{ "", { T_TO4, .slice = VTAP_LAYER_L4, .slice_more = 1, .decap = true } },
 };
 
 static void vtap_test_setting_name(const struct vtap_test_setting *c, char *name)

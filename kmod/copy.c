@@ -13,6 +13,7 @@
 #include "original.h"
 #include "send.h"
 #include "skb.h"
+#include "slice.h"
 #include "stats.h"
 #include "super.h"
 #include "tunnel.h"
@@ -52,11 +53,18 @@ static noinline bool vtap_copy_csum(const struct vtap_frame *f, struct vtap_edit
 	return true;
 }
 
-static void vtap_copy_decap(const struct vtap_tmpl *t, const struct vtap_frame *f);
+/* What has been done about a frame that is not sent as it is */
+enum vtap_copy_step {
+	VTAP_COPY_FIRST,
+	VTAP_COPY_DECAPPED,	/* or found to be in no tunnel */
+	VTAP_COPY_SLICED,	/* its payload is cut off, or overwritten */
+};
 
-/* @again: decapsulation has been tried already */
+static void vtap_copy_decap(const struct vtap_tmpl *t, const struct vtap_frame *f);
+static void vtap_copy_sliced(const struct vtap_tmpl *t, const struct vtap_frame *f);
+
 static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const struct vtap_frame *f,
-					    const bool again)
+					    const enum vtap_copy_step step)
 {
 	const struct vtap_edit e = vtap_copy_edit(t, f);
 	const unsigned int whole = f->len + e.insert - e.remove;
@@ -67,11 +75,15 @@ static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const str
 	u8 *inner;
 
 	if (unlikely(len > t->max_plain)) {
-		if (!again && t->decap) {
+		if (step < VTAP_COPY_DECAPPED && t->decap) {
 			vtap_copy_decap(t, f);
 			return;
 		}
-		len = vtap_copy_limit(t, len);
+		if (step < VTAP_COPY_SLICED && t->layer) {
+			vtap_copy_sliced(t, f);
+			return;
+		}
+		len = step == VTAP_COPY_SLICED ? vtap_slice_room(t, len) : vtap_copy_limit(t, len);
 		why = VTAP_SESSION_STAT_DROP_MTU;
 		if (!len)
 			goto drop;
@@ -94,6 +106,12 @@ static __always_inline void vtap_copy_frame(const struct vtap_tmpl *t, const str
 	if (f->skb->ip_summed == CHECKSUM_PARTIAL &&
 	    unlikely(!vtap_copy_csum(f, e, inner, len, whole)))
 		goto unreadable;
+	if (step == VTAP_COPY_SLICED) {
+		len = vtap_slice_copy(t, copy, whole);
+		why = VTAP_SESSION_STAT_DROP_MTU;
+		if (!len)
+			goto drop;
+	}
 	vtap_copy_send(t, copy, f, 0, len < whole, &n);
 	if (likely(n.sent))
 		vtap_copy_count(t->s, &n);
@@ -117,7 +135,12 @@ static noinline void vtap_copy_decap(const struct vtap_tmpl *t, const struct vta
 		inner.watched = f->watched;
 		f = &inner;
 	}
-	vtap_copy_frame(t, f, true);
+	vtap_copy_frame(t, f, VTAP_COPY_DECAPPED);
+}
+
+static noinline void vtap_copy_sliced(const struct vtap_tmpl *t, const struct vtap_frame *f)
+{
+	vtap_copy_frame(t, f, VTAP_COPY_SLICED);
 }
 
 /*
@@ -183,7 +206,7 @@ static noinline void vtap_copy_gso(const struct vtap_tmpl *t, const struct vtap_
 		sf.skb = seg;
 		sf.mac = 0;
 		sf.len = seg->len;
-		vtap_copy_frame(t, &sf, false);
+		vtap_copy_frame(t, &sf, VTAP_COPY_FIRST);
 		consume_skb(seg);
 	}
 }
@@ -234,7 +257,7 @@ void vtap_copy(struct vtap_session *s, const struct vtap_frame *f)
 		return;
 	}
 	if (!skb_is_gso(f->skb))
-		vtap_copy_frame(t, f, false);
+		vtap_copy_frame(t, f, VTAP_COPY_FIRST);
 	else if (unlikely(skb_shinfo(f->skb)->gso_size < VTAP_MIN_MSS ||
 			  skb_shinfo(f->skb)->gso_type & SKB_GSO_ESP ||
 			  !skb_frags_readable(f->skb)))

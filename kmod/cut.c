@@ -8,6 +8,7 @@
 #include "cut.h"
 #include "send.h"
 #include "skb.h"
+#include "slice.h"
 #include "super.h"
 
 /* The next @n bytes of the payload, passed over when @to is NULL. */
@@ -87,8 +88,11 @@ static __always_inline void vtap_copy_segment(const struct vtap_tmpl *t, struct 
 		((struct tcphdr *)(p + c->l4))->check = check;
 	else
 		((struct udphdr *)(p + c->l4))->check = check ?: CSUM_MANGLED_0;
-	if (unlikely(c->cut))
+	if (unlikely(c->edit)) {
 		skb_trim(copy, c->room - c->cut);
+		if (c->mask && c->mask < copy->len)
+			vtap_slice_mask(t, p + c->mask, copy->len - c->mask);
+	}
 	vtap_copy_send(t, copy, c->f, c->hash, c->part < c->n || c->cut, &c->tally);
 }
 

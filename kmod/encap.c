@@ -114,6 +114,13 @@ int vtap_encap_check(const struct vtap_session_cfg *cfg, struct netlink_ext_ack 
 				   "offload cannot be combined with csum, seq or decap");
 	if (cfg->offload && (cfg->rate || cfg->pps))
 		return vtap_refuse(extack, -EINVAL, "offload cannot be combined with rate or pps");
+	if (cfg->offload && (cfg->slice || cfg->mask))
+		return vtap_refuse(extack, -EINVAL,
+				   "offload cannot be combined with slice or mask");
+	if (cfg->slice && cfg->mask)
+		return vtap_refuse(extack, -EINVAL, "slice and mask cannot be combined");
+	if (cfg->slice_more && !cfg->slice)
+		return vtap_refuse(extack, -EINVAL, "slice-more needs slice");
 	return 0;
 }
 
@@ -147,12 +154,15 @@ static u8 *vtap_encap_ip(struct vtap_tmpl *t, u8 *p, const struct vtap_session_c
 	}
 }
 
-/* With decap, no frame may take the fast path: each has to be checked for a tunnel. */
+/*
+ * With decap, slice or mask, no frame may take the fast path: each has to be checked for a tunnel,
+ * or for where its payload begins.
+ */
 static u32 vtap_encap_whole(const struct vtap_tmpl *t)
 {
 	const u32 outer = t->hlen - t->l2len, room = t->mtu > outer ? t->mtu - outer : 0;
 
-	if (t->decap)
+	if (t->decap || t->layer)
 		return 0;
 	return t->snaplen ? min(t->snaplen, room) : room;
 }
@@ -185,6 +195,9 @@ void vtap_encap_build(struct vtap_tmpl *t, const struct vtap_session_cfg *cfg,
 	t->per_packet = vxlan || t->csum || t->type == VTAP_SESSION_TYPE_ERSPAN3;
 	t->decap = cfg->decap;
 	t->offload = cfg->offload;
+	t->layer = cfg->slice ?: cfg->mask;
+	t->mask = cfg->mask;
+	t->more = cfg->slice_more;
 	t->network_header = t->headroom;
 	t->transport_header = t->headroom;
 	t->max_plain = vtap_encap_whole(t);

@@ -89,9 +89,11 @@ struct vtap_own_node {
  * @offload: the egress device cuts super-frames in GRE
  * @spread: a device below the egress device may select a queue by the copy's hash
  * @csum: the GRE header has a checksum
+ * @mask: what is behind @layer is overwritten, not cut off
+ * @layer: enum vtap_layer: behind which header a copy shows nothing
  * @ipid: IPv4 ids differ per copy, since routers may fragment it
  * @limited: @rate or @pps is not 0
- * @max_plain: longest inner frame sent as is, neither cut nor fragmented; 0 with @decap
+ * @max_plain: longest inner frame sent as is, neither cut nor fragmented; 0 with @decap or @layer
  * @mtu: longest outer packet without link-layer header
  * @snaplen: longest inner frame, 0 for whole frames
  * @rate: bytes per second, 0 for no limit
@@ -106,6 +108,7 @@ struct vtap_own_node {
  * @network_header: as in an skb that has it
  * @transport_header: the same
  * @ipsum: sum over the IPv4 header with length and id 0
+ * @more: bytes that are kept behind @layer
  * @oif: index of the device that the session names, 0 for none
  * @hdr: the headers; length, ids, sequence number and fields that depend on the frame are 0
  *
@@ -130,6 +133,8 @@ struct vtap_tmpl {
 	bool offload;
 	bool spread;
 	bool csum;
+	bool mask;
+	u8 layer;
 	bool ipid;
 	bool limited;
 	__be16 proto;
@@ -147,6 +152,7 @@ struct vtap_tmpl {
 	u16 headroom;
 	u16 network_header;
 	u16 transport_header;
+	u16 more;
 	u32 ipsum;
 	int oif;
 	u8 hdr[VTAP_HDR_MAX] __aligned(8);

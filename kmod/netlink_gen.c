@@ -123,7 +123,7 @@ const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_EXCEPT + 1] = {
 	[VTAP_A_RULE_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
-const struct nla_policy vtap_session_change_nl_policy[VTAP_A_SESSION_UNSET + 1] = {
+const struct nla_policy vtap_session_change_nl_policy[VTAP_A_SESSION_MASK + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -149,6 +149,9 @@ const struct nla_policy vtap_session_change_nl_policy[VTAP_A_SESSION_UNSET + 1] 
 	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_UNSET] = { .type = NLA_U32, },
+	[VTAP_A_SESSION_SLICE] = NLA_POLICY_MAX(NLA_U32, 3),
+	[VTAP_A_SESSION_SLICE_MORE] = { .type = NLA_U16, },
+	[VTAP_A_SESSION_MASK] = NLA_POLICY_MAX(NLA_U32, 3),
 };
 
 const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_TAP + 1] = {
@@ -161,7 +164,7 @@ const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 };
 
-const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_TAP + 1] = {
+const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_MASK + 1] = {
 	[VTAP_A_SESSION_NAME] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
 	[VTAP_A_SESSION_TYPE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[VTAP_A_SESSION_REMOTE] = { .type = NLA_BINARY, },
@@ -186,6 +189,9 @@ const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_TAP + 1] = {
 	[VTAP_A_SESSION_SEED] = { .type = NLA_U64, },
 	[VTAP_A_SESSION_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VTAP_A_SESSION_TAP] = { .type = NLA_NUL_STRING, .len = VTAP_NAME_MAX, },
+	[VTAP_A_SESSION_SLICE] = NLA_POLICY_MAX(NLA_U32, 3),
+	[VTAP_A_SESSION_SLICE_MORE] = { .type = NLA_U16, },
+	[VTAP_A_SESSION_MASK] = NLA_POLICY_MAX(NLA_U32, 3),
 };
 
 const struct nla_policy vtap_tap_key_nl_policy[VTAP_A_TAP_NAME + 1] = {

@@ -19,10 +19,10 @@ extern const struct nla_policy vtap_rule_change_nl_policy[VTAP_A_RULE_EXCEPT + 1
 extern const struct nla_policy vtap_rule_key_nl_policy[VTAP_A_RULE_ID + 1];
 extern const struct nla_policy vtap_rule_pref_nl_policy[VTAP_A_RULE_TAP + 1];
 extern const struct nla_policy vtap_rule_words_nl_policy[VTAP_A_RULE_EXCEPT + 1];
-extern const struct nla_policy vtap_session_change_nl_policy[VTAP_A_SESSION_UNSET + 1];
+extern const struct nla_policy vtap_session_change_nl_policy[VTAP_A_SESSION_MASK + 1];
 extern const struct nla_policy vtap_session_key_nl_policy[VTAP_A_SESSION_TAP + 1];
 extern const struct nla_policy vtap_session_kind_nl_policy[VTAP_A_SESSION_TAP + 1];
-extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_TAP + 1];
+extern const struct nla_policy vtap_session_words_nl_policy[VTAP_A_SESSION_MASK + 1];
 extern const struct nla_policy vtap_tap_key_nl_policy[VTAP_A_TAP_NAME + 1];
 
 extern const struct nla_policy vtap_session_get_nl_policy[VTAP_A_SESSION_TAP + 1];

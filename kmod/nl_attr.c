@@ -81,6 +81,12 @@ int vtap_nl_get_session_cfg(struct vtap_session_cfg *cfg, struct nlattr **a,
 		cfg->seed = nla_get_u64(a[VTAP_A_SESSION_SEED]);
 	if (a[VTAP_A_SESSION_CSUM])
 		cfg->csum = nla_get_u8(a[VTAP_A_SESSION_CSUM]);
+	if (a[VTAP_A_SESSION_SLICE])
+		cfg->slice = nla_get_u32(a[VTAP_A_SESSION_SLICE]);
+	if (a[VTAP_A_SESSION_SLICE_MORE])
+		cfg->slice_more = nla_get_u16(a[VTAP_A_SESSION_SLICE_MORE]);
+	if (a[VTAP_A_SESSION_MASK])
+		cfg->mask = nla_get_u32(a[VTAP_A_SESSION_MASK]);
 	return 0;
 }
 

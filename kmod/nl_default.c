@@ -41,6 +41,9 @@ static const struct vtap_nl_member vtap_nl_session_members[] = {
 	VTAP_NL_MEMBER(session, SESSION_OFFLOAD, offload),
 	VTAP_NL_MEMBER(session, SESSION_SEED, seed),
 	VTAP_NL_MEMBER(session, SESSION_CSUM, csum),
+	VTAP_NL_MEMBER(session, SESSION_SLICE, slice),
+	VTAP_NL_MEMBER(session, SESSION_SLICE_MORE, slice_more),
+	VTAP_NL_MEMBER(session, SESSION_MASK, mask),
 };
 
 static const struct vtap_nl_member vtap_nl_rule_members[] = {

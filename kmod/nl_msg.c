@@ -58,7 +58,7 @@ static int vtap_nl_put_stats(struct sk_buff *skb, int attr, const u64 *v, unsign
 
 static_assert(VTAP_A_SESSION_STATS_MATCHED - 1 == VTAP_SESSION_STAT_MATCHED &&
 	      VTAP_A_SESSION_STATS_DROP_XMIT - 1 == VTAP_SESSION_STAT_DROP_XMIT &&
-	      VTAP_A_SESSION_STATS_DECAPPED - 1 == VTAP_SESSION_STAT_DECAPPED &&
+	      VTAP_A_SESSION_STATS_MASKED - 1 == VTAP_SESSION_STAT_MASKED &&
 	      VTAP_A_SESSION_STATS_PAD - 1 == __VTAP_SESSION_STAT_MAX &&
 	      __VTAP_SESSION_STAT_MAX - 1 < VTAP_STATS_MAX &&
 	      offsetof(struct vtap_session_stats, v) == offsetof(struct vtap_stats, v));
@@ -138,6 +138,9 @@ int vtap_nl_put_session(struct sk_buff *skb, const void *obj, const struct vtap_
 	    nla_put_u8(skb, VTAP_A_SESSION_OFFLOAD, cfg->offload) ||
 	    vtap_nl_put_u64(skb, VTAP_A_SESSION_SEED, cfg->seed, VTAP_A_SESSION_PAD) ||
 	    nla_put_u8(skb, VTAP_A_SESSION_CSUM, cfg->csum) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_SLICE, cfg->slice) ||
+	    nla_put_u16(skb, VTAP_A_SESSION_SLICE_MORE, cfg->slice_more) ||
+	    nla_put_u32(skb, VTAP_A_SESSION_MASK, cfg->mask) ||
 	    nla_put_u32(skb, VTAP_A_SESSION_STATE, s->state) ||
 	    (t && nla_put_string(skb, VTAP_A_SESSION_EGRESS, t->dev->name)) ||
 	    (t && nla_put_u32(skb, VTAP_A_SESSION_PATH_MTU, t->mtu)) ||

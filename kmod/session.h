@@ -32,6 +32,7 @@ enum vtap_session_stat {
 	VTAP_SESSION_STAT_TRUNCATED,
 	VTAP_SESSION_STAT_FRAGMENTED,
 	VTAP_SESSION_STAT_DECAPPED,
+	VTAP_SESSION_STAT_MASKED,
 	__VTAP_SESSION_STAT_MAX,
 };
 
@@ -57,8 +58,11 @@ struct vtap_session_cfg {
 	u32 vlan;
 	u32 burst;
 	u32 pps;
+	u32 slice;
+	u32 mask;
 	u16 id;
 	u16 dport;
+	u16 slice_more;
 	u8 ttl;
 	u8 tos;
 	bool has_key;

@@ -10,16 +10,23 @@
 
 #include "edit.h"
 #include "send.h"
+#include "slice.h"
 #include "super.h"
 
-/* The headers and sums that the segment of @n bytes at @off shares with others of its length. */
-noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c, unsigned int off,
-				  unsigned int n)
+/* How much of a segment of @n bytes leaves; its headers say how long it is. */
+static void vtap_copy_cut_room(const struct vtap_tmpl *t, struct vtap_cut *c, unsigned int n)
 {
-	unsigned int whole = c->hlen - t->hlen + n, len = whole;
-	unsigned int l4len = c->hlen - c->l4 + n;
-	__sum16 pseudo;
+	const unsigned int hlen = c->hlen - t->hlen, whole = hlen + n;
+	unsigned int len = whole, end;
 
+	c->mask = 0;
+	if (t->layer) {
+		end = vtap_slice_end(c->hdr + t->hlen, hlen, whole, t->layer, t->more);
+		if (t->mask)
+			c->mask = t->hlen + end;
+		else
+			len = end;
+	}
 	if (len > t->max_plain)
 		len = vtap_copy_limit(t, len);
 	/* headers are written completely, and trimmed afterwards */
@@ -27,6 +34,15 @@ noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c,
 	c->room = len ? max(t->hlen + len, c->hlen) : 0;
 	c->cut = c->room - t->hlen - len;
 	c->part = c->room - c->hlen;
+	c->edit = c->cut || c->mask;
+}
+
+/* The headers and sums that the segment of @n bytes at @off shares with others of its length. */
+noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c, unsigned int off,
+				  unsigned int n)
+{
+	unsigned int l4len = c->hlen - c->l4 + n;
+	__sum16 pseudo;
 
 	if (c->ipv4) {
 		struct iphdr *iph = (struct iphdr *)(c->hdr + c->l3);
@@ -52,6 +68,7 @@ noinline void vtap_copy_cut_shape(const struct vtap_tmpl *t, struct vtap_cut *c,
 	} else {
 		((struct udphdr *)(c->hdr + c->l4))->len = htons(l4len);
 	}
+	vtap_copy_cut_room(t, c, n);
 }
 
 /* Reads the headers that all segments share. Return: false if the frame has no payload. */

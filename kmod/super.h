@@ -16,6 +16,7 @@ struct vtap_frame;
  * @at: the next payload byte
  * @left: contiguous bytes at @at
  * @frag: the next page fragment
+ * @edit: there is something to do by @cut or @mask
  * @walk: payload is read by the three members above, otherwise by its offset
  * @ipv4: not IPv6
  * @tcp: not UDP
@@ -32,6 +33,7 @@ struct vtap_frame;
  * @part: how many bytes of it are copied
  * @room: length of the copy, at least that of the headers
  * @cut: bytes to trim off afterwards
+ * @mask: offset in the copy of what is overwritten afterwards, or 0
  * @ipsum: 16-bit sum over the IPv4 header with id and checksum 0
  * @psum: 16-bit sum over the pseudo-header
  * @hash: of the flow
@@ -43,6 +45,7 @@ struct vtap_cut {
 	const u8 *at;
 	unsigned int left;
 	unsigned int frag;
+	bool edit;
 	bool walk;
 	bool ipv4;
 	bool tcp;
@@ -59,6 +62,7 @@ struct vtap_cut {
 	unsigned int part;
 	unsigned int room;
 	unsigned int cut;
+	unsigned int mask;
 	u32 ipsum;
 	u32 psum;
 	u32 hash;

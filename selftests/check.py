@@ -262,6 +262,11 @@ def sessions():
         bed.finds("mtu drop", "mtu", "up to 1538 bytes, path MTU 1500", "raise the MTU of up0")
         bed.tell(f"{GRE} mtu drop snaplen 1400", ALL)
         bed.well("mtu drop with a snaplen that fits")
+        bed.tell(f"{GRE} mtu drop slice l4 +900", ALL)
+        bed.well("mtu drop with slice")
+        bed.tell(f"{GRE} mtu drop slice l4 +1000", ALL)
+        bed.finds("mtu drop with slice that keeps much", "mtu", "up to 1536 bytes, path MTU 1500",
+                  "raise the MTU of up0 to 1536")
         bed.tell(f"{GRE} pps 1", ALL)
         bed.shoot(20)
         bed.finds("rate", "drop_rate", " copies were above rate or pps")

@@ -22,8 +22,8 @@ FULL = {
     "gre": {"remote": V4, "local": bytes([192, 0, 2, 1]), "dev": "up0", "key": 7, "ttl": 9,
             "tos": 4, "snaplen": 100,
             "mtu": "truncate", "seq": 1, "rate": 10 ** 9, "burst": 10 ** 6, "pps": 1000, "decap": 1,
-            "seed": 2 ** 63 + 1},
-    "erspan1": {"remote": V6, "mtu": "drop"},
+            "seed": 2 ** 63 + 1, "slice": "l4", "slice-more": 64},
+    "erspan1": {"remote": V6, "mtu": "drop", "mask": "l4"},
     "erspan2": {"remote": V4, "id": 100, "index": 5, "vlan": "strip"},
     "erspan3": {"remote": V6, "local": V6, "id": 1, "subheader": 1},
     "vxlan": {"remote": V4, "key": 5000, "dport": 8472},
@@ -127,6 +127,7 @@ UNSET = {**{kind: (given, {"remote", *({"key"} if kind == "vxlan" else {"dev"} i
                                        else ())}) for kind, given in FULL.items()},
          "csum": ({"type": "gre", "remote": V4, "csum": 1}, {"remote"}),
          "offload": ({"type": "gre", "remote": V4, "offload": 1}, {"remote"})}
+NEEDED_BY = {"rate": "burst", "slice": "slice-more"}
 RULE_GIVEN = {"port": "vnet*", "master": "br0", "mac": "02000000000c", "dir": {"egress"},
               "match": {"ip-proto": 17}, "except": {"dst-port": 53}, "dup": 1,
               "sample": 10, "sample-flow": 1, "filter": BPF, "filter-text": "ip"}
@@ -160,8 +161,8 @@ def unset(b):
         names = set(given) - needed - {"type"}
         for name in sorted(names | {"tos"}):
             nl.do("session-new", name="s", **vals)
-            if name == "rate":  # burst needs it
-                nl.do("session-set", name="s", unset=[attr_number("session", "burst")])
+            if name in NEEDED_BY:
+                nl.do("session-set", name="s", unset=[attr_number("session", NEEDED_BY[name])])
             unset_one(nl, "session", {"name": "s"}, name, fresh)
             nl.do("session-del", name="s")
         nl.do("session-new", name="s", **vals)
@@ -219,7 +220,7 @@ def unset_refused(b):
     b.settle()
     b.refused("session: a key that is needed", (INVAL, "type vxlan needs a key", None),
               "session-set", {"name": "v", "unset": [attr_number("session", "key")]})
-    b.refused("session-new: unset", (INVAL, "Unknown attribute type", None), "session-new",
+    b.refused("session-new: unset", (INVAL, "Unsupported attribute", None), "session-new",
               {"name": "new", **GRE}, attr(attr_number("session", "unset"), bytes(4)))
 
 
@@ -525,6 +526,14 @@ SESSION = [
        {**GRE, "offload": 1, name: 1}) for name in ("csum", "seq", "decap")],
     *[(f"offload with {name}", (INVAL, "offload cannot be combined with rate or pps", None),
        {**GRE, "offload": 1, name: 8}) for name in ("rate", "pps")],
+    *[(f"offload with {name}", (INVAL, "offload cannot be combined with slice or mask", None),
+       {**GRE, "offload": 1, name: "l4"}) for name in ("slice", "mask")],
+    ("slice with mask", (INVAL, "slice and mask cannot be combined", None),
+     {**GRE, "slice": "l2", "mask": "l4"}),
+    ("slice-more without slice", (INVAL, "slice-more needs slice", None),
+     {**GRE, "slice-more": 1}),
+    ("slice-more with mask", (INVAL, "slice-more needs slice", None),
+     {**GRE, "slice-more": 1, "mask": "l4"}),
 ]
 RULE = [
     # name, (errno, text, attribute), attributes of a rule
@@ -860,6 +869,9 @@ SESSION_EDGES = {
     "offload": ({}, [0, 1], [2, 255], OUT),
     "seed": ({}, [0, 1, 2 ** 64 - 1], [], None),
     "csum": ({}, [0, 1], [2, 255], OUT),
+    "slice": ({}, ["none", "l2", "l3", "l4"], [4, 2 ** 32 - 1], OUT),
+    "slice-more": ({"slice": "l2"}, [0, 65535], [], None),
+    "mask": ({}, ["none", "l2", "l3", "l4"], [4, 2 ** 32 - 1], OUT),
     "tap": ({}, ["a", LONG31], [LONG31 + "x"], LENGTH),
 }
 RULE_EDGES = {
@@ -988,7 +1000,7 @@ def traced(b):
             "the longest frame is taken")
 
 
-LAST = {"session-new": "tap", "session-set": "unset", "session-del": "tap", "session-flush": "tap",
+LAST = {"session-new": "mask", "session-set": "mask", "session-del": "tap", "session-flush": "tap",
         "rule-new": "tap", "rule-set": "unset", "rule-del": "id", "rule-flush": "tap",
         "tap-own": "name"}
 

@@ -10,8 +10,8 @@ from lib import ksft_eq, ksft_exit, ksft_pr, ksft_run, ksft_skip, ksft_true
 
 # and how many results each has at least
 SUITES = {"vtap_classifier": 10, "vtap_finish": 11, "vtap_headers": 11, "vtap_lists": 5,
-          "vtap_notes": 2,
-          "vtap_parser": 11, "vtap_refusals": 11, "vtap_rules": 4, "vtap_tunnel": 11}
+          "vtap_notes": 2, "vtap_parser": 11, "vtap_refusals": 11, "vtap_rules": 4,
+          "vtap_slice": 11, "vtap_tunnel": 11}
 DEBUGFS = "/sys/kernel/debug/kunit/"
 RESULT = re.compile(r"( *)(ok|not ok) \d+ ([^#]*[^# ])(?: *# (SKIP.*))?")
 

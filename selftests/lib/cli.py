@@ -19,6 +19,8 @@ CONFIG = r"""
         seed 18446744073709551615
     session add off type gre remote 192.0.2.9 offload on
     session add sum type gre remote 192.0.2.9 csum on
+    session add cut type gre remote 192.0.2.9 slice l4 +64
+    session add hid type gre remote 192.0.2.9 mask l3
     session add ll type gre remote fe80::9%up0 csum on
     session add llm type vxlan remote ff02::9%up0 dev up0 key 1
     session add e1 type erspan1 remote 2001:db8::9 mtu drop

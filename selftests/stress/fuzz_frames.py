@@ -270,7 +270,8 @@ MATCH = (
 )
 SESSION = {"snaplen": ("60", "61", "128", "1000", "0"), "mtu": ("fragment", "truncate", "drop"),
            "tos": ("0", "0xb8"),
-           "ttl": ("1", "64"), "decap": ("on",)}
+           "ttl": ("1", "64"), "decap": ("on",),
+           "slice": ("l2", "l3 +8", "l4", "l4 +64")}
 TYPES = ("type gre", "type gre key 7 seq on", "type erspan1", "type erspan2 id 2 index 5",
          "type erspan2 id 3 vlan strip",
          "type erspan3 id 4 vlan strip", "type erspan3 id 5 subheader on", "type vxlan key 6")

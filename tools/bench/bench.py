@@ -442,6 +442,8 @@ def define_sizes():
         Row(table, "miss", size, source, tapped(session(), rule(dst_port=54), hook=("p0", "ingress", "packet")))
         for kind in ("gre", "gre key", "erspan1", "erspan2", "erspan3", "erspan3 subheader", "vxlan", "port"):
             Row(table, kind, size, source, tapped(session(kind), rule()), 1)
+        for words in ("slice l4", "mask l4"):
+            Row(table, f"erspan2 {words}", size, source, tapped(f"{session()} {words}", rule()), 1)
         Row(table, "erspan2 fq_codel", size, source, tapped(session(), rule(), **QUEUE), 1)
         for kind in ("erspan2", "vxlan"):
             Row(table, kind + " IPv6", size, source, tapped(session(kind, remote="2001:db8:9::9"), rule()), 1)

@@ -8,6 +8,7 @@
 #include "finding.h"
 
 #define FRESH_MS	60000	/* an older error may be past */
+#define SLICE_HEADERS	512	/* bytes that slice leaves at most, as the module has it */
 #define SHARE		1000	/* one copy in so many is worth a word */
 
 struct path {
@@ -140,6 +141,7 @@ static void check_mtu(struct path *p)
 	const unsigned int mtu = view_u64(p->s, VTAP_A_SESSION_PATH_MTU);
 	const unsigned int snaplen = view_u64(p->s, VTAP_A_SESSION_SNAPLEN);
 	const unsigned int policy = view_u64(p->s, VTAP_A_SESSION_MTU);
+	const unsigned int sliced = SLICE_HEADERS + view_u64(p->s, VTAP_A_SESSION_SLICE_MORE);
 	const char *port = NULL;
 	unsigned int frame = 0;
 
@@ -153,6 +155,8 @@ static void check_mtu(struct path *p)
 	}
 	if (snaplen && snaplen < frame)
 		frame = snaplen;
+	if (view_u64(p->s, VTAP_A_SESSION_SLICE) && sliced < frame)
+		frame = sliced;
 	if (!mtu || !frame || frame + overhead <= mtu)
 		return;
 	finding(p->c, policy == VTAP_MTU_POLICY_DROP ? PROBLEM : NOTE, &session_object, p->s, "mtu",

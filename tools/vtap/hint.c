@@ -220,7 +220,7 @@ void hint_value(FILE *f, const struct word *w, const char *val)
 		place = hint_place(w, val);
 		if (place)
 			fprintf(f, ": did you mean \"%s %s\"?", place, val);
-		else if (w->type->help)
+		else if (w->type->help && w->type != &type_slice)
 			fputs(": a number, ", f);
 		else
 			fputs(": ", f);

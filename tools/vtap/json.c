@@ -142,6 +142,10 @@ static int word_put_json(struct args *a, const struct object *o, const struct wo
 	args_put(a, "%s", value_text(w, val));
 	if (!second || w->type == &type_sample)
 		return OK;
+	if (w->type == &type_slice) {
+		args_put(a, "+%s", value_text(w, second));
+		return OK;
+	}
 	if (k && k[1].kind == 'a')
 		return list_put(a, key2, second);
 	first = a->v[--a->n];

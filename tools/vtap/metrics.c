@@ -34,6 +34,8 @@ static const struct metric session_metrics[] = {
 	  A(FRAGMENTED) },
 	{ "session_decapped_frames_total", "Frames matched whose outer headers were removed.",
 	  NULL, N, A(DECAPPED) },
+	{ "session_masked_frames_total", "Frames matched in whose copies bytes were overwritten.",
+	  NULL, N, A(MASKED) },
 	{ "session_dropped_frames_total", "Copies dropped, by cause.", "cause=\"inactive\"", N,
 	  A(DROP_INACTIVE) },
 	{ "session_dropped_frames_total", NULL, "cause=\"nomem\"", N, A(DROP_NOMEM) },

@@ -26,6 +26,14 @@ static const struct name vlan_names[] = {
 	{}
 };
 
+static const struct name layer_names[] = {
+	{ "off", VTAP_LAYER_NONE },
+	{ "l2", VTAP_LAYER_L2 },
+	{ "l3", VTAP_LAYER_L3 },
+	{ "l4", VTAP_LAYER_L4 },
+	{}
+};
+
 static const struct name state_names[] = {
 	{ "active", VTAP_SESSION_STATE_ACTIVE },
 	{ "resolving", VTAP_SESSION_STATE_RESOLVING },
@@ -44,6 +52,7 @@ static const struct word stats_words[] = {
 	{ "truncated", A(TRUNCATED) },
 	{ "fragmented", A(FRAGMENTED) },
 	{ "decapped", A(DECAPPED) },
+	{ "masked", A(MASKED) },
 	{ "drop_inactive", A(DROP_INACTIVE), .flags = W_BREAK },
 	{ "drop_nomem", A(DROP_NOMEM) },
 	{ "drop_mtu", A(DROP_MTU) },
@@ -84,6 +93,9 @@ static const struct word session_words[] = {
 	{ "ttl", &type_u8, "64", A(TTL), RW },
 	{ "tos", &type_u8, "0", A(TOS), RW },
 	{ "snaplen", &type_u32, "0", A(SNAPLEN), RW },
+	{ "slice", &type_slice, "off", A(SLICE), .attr2 = VTAP_A_SESSION_SLICE_MORE,
+	  .flags = W_ADD | W_SET | W_VERBATIM, .names = layer_names, .name2 = "slice_more" },
+	{ "mask", &type_enum, "off", A(MASK), RW, .names = layer_names },
 	{ "mtu", &type_enum, "fragment", A(MTU), RW, .names = mtu_names },
 	{ "vlan", &type_enum, "keep", A(VLAN), RW, .names = vlan_names },
 	{ "seq", &type_onoff, "off", A(SEQ), RW, .names = onoff_names },

@@ -172,7 +172,7 @@ bad '"id"' $R id 3
 bad '"packets"' $R packets 3
 bad '"match"' $R match
 for w in type remote local dev key id index ttl tos snaplen mtu vlan seq subheader dport \
-	 rate pps burst decap offload seed csum; do
+	 rate pps burst decap offload seed csum slice mask; do
 	bad "\"$w\" requires" session add s $w
 done
 for w in pref port master mac dir src_mac dst_mac protocol vlan_id vlan_prio src_ip dst_ip \
@@ -258,6 +258,17 @@ bad '"1"' $S subheader 1
 bad '"1"' $S decap 1
 bad '"1"' $S offload 1
 bad '"1"' $S csum 1
+bad '"l5" is not a valid value for "slice": off, l2, l3 or l4' $S slice l5
+bad '"on"' $S slice on
+bad '"+x"' $S slice l4 +x
+bad '"+"' $S slice l4 +
+bad '"+65536" is not + and a number from 0 to 65535' $S slice l4 +65536
+bad '"+-1"' $S slice l4 +-1
+bad '"64"' $S slice l4 64
+bad '"+8"' $S slice +8
+bad 'duplicate "slice"' $S slice l4 +8 slice l3
+bad '"4"' $S mask 4
+bad '"+8"' $S mask l4 +8
 bad '"ipip"' $R tunnel ipip
 bad '"in"' $R dir in
 bad '"copy"' rule add action copy
@@ -531,6 +542,11 @@ parsed rule add port x inner vlan_id 5 protocol arp tunnel gre action mirror a d
 parsed $S decap on
 parsed $S offload on
 parsed $S csum on
+parsed $S slice l4 +64
+parsed $S slice l3 +0 snaplen 128 mask off
+parsed $S slice off mask l4
+parsed session set s slice l2 +65535 no mask
+parsed session set s no slice mask l3
 for a in fe80::9 febf::1 ff02::9 ff12::9; do
 	parsed $L "$a%up0"
 	parsed $L "$a%up0" dev up0
@@ -740,6 +756,8 @@ completes "rule fl" "flush"
 completes "session add x mtu " "fragment truncate drop"
 completes "ses add x mtu t" "truncate"
 completes "session add x type gre sn" "snaplen"
+completes "session add x slice " "off l2 l3 l4"
+completes "session add x slice l4 mas" "mask"
 completes "session add x ttl 7 tt" ""
 completes "session add " ""
 completes "session set x n" "no"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Types that are more than a number: strings, addresses, flags and actions. */
+/* Types that are more than a number: strings, addresses, flags, actions and layers. */
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -310,6 +310,61 @@ static const struct key sample_keys[] = { { NULL, 'n' }, { NULL, 'b' }, {} };
 const struct type type_sample = {
 	"[ flow ] N", .parse = sample_parse, .format = sample_format, .to_json = sample_json,
 	.keys = sample_keys
+};
+
+/* slice LAYER [+N] */
+
+static int slice_parse(struct parse *p, const struct word *w, const char *val)
+{
+	const struct name *layer = name_find(w->names, val);
+	uint64_t more = 0;
+	int rc;
+
+	if (!layer)
+		return word_bad(w, val);
+	if (*p->argv && **p->argv == '+') {
+		val = *p->argv++;
+		if (num_parse(val + 1, UINT16_MAX, &more))
+			return usage("\"%s\" is not + and a number from 0 to 65535", val);
+	}
+	rc = word_put_num(p, w, w->attr, sizeof(uint32_t), layer->value);
+	if (!rc)
+		rc = word_put_num(p, w, w->attr2, sizeof(uint16_t), more);
+	return rc;
+}
+
+static uint64_t slice_more(const struct word *w, const struct view *v)
+{
+	return view_num(v, w, w->attr2, 0);
+}
+
+static const char *slice_layer(const struct word *w, const struct view *v)
+{
+	const struct name *n = w->names;
+
+	while (n->name && n->value != view_num(v, w, w->attr, 0))
+		n++;
+	return n->name ? n->name : "?";
+}
+
+static void slice_format(FILE *f, const struct word *w, const struct view *v)
+{
+	fputs(slice_layer(w, v), f);
+	if (slice_more(w, v))
+		fprintf(f, " +%" PRIu64, slice_more(w, v));
+}
+
+static void slice_json(const struct word *w, const struct view *v)
+{
+	out_str(w->name, slice_layer(w, v));
+	out_num(w->name2, slice_more(w, v));
+}
+
+static const struct key slice_keys[] = { { NULL, 's' }, { NULL, 'n' }, {} };
+
+const struct type type_slice = {
+	"{ off | l2 | l3 | l4 } [ +N ]", .parse = slice_parse, .format = slice_format,
+	.to_json = slice_json, .keys = slice_keys
 };
 
 /* match any: no match words; set removes them with it */

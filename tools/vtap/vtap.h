@@ -238,7 +238,7 @@ int services_check(const struct parse *p);
 
 /* types.c */
 extern const struct type type_addr, type_str, type_ip_flags, type_flags, type_action,
-	type_sample, type_any;
+	type_sample, type_slice, type_any;
 
 /* nest.c */
 extern const struct type type_nest, type_inner;

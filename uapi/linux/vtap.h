@@ -62,6 +62,22 @@ enum vtap_vlan_mode {
 };
 
 /**
+ * enum vtap_layer - The header of a copied frame behind which it is cut, or
+ *   overwritten with zeros.
+ * @VTAP_LAYER_NONE: Neither; the default.
+ * @VTAP_LAYER_L2: Ethernet, with all VLAN tags.
+ * @VTAP_LAYER_L3: IP, with IPv4 options and IPv6 extension headers; ARP.
+ * @VTAP_LAYER_L4: TCP with its options, UDP, UDP-Lite, SCTP, DCCP, ICMP and
+ *   ICMPv6.
+ */
+enum vtap_layer {
+	VTAP_LAYER_NONE,
+	VTAP_LAYER_L2,
+	VTAP_LAYER_L3,
+	VTAP_LAYER_L4,
+};
+
+/**
  * enum vtap_session_state - Whether copies can leave.
  * @VTAP_SESSION_STATE_ACTIVE: Copies are sent.
  * @VTAP_SESSION_STATE_RESOLVING: The next hop's link-layer address is not
@@ -204,6 +220,9 @@ enum {
 	VTAP_A_SESSION_TAP,
 	VTAP_A_SESSION_UNSET,
 	VTAP_A_SESSION_ICMP,
+	VTAP_A_SESSION_SLICE,
+	VTAP_A_SESSION_SLICE_MORE,
+	VTAP_A_SESSION_MASK,
 
 	__VTAP_A_SESSION_MAX
 };
@@ -235,6 +254,7 @@ enum {
 	VTAP_A_SESSION_STATS_TRUNCATED,
 	VTAP_A_SESSION_STATS_FRAGMENTED,
 	VTAP_A_SESSION_STATS_DECAPPED,
+	VTAP_A_SESSION_STATS_MASKED,
 	VTAP_A_SESSION_STATS_PAD,
 
 	__VTAP_A_SESSION_STATS_MAX
