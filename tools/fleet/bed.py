@@ -12,7 +12,7 @@ import tempfile
 HERE = os.path.dirname(os.path.realpath(__file__))
 REPO = os.path.dirname(os.path.dirname(HERE))
 sys.path.append(REPO + "/selftests/lib")
-from tap import SLOW, busywait  # noqa: E402 pylint: disable=wrong-import-position
+from tap import SLOW, busywait, ksft_true  # noqa: E402 pylint: disable=wrong-import-position
 
 MEMBERS = {"m1": "192.0.2.11", "m2": "192.0.2.12", "m3": "192.0.2.13"}
 HOSTS = {"a": "192.0.2.21", "b": "192.0.2.22", "c": "192.0.2.23"}
@@ -164,9 +164,9 @@ class Bed:
         # without sources of VMs, but for those among the options
         self.start(f"vtapd-{name}", "ip", "netns", "exec", self.ns(name), *RIGHTS,
                    f"{HERE}/vtapd", "--db", remotes, "--tls", f"{self.dir}/tls-{name}",
-                   "--name", name, "--state", f"{self.dir}/{name}/fleet.json", "--interval", "0.1",
-                   "--vtap", f"{self.dir}/{name}/vtap", "--libvirt", "", "--ovs", "", *options,
-                   env={**os.environ, **env})
+                   "--name", name, "--state", f"{self.dir}/{name}-kept/fleet.json",
+                   "--interval", "0.1", "--vtap", f"{self.dir}/{name}/vtap",
+                   "--libvirt", "", "--ovs", "", *options, env={**os.environ, **env})
 
     def libvirtd(self):
         """Start libvirtd with its test driver alone. Return: the URI of its VMs."""
@@ -234,3 +234,32 @@ class Bed:
         """Return: how often something was applied on a host."""
         with open(f"{self.dir}/{name}/log", encoding="ascii") as f:
             return len(f.readlines())
+
+
+class Fleet(Bed):
+    """The bed with its agents and sources."""
+
+    def keep_libvirt(self):
+        """Connect to libvirt, whose test driver forgets its VMs when nobody is connected."""
+        import libvirt  # pylint: disable=import-outside-toplevel
+        libvirt.registerErrorHandler(lambda *args: None, None)
+        self.conn = libvirt.open(self.uri)
+        for domain in self.conn.listAllDomains():   # the driver's own one
+            domain.destroy()
+            domain.undefine()
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            for name in MEMBERS:
+                self.connected(name)
+            self.uri, self.ovs = self.libvirtd(), self.vswitch()
+            self.keep_libvirt()
+            self.agent("a", "--libvirt", self.uri)
+            self.agent("b", "--ovs", self.ovs)
+            self.agent("c")
+            ksft_true(busywait(lambda: len(self.status()[1]) == len(HOSTS)), "all hosts are there")
+            return self
+        except BaseException:
+            self.__exit__()
+            raise

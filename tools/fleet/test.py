@@ -5,6 +5,7 @@ the tool checks the words, and selftests/fleet.py has the rest.
 
 Needs root. The names of functions on the command line run these alone.
 """
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -14,7 +15,7 @@ import sys
 import time
 import uuid
 
-from bed import HERE, HOSTS, MEMBERS, Bed, busywait, sh
+from bed import HERE, HOSTS, MEMBERS, Fleet, busywait, sh
 from tap import ksft_eq, ksft_exit, ksft_pr, ksft_run, ksft_true
 from units import DOMAIN, FIRST, IDS, REC, first, sources, units
 from vtapfleet import policy, words
@@ -28,7 +29,7 @@ def apply(bed, given=None):
 
 def follow(bed):
     """A VM of libvirt: defined, started, tagged, stopped; one of Open vSwitch."""
-    conn = bed.libvirt()
+    conn = bed.conn
     apply(bed, first(tap_env={"pref": 5, "tag": {"env": "prod"}, "collector": ["rec"]}))
     ksft_eq((bed.text("a"), bed.text("b")), ([], []), "no VM, no rules")
     a = {"mac": "02:00:00:00:00:0a", "name": "web1", "uuid": str(uuid.uuid4())}
@@ -91,7 +92,7 @@ def follow(bed):
 
 def reach(bed):
     """Each change of the policy reaches all hosts, and one that changes nothing is none."""
-    conn, xml = bed.libvirt(), DOMAIN.format(name="web1", uuid=uuid.uuid4(), bridge="br0",
+    conn, xml = bed.conn, DOMAIN.format(name="web1", uuid=uuid.uuid4(), bridge="br0",
                                              mac="02:00:00:00:00:0a", target="<target dev='v'/>")
     domain = conn.defineXML(xml)
     domain.create()
@@ -113,6 +114,12 @@ def reach(bed):
     ksft_eq([line for line in bed.text("a") if "vxlan" in line], [], "and nothing that was deleted")
     said = bed.ctl("--wait", "status").stdout.splitlines()[-1]
     ksft_eq(said, f"3 of 3 hosts at generation {generation}, 1 VMs, 0 errors", "as status says")
+    names = [f"at-once{n}" for n in range(4)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: bed.ctl("tap", "add", name, "vm", name, "collector", "ids"),
+                      names))
+    ksft_eq((bed.status()[0], [n for n in names if n not in bed.ctl("tap").stdout]),
+            (generation + 4, []), "four changes at once: none is lost")
     bed.kill("vtapd-c")
     bed.ctl("collector", "set", "ids", "id", "102")
     p = bed.ctl("--timeout", "1", "--wait", "status", ok=False)
@@ -277,7 +284,7 @@ def files(bed):
 def away(bed):
     """Members die one by one: what is tapped stays, VMs are followed, only changes wait."""
     apply(bed)
-    conn = bed.libvirt()
+    conn = bed.conn
     xml = DOMAIN.format(name="web1", uuid=uuid.uuid4(), bridge="br0", mac="02:00:00:00:00:0a",
                         target="<target dev='tap7'/>")
     domain = conn.defineXML(xml)
@@ -317,7 +324,7 @@ def killed(bed):
     bed.vsctl("add-br", "br-int", "--", "add-port", "br-int", "tap1", "--", "set", "interface",
               "tap1", "external_ids:vm-uuid=web-u", "external_ids:iface-id=i")
     apply(bed)
-    path = f"{bed.dir}/b/fleet.json"
+    path = f"{bed.dir}/b-kept/fleet.json"
     for n in range(6):
         bed.ctl("tap", "set", "web", "match", f"vlan_id {n + 1}")
         end = time.monotonic() + 0.05 * n   # an instant, not a condition: before, in and after
@@ -346,6 +353,14 @@ def killed(bed):
     ksft_true(busywait(lambda: "Expecting" in bed.log("vtapd-b")), "a broken file is named")
     bed.status()
     ksft_true(busywait(lambda: bed.text("b") == text_), "and the database tells it anew")
+    os.chmod(os.path.dirname(path), 0o500)     # vtapd cannot write there: it may not override that
+    bed.ctl("tap", "set", "web", "match", "vlan_id 99")
+    said = bed.status()[1]["b"]["error"]
+    ksft_eq(said, [f"{path}: Permission denied"], "no room on the disk: the host says so")
+    ksft_true(any("vlan_id 99" in line for line in bed.text("b")), "and does what it should")
+    os.chmod(os.path.dirname(path), 0o700)
+    bed.ctl("tap", "set", "web", "match", "vlan_id 98")
+    ksft_eq(bed.status()[1]["b"]["error"], [], "until there is some again")
     bed.vsctl("del-br", "br-int")
 
 
@@ -399,39 +414,6 @@ def documented(bed):
         options = {word.strip("[],") for word in said.split() if word.strip("[").startswith("--")}
         ksft_eq([o for o in sorted(options - {"--help"}) if o not in manual], [],
                 f"the options of {program}")
-
-
-class Fleet(Bed):
-    """The bed with its agents and sources."""
-
-    def libvirt(self):
-        """Return: the connection to libvirt that makes VMs."""
-        return self.conn
-
-    def keep_libvirt(self):
-        """Connect to libvirt, whose test driver forgets its VMs when nobody is connected."""
-        import libvirt  # pylint: disable=import-outside-toplevel
-        libvirt.registerErrorHandler(lambda *args: None, None)
-        self.conn = libvirt.open(self.uri)
-        for domain in self.conn.listAllDomains():   # the driver's own one
-            domain.destroy()
-            domain.undefine()
-
-    def __enter__(self):
-        super().__enter__()
-        try:
-            for name in MEMBERS:
-                self.connected(name)
-            self.uri, self.ovs = self.libvirtd(), self.vswitch()
-            self.keep_libvirt()
-            self.agent("a", "--libvirt", self.uri)
-            self.agent("b", "--ovs", self.ovs)
-            self.agent("c")
-            ksft_true(busywait(lambda: len(self.status()[1]) == len(HOSTS)), "all hosts are there")
-            return self
-        except BaseException:
-            self.__exit__()
-            raise
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 
 from tap import ksft_eq, ksft_true
 from vtapfleet import policy, text, words
+from vtapfleet.agent import Kept
 from vtapfleet.domains import nics_of
 from vtapfleet.policy import Wrong
 from vtapfleet.text import Nic
@@ -85,6 +86,9 @@ def units(_):
     odd = Nic("vnet*", a.mac, "web1")
     got = text.compose(policy.complete(FIRST), [odd])
     ksft_eq((got.lines, len(got.errors)), ([], 1), "no device name becomes a pattern")
+    tap = {**policy.DEFAULTS["tap"], "dir": "egress", "collector": ["a", "b"]}
+    ksft_eq(text.rule(tap, b), "rule add pref 100 port vnet1 dir egress action mirror a,b",
+            "a direction; no address")
     tap = {**policy.DEFAULTS["tap"], "match": "filter 'udp; # x' action"}
     ksft_eq(text.rule(tap, Nic("a b;#\n'")), "rule add pref 100 port 'a b;#\n'\"'\"'' filter "
             "'udp; # x' action action skip", "no text becomes another command")
@@ -113,4 +117,12 @@ def sources(_):
                                                tuple(sorted(ids.items()))), "external ids")
     ksft_eq(nic_of("up0", {"attached-mac": "02:00:00:00:00:0a"}, "b"), None,
             "an interface that nobody gave to a VM is none of one")
+    kept = Kept("/nowhere/fleet.json")
+    tags = (("env", "a"), ("x", "y"))
+    kept.nics = {"openvswitch": [Nic("vnet3", "", "", "u2", ("br-int",), tags)],
+                 "libvirt": [want, Nic("vnet*", "02:00:00:00:00:0b", active=False)]}
+    got = {nic.port: nic for nic in kept.all_nics()}
+    ksft_eq((sorted(got), got["vnet3"]),
+            (["vnet*", "vnet3"], Nic("vnet3", want.mac, "a", "u", ("br-int", "br0"),
+                                     tags)), "a port that both know is one")
     ksft_eq(nic_of("t", dict(ids, **{"attached-mac": "x"}), "b").mac, "", "a wrong address is none")
