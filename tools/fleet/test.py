@@ -7,6 +7,7 @@ Needs root. The names of functions on the command line run these alone.
 """
 import concurrent.futures
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -15,10 +16,12 @@ import sys
 import time
 import uuid
 
+import ovs.stream
+
 from bed import HERE, HOSTS, MEMBERS, Fleet, busywait, sh
 from tap import ksft_eq, ksft_exit, ksft_pr, ksft_run, ksft_true
 from units import DOMAIN, FIRST, IDS, REC, first, sources, units
-from vtapfleet import policy, words
+from vtapfleet import policy, store, words
 
 
 def apply(bed, given=None):
@@ -201,6 +204,13 @@ def rights(bed):
                "-c", f"{d}/cert.pem", "-C", f"{tls}/ca.pem", "list-dbs",
                f"ssl:{MEMBERS['m1']}:6642", check=False)
         ksft_eq("vtap" in p.stdout, d == tls, f"host a with {name}")
+    store.use_tls(tls)
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        stream = ovs.stream.Stream.open(f"ssl:127.0.0.1:{s.getsockname()[1]}")[1]
+        busywait(lambda: stream.connect() == errno.EAGAIN)
+        s.accept()[0].close()
+        ksft_true(busywait(lambda: stream.connect() not in (0, errno.EAGAIN)),
+                  "a member that dies in the handshake is no reason to die")
     p = sh("openssl", "verify", "-CAfile", f"{tls}/ca.pem", f"{bed.dir}/tls-b/cert.pem",
            check=False)
     ksft_true(p.returncode, "a host's certificate is no member's: it cannot pass for the database")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """The policy in its database: read, watched and written through Open vSwitch's IDL."""
+import errno
 import os
+import ssl
+import sys
 import time
 
 import ovs.db.idl
@@ -26,6 +29,22 @@ def use_tls(directory):
     ovs.stream.Stream.ssl_set_private_key_file(f"{directory}/key.pem")
     ovs.stream.Stream.ssl_set_certificate_file(f"{directory}/cert.pem")
     ovs.stream.Stream.ssl_set_ca_cert_file(f"{directory}/ca.pem")
+    ovs.stream.Stream.register_method("ssl", TlsStream)
+
+
+class TlsStream(ovs.stream.SSLStream):
+    """The library's own lets an error through when a member dies in the handshake, or is none."""
+    said = None
+
+    def connect(self):
+        """Connect. Return: 0, or an error number, EAGAIN if it goes on."""
+        try:
+            return super().connect()
+        except OSError as e:
+            if str(e) != TlsStream.said:    # it is tried again and again
+                TlsStream.said = str(e)
+                print(f"{self.name}: {e}", file=sys.stderr, flush=True)
+            return errno.EPROTO if isinstance(e, ssl.SSLError) else e.errno or errno.EPROTO
 
 
 class HostRow(Transaction):
