@@ -2,6 +2,7 @@
 # make                 the modules for the kernel in KDIR (default: the running one) and the tool
 # make VTAP_CHAIN=n    without a part that the module can do without: CHAIN RING DIRECT CUT SIEVE, see kmod/Kconfig
 # make install         both, with the manual pages, the service and the completion; make uninstall removes them
+# make install-fleet   one policy for many hosts: vtapd and vtapctl, which need python3-openvswitch; make uninstall-fleet
 # make dkms-install    the same with the module's source under DKMS, which builds the module for each kernel
 # make deb             Debian packages in build/deb: vtap and vtap-dkms
 # make check           lint, and the self-tests in a VM; KERNEL="6.1 6.12 sid", TESTS="bed.py"
@@ -41,6 +42,12 @@ install: all install-files
 install-files: tools
 	$(MAKE) -C tools/vtap install
 	$(MAKE) -C tools/packaging install
+
+install-fleet:
+	$(MAKE) -C tools/fleet install
+
+uninstall-fleet:
+	$(MAKE) -C tools/fleet uninstall
 
 dkms-source:
 	install -d $(DKMS_DIR)/kmod $(DKMS_DIR)/uapi/linux
@@ -119,5 +126,5 @@ mutate:
 gen:
 	@tools/bed/gen.sh
 
-.PHONY: all modules tools install install-files uninstall dkms-source dkms-install dkms-remove deb rpm clean check check-all \
-	check-packages check-intree demo bench lint gen debug-kernel coverage mutate
+.PHONY: all modules tools install install-files install-fleet uninstall-fleet uninstall dkms-source dkms-install dkms-remove \
+	deb rpm clean check check-all check-packages check-intree demo bench lint gen debug-kernel coverage mutate

@@ -71,6 +71,18 @@ job() {		# NAME LABEL COMMAND...: to be run as soon as a processor is free, with
 	names+=("$1") labels+=("$2")
 }
 
+fleet_job() {	# all of the fleet that takes no module, with the line that job_result() counts
+	# shellcheck disable=SC2016 # the inner shell's
+	job "fleet: its own test.py ran to its end" fleet env VTAP_SLOW="${VTAP_SLOW:-3}" bash -c '"$0" | awk "
+		{ print; fflush() }
+		/^ok .*# SKIP/ { s++; next }
+		/^ok / { p++ }
+		/^not ok / { f++ }
+		/^1\\.\\./ { plan = substr(\$1, 4) }
+		END { printf \"%d passed, %d failed, %d skipped\\n\", p, f, s; exit plan == p + f + s ? f > 0 : 2 }"' \
+		"$PWD/tools/fleet/test.py"
+}
+
 vm_job() {	# NAME LABEL KERNEL TESTS: with a copy of the module, which may be built anew by then
 	local dir=$PWD/build/check/${#names[@]} timeout=2700
 	[ "$3" != debug ] || timeout=9000
@@ -151,6 +163,7 @@ start_jobs
 [ -n "${TESTS:-}" ] || job "lint ran to its end" lint "$PWD/tools/bed/lint.sh"
 check "tool" make -s -C tools/vtap
 [ -n "${TESTS:-}" ] || check "tool: its own test.sh" tool_test
+[ -n "${TESTS:-}" ] || fleet_job
 check "programs of the self-tests" make -s -C selftests all
 read -r -a programs <<< "${TESTS:-$(make -s -C selftests list)}"
 ynl=$(tools/bed/kernel.sh source)/tools/net/ynl

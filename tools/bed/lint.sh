@@ -18,7 +18,7 @@ only() { printf '%s\n' "${files[@]}" | grep -E "$1"; }
 mapfile -t kernel_c < <(only '^(kmod|tools/audit/coverage)/[^/]*\.[ch]$' | grep -v _gen)
 mapfile -t tool_c < <(only '^(tools/vtap|selftests/stress)/[^/]*\.[ch]$')
 mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' "${files[@]}")
-mapfile -t python < <(only '\.py$')
+mapfile -t python < <(only '\.py$'; grep -lE '^#!/usr/bin/python3' "${files[@]}" | grep -v '\.py$')
 mapfile -t yaml < <(only '\.ya?ml$'; only '^\.yamllint$')
 mapfile -t rst < <(only '\.rst$')
 mapfile -t man < <(only '\.[58]$')
@@ -123,7 +123,7 @@ kdir=$(tools/bed/kernel.sh kdir 6.1) || exit 1
 spdx() {
 	local f rc=0
 	for f in "${files[@]}"; do
-		case $f in COPYING | selftests/config | selftests/settings | tools/packaging/debian/copyright | */source/format) continue ;; esac
+		case $f in COPYING | selftests/config | selftests/settings | tools/packaging/debian/copyright | */source/format | *.ovsschema) continue ;; esac
 		head -3 "$f" | grep -q 'SPDX-License-Identifier: ' || { echo "$f"; rc=1; }
 	done
 	return "$rc"

@@ -14,9 +14,10 @@ declare -A groups=(
 	[kernel]="debian-archive-keyring kmod mmdebstrap xz-utils"
 	[vm]="busybox-static file iproute2 kmod mount qemu-system-x86 virtme-ng"
 	# the Go library for its captures
-	[test]="ethtool golang-github-google-gopacket-dev iperf3 iproute2 iputils-ping jq libvirt-clients netbase nftables
-		openvswitch-switch procps prometheus prometheus-node-exporter python3 python3-jsonschema python3-pyroute2 python3-scapy
-		python3-yaml suricata tcpdump tshark wireguard-tools"
+	[test]="ethtool golang-github-google-gopacket-dev iperf3 iproute2 iputils-ping jq libvirt-clients libvirt-daemon netbase
+		nftables openssl openvswitch-common openvswitch-switch procps prometheus prometheus-node-exporter python3
+		python3-jsonschema python3-libvirt python3-openvswitch python3-pyroute2 python3-scapy python3-yaml suricata tcpdump
+		tshark util-linux wireguard-tools"
 	[demo]="bind9-dnsutils curl dnsmasq-base iproute2 iputils-ping jq nginx-light openssl procps python3 tcpdump tshark"
 	[gen]="python3 python3-jsonschema python3-yaml"
 	[lint]="clang-14 coccinelle git groff libpython3-dev mandoc perl python3-docutils python3-flake8 python3-pygments
