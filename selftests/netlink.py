@@ -635,12 +635,12 @@ MATCHES = [
        (INVAL, "tunnel_key of vxlan and geneve is at most 16777215", ".match"),
        {"tunnel": kind, "tunnel-key": 1 << 24}) for kind in ("vxlan", "geneve")],
     ("a port of GRE", (INVAL, "src_port and dst_port need ip_proto tcp, udp, udplite, sctp or dccp",
-                       None),
+                       ".match"),
      {"tunnel": "gre", "dst-port": 4789}),
     ("TCP flags of VXLAN", (INVAL, "tcp_flags needs ip_proto tcp", ".match"),
      {"tunnel": "vxlan", "tcp-flags": 1}),
     ("an ICMP type of GENEVE", (INVAL, "icmp_type and icmp_code need ip_proto icmp or icmpv6",
-                                None),
+                                ".match"),
      {"tunnel": "geneve", "icmp-type": 1}),
     ("a port of ICMP in a tunnel", (INVAL, "src_port and dst_port need ip_proto tcp, udp, udplite, "
                                     "sctp or dccp", ".match"),
@@ -819,7 +819,7 @@ def lists_long(b):
     ksft_true(shows == [(most, excepts)] * 3, "a dump has all of them", [len(s[0]) for s in shows])
     one = nl.do("rule-get", id=ids[1])
     ksft_true((one["match"], one["except"]) == (most, excepts), "and so has a reply")
-    events = [e for name, e in b.listener.events() if name == "rule-add-ntf"]
+    events = [e for name, e in b.listener.events() if name == "rule-add"]
     ksft_true([(e["match"], e["except"]) for e in events] == [(most, excepts)] * 3,
               "and so has an event", len(events))
     nl.do("rule-flush")
@@ -1001,7 +1001,7 @@ def traced(b):
 
 
 LAST = {"session-new": "mask", "session-set": "mask", "session-del": "tap", "session-flush": "tap",
-        "rule-new": "tap", "rule-set": "unset", "rule-del": "id", "rule-flush": "tap",
+        "rule-new": "except", "rule-set": "except", "rule-del": "id", "rule-flush": "tap",
         "tap-own": "name"}
 
 
