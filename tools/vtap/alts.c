@@ -233,6 +233,7 @@ static bool ends_inside(const struct view *v)
  */
 static bool excepts_write(FILE *f, const struct word *w, const struct view *v)
 {
+	const bool excepts = w->type == &type_except;
 	bool not = !ends_inside(v), any = false;
 	struct run r;
 
@@ -240,7 +241,7 @@ static bool excepts_write(FILE *f, const struct word *w, const struct view *v)
 	for (size_t next = 0; next < alts.n; next += r.n) {
 		run_get(&r, next);
 		not = not && r.dims == 1 && !r.d[0].inner;
-		if (not == (w->type == &type_except))
+		if (not == excepts)
 			continue;
 		if (f && any)
 			fprintf(f, " %s ", w->name);
