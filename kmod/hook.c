@@ -240,13 +240,11 @@ u32 vtap_hook_unseen(const struct vtap_port *port)
 	for_each_netdev(dev_net(port->dev), dev) {
 		const void __rcu *const *tc = vtap_dev_tc_ingress(dev);
 
-		if (dev == port->dev)
-			continue;
 		/* the packet handler sees what tc redirects */
 		if (tc && rcu_access_pointer(*tc) && port->hook[VTAP_OUT] == VTAP_HOOK_NETFILTER)
 			unseen |= VTAP_UNSEEN_TC_REDIRECT;
 		if (vtap_hook_has_xdp(dev))
-			unseen |= VTAP_UNSEEN_XDP_REDIRECT;
+			unseen |= VTAP_UNSEEN_XDP_SEND;
 	}
 	return unseen;
 }

@@ -14,6 +14,7 @@
 #include "nl_attr.h"
 #include "nl_msg.h"
 #include "owner.h"
+#include "path.h"
 #include "port.h"
 #include "rule.h"
 #include "ruleset.h"
@@ -184,7 +185,12 @@ static int vtap_nl_finish(struct genl_info *info, struct vtap_txn *txn, int err,
 	if (!err && IS_ERR(reply))
 		err = PTR_ERR(reply);
 	if (!err && txn->rebind)
-		err = vtap_cost_check(txn->vn, txn->extack) ?: vtap_port_bind_due(txn->vn);
+		err = vtap_cost_check(txn->vn, txn->extack);
+	if (!err) {
+		vtap_session_narrow(txn->vn);
+		if (txn->rebind)
+			err = vtap_port_bind_due(txn->vn);
+	}
 	if (err) {
 		vtap_txn_abort(txn);
 	} else if (!list_empty(&txn->log)) {

@@ -279,6 +279,38 @@ void vtap_session_refresh(struct vtap_session *s)
 	vtap_nl_session_notify(s, VTAP_CMD_SESSION_CHANGE_NTF);
 }
 
+static bool vtap_session_shows_more(const struct vtap_session *s)
+{
+	const struct vtap_tmpl *t = rtnl_dereference(s->tmpl);
+	const u8 layer = s->cfg.slice ?: s->cfg.mask;
+
+	return t && layer && (!t->layer || t->layer > layer || t->more > s->cfg.slice_more);
+}
+
+/**
+ * vtap_session_narrow - let no session show more of a frame than a transaction wants; RTNL
+ * @vn: the namespace's vtap
+ *
+ * This comes before the rules of the transaction, which may rely on it. A session sends nothing
+ * when there is no memory for its new template.
+ */
+void vtap_session_narrow(struct vtap_net *vn)
+{
+	struct vtap_session *s;
+
+	list_for_each_entry(s, &vn->sessions, list) {
+		if (!vtap_session_shows_more(s))
+			continue;
+		vtap_session_update(s);
+		if (vtap_session_shows_more(s)) {
+			vtap_session_publish(s, NULL);
+			s->state = VTAP_SESSION_STATE_RESOLVING;
+		}
+		/* if the transaction fails, the old settings are back */
+		vtap_look_session(s);
+	}
+}
+
 /* A device goes down or away; RTNL. */
 void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev)
 {

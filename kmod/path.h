@@ -17,6 +17,7 @@ void vtap_pmtu_follow(struct vtap_net *vn, bool on);
 void vtap_session_publish(struct vtap_session *s, struct vtap_tmpl *t);
 bool vtap_session_update(struct vtap_session *s);
 void vtap_session_refresh(struct vtap_session *s);
+void vtap_session_narrow(struct vtap_net *vn);
 void vtap_session_dev_down(struct vtap_net *vn, const struct net_device *dev);
 
 #endif /* _VTAP_PATH_H */

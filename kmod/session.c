@@ -201,7 +201,7 @@ int vtap_session_set(struct vtap_txn *txn, struct vtap_session *s,
 		kfree(u);
 		return -ENOMEM;
 	}
-	/* packets go by the template, which follows when all is committed */
+	/* packets go by the template, which follows, see vtap_session_narrow() */
 	s->cfg = *cfg;
 	vtap_txn_log(txn, u);
 	return 0;

@@ -12,8 +12,10 @@ import struct
 import subprocess
 import tempfile
 
-from lib import (Collector, Sender, Sniffer, Topology, ksft_eq, ksft_exit, ksft_run, ksft_skip,
-                 ksft_true, modprobe, one_cpu, raise_backlog, vtap, vtap_batch, vtap_json)
+from lib import (Collector, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_exit, ksft_run,
+                 ksft_skip, ksft_true, modprobe, one_cpu, raise_backlog, vtap, vtap_batch,
+                 vtap_json)
+from lib.cli import Monitor
 from lib.layers import TCP, UDP, frame, geneve, tcp, v4, v6, vxlan
 from lib.slices import LOAD, OPTS, SECRET, Case, case, known, six_tags, unknown
 from lib.traffic import SOL_UDP, UDP_SEGMENT, dropped, finish, mirror, transfer
@@ -325,6 +327,37 @@ def decap():
         ksft_eq(rx.bad[:3], [], "decap: all copies decode")
 
 
+def at_once():
+    """Rules that come in one commit with what hides payload never send a copy with it."""
+    packet = frame(v4(UDP, struct.pack("!HHHH", 1, 4000, 8 + len(LOAD), 0) + LOAD))
+    rules = [f"rule add pref {i} port vnet1 dir ingress dst_port {i} action mirror s"
+             for i in range(1, 800)] + ["rule add pref 4000 port vnet1 dir ingress action mirror s"]
+
+    def sent():
+        return vtap_json("-s session show s", t.host)[0]["stats"]["sent"]
+
+    with Topology() as t, Collector(t.col) as rx, Sender(t.b, "eth0") as tx, Monitor(t.host):
+        tx.sock.setsockopt(socket.SOL_SOCKET, 32, 1 << 26)  # SO_SNDBUFFORCE
+        vtap(f"session add s type erspan2 remote {t.IP4['col']}", t.host)
+        for how in ("slice l4", "mask l4"):
+            # they come by timer, whatever else runs
+            t.b.sh("tc qdisc add dev eth0 root netem rate 2mbit limit 100000")
+            tx.send(*[packet] * 12000)
+            vtap_batch(t.host, *rules, f"session set s {how}")
+            before = sent()
+            ksft_true(busywait(lambda n=before: sent() > n, 20), f"{how}: frames go on to come")
+            t.b.sh("tc qdisc del dev eth0 root")
+            vtap_batch(t.host, "rule flush", "session set s no slice no mask")
+            copies = rx.copies(sent() - rx.taken)
+            ksft_true(copies and not any(SECRET[:4] in c.frame for c in copies),
+                      f"{how}: no copy has payload", len(copies))
+        vtap(rules[-1], t.host)
+        before = sent()
+        tx.send(packet)
+        ksft_true(busywait(lambda: sent() > before, 20) and
+                  SECRET[:4] in rx.copies(1)[0].frame, "without them, the payload is there")
+
+
 def bare():
     """Packets of a tun device, which have no Ethernet header: that of the copy counts."""
     with Topology() as t, Collector(t.col) as rx:
@@ -385,5 +418,5 @@ def tshark():
 if __name__ == "__main__":
     modprobe("veth", "bridge", "8021q", "vxlan", "tun", "dummy")
     raise_backlog()
-    ksft_run([headers, types, lengths, sums, streams, sctp, decap, bare, tshark])
+    ksft_run([headers, types, lengths, sums, streams, sctp, decap, bare, at_once, tshark])
     ksft_exit()

@@ -123,8 +123,8 @@ static const struct {
 } unseen[] = {
 	{ VTAP_UNSEEN_XDP, VTAP_DIR_INGRESS, "what its XDP program drops or redirects" },
 	{ VTAP_UNSEEN_TC_REDIRECT, VTAP_DIR_EGRESS,
-	  "what tc redirects at the ingress of another device" },
-	{ VTAP_UNSEEN_XDP_REDIRECT, VTAP_DIR_EGRESS, "what XDP redirects to it" },
+	  "what tc redirects at the ingress of a device" },
+	{ VTAP_UNSEEN_XDP_SEND, VTAP_DIR_EGRESS, "what XDP programs send to it" },
 };
 
 /* Of the first port that has such frames. */

@@ -21,7 +21,7 @@ static const struct name dir_names[] = {
 static const struct name unseen_names[] = {
 	{ "xdp", VTAP_UNSEEN_XDP },
 	{ "tc_redirect", VTAP_UNSEEN_TC_REDIRECT },
-	{ "xdp_redirect", VTAP_UNSEEN_XDP_REDIRECT },
+	{ "xdp_send", VTAP_UNSEEN_XDP_SEND },
 	{}
 };
 

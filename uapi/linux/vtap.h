@@ -136,15 +136,15 @@ enum vtap_hook {
  * @VTAP_UNSEEN_XDP: At ingress, what the XDP program of the device drops or
  *   redirects.
  * @VTAP_UNSEEN_TC_REDIRECT: At egress, what tc redirects here from the ingress
- *   of another device, or gives back after it was there (as an ifb device
- *   does): some device has filters at its ingress.
- * @VTAP_UNSEEN_XDP_REDIRECT: At egress, what XDP redirects here; some other
- *   device has a program.
+ *   of a device, or gives back after it was there (as an ifb device does):
+ *   some device has filters at its ingress.
+ * @VTAP_UNSEEN_XDP_SEND: At egress, what XDP programs send here (XDP_TX,
+ *   XDP_REDIRECT); some device has one.
  */
 enum vtap_unseen {
 	VTAP_UNSEEN_XDP = 1,
 	VTAP_UNSEEN_TC_REDIRECT = 2,
-	VTAP_UNSEEN_XDP_REDIRECT = 4,
+	VTAP_UNSEEN_XDP_SEND = 4,
 };
 
 /**
