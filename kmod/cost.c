@@ -35,8 +35,7 @@ u64 vtap_cost_of(const struct vtap_rule *rule)
 			each += VTAP_COST_INNER;
 	}
 	/* with a VM's address, there are entries for what it sends and for what it gets */
-	return (u64)(l->depth * each + l->n_inner * VTAP_COST_INNER) <<
-	       !is_zero_ether_addr(rule->mac);
+	return (l->depth * each + l->n_inner * VTAP_COST_INNER) << !is_zero_ether_addr(rule->mac);
 }
 
 /**

@@ -11,7 +11,7 @@ from lib import (KERNEL, Collector, Copy, Sender, Sniffer, Topology, busywait, c
                  ksft_eq, ksft_exit, ksft_run, ksft_skip, ksft_true, mac, modprobe, one_cpu,
                  parse_inner, raise_backlog, vtap, vtap_batch, vtap_json)
 from lib.traffic import (SOL_UDP, TYPES, UDP_SEGMENT, add_sessions, finish, mirror, payload,
-                         session_stats, transfer, vlan_devices)
+                         session_stats, transfer, transfer_sctp, vlan_devices)
 
 
 def vlan():
@@ -385,20 +385,8 @@ def sctp():
         vtap_batch(t.host, f"session add snap type erspan2 id 99 snaplen 60 remote {t.IP4['col']}",
                    f"session add short type gre key 9 mtu truncate remote {t.IP4['col']}")
         mirror(t, "vnet0", [*names[4], "snap", "short"])
-        data, got = random.randbytes(30000), b""
-        with t.b.enter():
-            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
-        with t.a.enter():
-            client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
-        with server, client:
-            server.bind((t.IP4["b"], 5002))
-            server.listen()
-            client.connect((t.IP4["b"], 5002))
-            conn, _ = server.accept()
-            client.sendall(data)
-            while len(got) < len(data):
-                got += conn.recv(1 << 16)
-            conn.close()
+        data = random.randbytes(30000)
+        transfer_sctp(t, data)
         _, by = finish(t, rx)
         for name in names[4]:
             packets = [c.frame[34:] for c in by[name] if c.frame[23] == 132]

@@ -18,7 +18,7 @@ from lib import (Collector, Sender, Sniffer, Topology, busywait, ksft_eq, ksft_e
 from lib.cli import Monitor
 from lib.layers import TCP, UDP, frame, geneve, tcp, v4, v6, vxlan
 from lib.slices import LOAD, OPTS, SECRET, Case, case, known, six_tags, unknown
-from lib.traffic import SOL_UDP, UDP_SEGMENT, dropped, finish, mirror, transfer
+from lib.traffic import SOL_UDP, UDP_SEGMENT, dropped, finish, mirror, transfer, transfer_sctp
 
 # session: layer, bytes that are kept behind it, is it mask
 WAYS = {"whole": (None, 0, False), "l2": ("l2", 0, False), "l3": ("l3", 0, False),
@@ -277,20 +277,7 @@ def sctp():
     with one_cpu(), Topology(up_mtu=1700) as t, Collector(t.col, mtu=1700) as rx:
         add(t, SAME)
         mirror(t, "vnet0", SAME, "dir ingress ip_proto sctp")
-        data, got = SECRET * 4000, b""
-        with t.b.enter():
-            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
-        with t.a.enter():
-            client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
-        with server, client:
-            server.bind((t.IP4["b"], 5002))
-            server.listen()
-            client.connect((t.IP4["b"], 5002))
-            conn, _ = server.accept()
-            client.sendall(data)
-            while len(got) < len(data):
-                got += conn.recv(1 << 16)
-            conn.close()
+        transfer_sctp(t, SECRET * 4000)
         same("SCTP", finish(t, rx)[1], 15)
 
 

@@ -102,6 +102,24 @@ def transfer(t, data, version=4, src="a", dst="b", addresses=None, sport=0):
     return data, port
 
 
+def transfer_sctp(t, data):
+    """Send DATA over SCTP and IPv4 from a to b."""
+    got = b""
+    with t.b.enter():
+        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+    with t.a.enter():
+        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+    with server, client:
+        server.bind((t.IP4["b"], 5002))
+        server.listen()
+        client.connect((t.IP4["b"], 5002))
+        conn, _ = server.accept()
+        client.sendall(data)
+        while len(got) < len(data):
+            got += conn.recv(1 << 16)
+        conn.close()
+
+
 def payload(copies, source, port, longest):
     """Check the frames of COPIES, none longer than LONGEST. Return: (Stream, what is wrong as
     text)."""
