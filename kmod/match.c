@@ -243,16 +243,10 @@ bool vtap_form_matches(const struct vtap_form *form, const struct vtap_frame *f)
 {
 	const u64 *key = (const u64 *)&f->key;
 	unsigned int i = VTAP_KEY_WORDS;
-	u16 s, d;
 
 	while (i--) {
 		if ((key[i] & form->mask[i]) != form->key[i])
 			return false;
 	}
-	if (!form->ranges)
-		return true;
-	s = ntohs(f->key.sport);
-	d = ntohs(f->key.dport);
-	return s >= form->ports[0] && s <= form->ports[1] &&
-	       d >= form->ports[2] && d <= form->ports[3];
+	return !form->ranges || vtap_ports_match(form->ports, f);
 }

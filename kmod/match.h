@@ -77,4 +77,12 @@ bool vtap_match_compile(const struct vtap_match *m, struct vtap_key *k, struct v
 void vtap_form_compile(struct vtap_form *form);
 bool vtap_form_matches(const struct vtap_form *form, const struct vtap_frame *f);
 
+/* @ports: lowest and highest source port, lowest and highest destination port */
+static inline bool vtap_ports_match(const u16 *ports, const struct vtap_frame *f)
+{
+	u16 s = ntohs(f->key.sport), d = ntohs(f->key.dport);
+
+	return s >= ports[0] && s <= ports[1] && d >= ports[2] && d <= ports[3];
+}
+
 #endif /* _VTAP_MATCH_H */

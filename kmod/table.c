@@ -48,18 +48,11 @@ static __always_inline bool vtap_words_same(const u64 *a, const u64 *b, size_t n
 	return true;
 }
 
-static bool vtap_table_in_range(const u16 *ports, const struct vtap_frame *f)
-{
-	u16 s = ntohs(f->key.sport), d = ntohs(f->key.dport);
-
-	return s >= ports[0] && s <= ports[1] && d >= ports[2] && d <= ports[3];
-}
-
 static noinline bool vtap_table_match_extra(const struct vtap_linear_entry *g,
 					    const struct vtap_frame *f)
 {
 	if (g->tuple->ranges &&
-	    !vtap_table_in_range((const u16 *)(g->key + g->tuple->mask.n), f))
+	    !vtap_ports_match((const u16 *)(g->key + g->tuple->mask.n), f))
 		return false;
 	return !g->rule->has_extra || vtap_rule_match_extra(g->rule, g->match, f);
 }
@@ -128,7 +121,7 @@ static const struct vtap_rule *vtap_table_search(const struct vtap_table *t,
 				if (!vtap_words_same(masked, e->key, tuple->mask.n))
 					continue;
 				if (unlikely(tuple->ranges) &&
-				    !vtap_table_in_range((const u16 *)(e->key + tuple->mask.n), f))
+				    !vtap_ports_match((const u16 *)(e->key + tuple->mask.n), f))
 					continue;
 				if (unlikely(t->rules[e->rule]->has_extra)) {
 					*pure = false;

@@ -257,7 +257,7 @@ MUTATIONS = [
     ("an exception holds whatever is in the tunnel", "list.c",
      "if (vtap_form_matches(&w->form, f) && vtap_want_inner(w, f))", "if (vtap_form_matches(&w->form, f))",
      "match.py listed"),
-    ("ranges in exceptions forgotten", "match.c", "if (!form->ranges)", "if (1)", "match.py listed"),
+    ("ranges in exceptions forgotten", "match.c", "!form->ranges || vtap_ports_match(form->ports, f)", "true", "match.py listed"),
     ("unset of exceptions forgotten", "nl_match.c", "if (!n_excepts && old && !no_except)",
      "if (!n_excepts && old)", "netlink.py lists"),
     ("the same match twice", "list.c", "\tif (!same)\n\t\treturn 0;\n\t*twice", "\tif (1)\n\t\treturn 0;\n\t*twice",
